@@ -1,0 +1,88 @@
+package model
+
+import (
+	"errors"
+	"fmt"
+)
+
+// Kind says what sort of failure an error is. It decides the exit code of a
+// command and what a screen offers.
+type Kind int
+
+// The kinds of failure. Other is the zero value.
+const (
+	Other       Kind = iota
+	Invalid          // the input breaks a rule; the message says which
+	NotFound         // no such record, file, backup or run
+	Ambiguous        // a shortened id or a name fits several records
+	Refused          // the central or the rights of the person forbid it
+	Unreachable      // the central does not answer; work is queued
+	Locked           // another process holds the workspace
+	Corrupt          // an integrity check or a verification failed
+	TooNew           // a file or a server is newer than this program
+	Conflicting      // conflicts wait for a person
+	Partial          // some rows were rejected
+	NoCentral        // no central database is configured
+	Interrupted      // stopped by the person; what was done is kept
+)
+
+var kindCodes = [...]string{"other", "invalid", "not_found", "ambiguous", "refused", "unreachable",
+	"locked", "corrupt", "too_new", "conflict", "partial", "no_central", "interrupted"}
+
+// String returns the code that `--json` prints for the kind.
+func (k Kind) String() string { return kindCodes[k] }
+
+// Error is what a person can be told: a kind, a sentence and what to do about
+// it. The cause is for the log.
+type Error struct {
+	Kind Kind
+	Op   string // what was being done, for the log: "save deal"
+	Msg  string // one sentence for the person
+	Hint string // what to do or press, may be empty
+	Err  error  // the cause, may be nil
+}
+
+// Error returns the message with its cause.
+func (e *Error) Error() string {
+	s := e.Msg
+	if s == "" {
+		s = e.Kind.String()
+	}
+	if e.Op != "" {
+		s = e.Op + ": " + s
+	}
+	if e.Err != nil {
+		s += ": " + e.Err.Error()
+	}
+	return s
+}
+
+// Unwrap returns the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+// Errorf makes an error of a kind from a sentence for the person.
+func Errorf(k Kind, format string, args ...any) *Error {
+	return &Error{Kind: k, Msg: fmt.Sprintf(format, args...)}
+}
+
+// WithHint returns e with a hint: what to do or press.
+func (e *Error) WithHint(format string, args ...any) *Error {
+	e.Hint = fmt.Sprintf(format, args...)
+	return e
+}
+
+// Because returns e with its cause, which goes to the log.
+func (e *Error) Because(err error) *Error {
+	e.Err = err
+	return e
+}
+
+// KindOf returns the kind of the outermost Error in err's chain, Other if
+// there is none.
+func KindOf(err error) Kind {
+	var e *Error
+	if errors.As(err, &e) {
+		return e.Kind
+	}
+	return Other
+}

@@ -1,0 +1,226 @@
+package model
+
+// FieldConflict is a field that two people changed to different values. Both
+// are kept until somebody chooses.
+type FieldConflict struct {
+	Field              string
+	Base, Mine, Theirs any
+}
+
+// FieldChange is one field's change from one value to another.
+type FieldChange struct {
+	Field    string
+	Old, New any
+}
+
+// Merged is the outcome of a three-way merge of one row.
+type Merged struct {
+	Row       Row             // what the cache shows
+	Base      Row             // what unsent edits are measured against; equal to Row if none are left
+	Conflicts []FieldConflict // fields that wait for a person; Row keeps mine, Base keeps the old base
+	Overruled []FieldChange   // theirs lost against mine, which reaches the server later: Old is theirs
+	Revived   bool            // one side deleted what the other edited: the edit stays
+}
+
+// Merge joins my row and the server's, which both come from base, field by
+// field. A nil base means that the server has not been known to have the row.
+// A field changed on one side only is taken from there; equal changes are one
+// change; different changes follow the field's policy. An edit beats a delete.
+// Rows are not modified.
+//
+// The rules are those of SymmetricDS' and Salesforce's per-field comparison;
+// no per-field versions are needed, so rows that other programs write merge
+// as well.
+func Merge(e *Entity, base, mine, theirs Row) Merged {
+	if base == nil {
+		base = make(Row, len(theirs))
+		base[0] = theirs[0]
+	}
+	out := Merged{Row: append(Row(nil), theirs...), Base: append(Row(nil), theirs...)}
+	mineEdited, theirsEdited := false, false
+	for _, g := range e.groups() {
+		same := func(a, b Row) bool { return equalAt(a, b, g.cols) }
+		mineEdited = mineEdited || !same(mine, base)
+		theirsEdited = theirsEdited || !same(theirs, base)
+		switch {
+		case same(mine, base) || same(mine, theirs):
+			// The server's value stands already.
+		case same(theirs, base):
+			copyAt(out.Row, mine, g.cols)
+		case g.policy(e, mine) == Ask:
+			out.Conflicts = append(out.Conflicts, FieldConflict{Field: g.name,
+				Base: g.value(e, base), Mine: g.value(e, mine), Theirs: g.value(e, theirs)})
+			copyAt(out.Row, mine, g.cols)
+			copyAt(out.Base, base, g.cols)
+		default:
+			out.Overruled = append(out.Overruled, FieldChange{Field: g.name, Old: g.value(e, theirs), New: g.value(e, mine)})
+			copyAt(out.Row, mine, g.cols)
+		}
+	}
+	d, _ := e.Column(ColumnDeletedAt)
+	switch mineGone, theirsGone := mine[d] != nil, theirs[d] != nil; {
+	case mineGone && !theirsGone && base[d] == nil:
+		if theirsEdited {
+			out.Row, out.Base = append(Row(nil), theirs...), append(Row(nil), theirs...)
+			out.Conflicts, out.Overruled, out.Revived = nil, nil, true
+		} else {
+			out.Row[d] = mine[d]
+		}
+	case !mineGone && theirsGone && (mineEdited || base[d] != nil):
+		out.Row[d] = nil
+		out.Revived = base[d] == nil
+	}
+	if !SameData(e, out.Row, out.Base) {
+		for _, c := range []string{ColumnUpdatedAt, ColumnUpdatedBy} {
+			out.Row.Set(e, c, mine.Get(e, c))
+		}
+	}
+	return out
+}
+
+// SameData tells whether two rows agree in everything that travels: fields,
+// owners and whether they are deleted. The service columns that the server
+// keeps are left out.
+func SameData(e *Entity, a, b Row) bool { return len(ChangedColumns(e, a, b)) == 0 }
+
+// ChangedColumns returns the positions of the travelling columns in which two
+// rows differ. A nil row differs in every column that is not NULL in the other.
+func ChangedColumns(e *Entity, a, b Row) []int {
+	var out []int
+	for i, c := range e.Columns() {
+		if i == 0 || c.Service && c.Name != ColumnDeletedAt {
+			continue
+		}
+		var va, vb any
+		if a != nil {
+			va = a[i]
+		}
+		if b != nil {
+			vb = b[i]
+		}
+		if va != vb {
+			out = append(out, i)
+		}
+	}
+	return out
+}
+
+// Changes returns the fields in which two rows of one entity differ, as values
+// of fields. A nil row stands for one in which everything is absent. A change
+// of deleted_at is reported under that name.
+func Changes(e *Entity, old, new Row) []FieldChange {
+	if old == nil {
+		old = make(Row, len(new))
+	}
+	var out []FieldChange
+	for _, g := range e.groups() {
+		if !equalAt(old, new, g.cols) {
+			out = append(out, FieldChange{Field: g.name, Old: g.value(e, old), New: g.value(e, new)})
+		}
+	}
+	d, _ := e.Column(ColumnDeletedAt)
+	if old[d] != new[d] {
+		out = append(out, FieldChange{Field: ColumnDeletedAt, Old: old[d], New: new[d]})
+	}
+	return out
+}
+
+// FieldColumns returns the positions of the columns that store a field or,
+// under the name "owner_record", a part's owner.
+func FieldColumns(e *Entity, field string) []int {
+	for _, g := range e.groups() {
+		if g.name == field {
+			return g.cols
+		}
+	}
+	return nil
+}
+
+// group is the columns that change together: those of one field, or those of
+// a part's owner.
+type group struct {
+	name  string
+	field *Field
+	cols  []int
+}
+
+const ownerGroup = "owner_record"
+
+var groupsOf = func() map[Noun][]group {
+	m := make(map[Noun][]group, len(entities))
+	for _, e := range entities {
+		var gs []group
+		for i, c := range e.Columns() {
+			name := ""
+			switch {
+			case c.Owner:
+				name = ownerGroup
+			case c.Field != nil:
+				name = c.Field.Name
+			default:
+				continue
+			}
+			if n := len(gs); n > 0 && gs[n-1].name == name {
+				gs[n-1].cols = append(gs[n-1].cols, i)
+			} else {
+				gs = append(gs, group{name: name, field: e.Field(name), cols: []int{i}})
+			}
+		}
+		m[e.Noun] = gs
+	}
+	return m
+}()
+
+func (e *Entity) groups() []group { return groupsOf[e.Noun] }
+
+func (g group) policy(e *Entity, row Row) Policy {
+	if g.field == nil {
+		return LastWrite
+	}
+	return PolicyOf(e, g.field, row)
+}
+
+// PolicyOf returns the policy of a field in a given row.
+func PolicyOf(e *Entity, f *Field, row Row) Policy {
+	if f.AskWhere == "" {
+		return f.Policy
+	}
+	if name, value, ok := cutWhere(f.AskWhere); ok && row.Get(e, name) == value {
+		return Ask
+	}
+	return f.Policy
+}
+
+func cutWhere(s string) (name string, value any, ok bool) {
+	for i := range s {
+		if s[i] == '=' {
+			return s[:i], s[i+1:], true
+		}
+	}
+	return "", nil, false
+}
+
+func (g group) value(e *Entity, row Row) any {
+	if g.field != nil {
+		return FieldValue(e, g.field, row)
+	}
+	if n, id, ok := row.OwnerOf(e); ok {
+		return Ref{Noun: n, ID: id}
+	}
+	return nil
+}
+
+func equalAt(a, b Row, cols []int) bool {
+	for _, i := range cols {
+		if a[i] != b[i] {
+			return false
+		}
+	}
+	return true
+}
+
+func copyAt(dst, src Row, cols []int) {
+	for _, i := range cols {
+		dst[i] = src[i]
+	}
+}

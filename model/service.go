@@ -1,0 +1,292 @@
+package model
+
+import (
+	"context"
+	"io"
+	"time"
+)
+
+// Progress is told while something long runs.
+type Progress struct {
+	Phase       string // "sending", "receiving", "reading", …
+	Done, Total int64  // rows; Total 0 if unknown
+}
+
+// Notify takes progress reports; it may be nil and must return at once.
+type Notify func(Progress)
+
+// Tell calls n if there is one.
+func (n Notify) Tell(phase string, done, total int64) {
+	if n != nil {
+		n(Progress{Phase: phase, Done: done, Total: total})
+	}
+}
+
+// SyncResult is what one sync did.
+type SyncResult struct {
+	Pushed        int64         `json:"pushed"` // records changed there
+	Pulled        int64         `json:"pulled"` // records changed here
+	Conflicts     int64         `json:"conflicts"`
+	Refused       int64         `json:"refused"`
+	RoundTrips    int64         `json:"round_trips"` // request packets after login
+	BytesSent     int64         `json:"bytes_sent"`
+	BytesReceived int64         `json:"bytes_received"`
+	Duration      time.Duration `json:"-"`
+}
+
+// Syncer brings the workspace and the central together.
+type Syncer interface {
+	// Sync pushes and pulls once. Errors: NoCentral, Unreachable, Refused
+	// (password, locked account), Locked (another sync runs), TooNew. The
+	// result is valid, as far as it went, also with an error.
+	Sync(ctx context.Context, full bool, n Notify) (SyncResult, error)
+}
+
+// ImportRequest describes one import run.
+type ImportRequest struct {
+	Files  []string
+	As     Noun              // "" to tell from the preset or the file
+	Preset string            // "" to tell from the header
+	Map    map[string]string // source column to field; "" as field drops it
+	Key    []string          // fields that recognise a record that is there already
+	Mode   string            // create, update, upsert (the default)
+	DryRun bool
+	Format string // "" to tell from the file's name and beginning
+	Env    Env
+}
+
+// Counts are the outcomes of the rows of an import.
+type Counts struct {
+	Read      int64 `json:"read"`
+	Created   int64 `json:"created"`
+	Updated   int64 `json:"updated"`
+	Unchanged int64 `json:"unchanged"`
+	Skipped   int64 `json:"skipped"`
+	Rejected  int64 `json:"rejected"`
+}
+
+// ImportResult is what an import did or, in a dry run, would do.
+type ImportResult struct {
+	Run string `json:"run"`
+	Counts
+	RejectsFile string          `json:"rejects_file,omitempty"`
+	ByNoun      map[Noun]Counts `json:"by_noun,omitempty"`
+	DryRun      bool            `json:"dry_run,omitempty"`
+	Notes       []string        `json:"notes,omitempty"` // what was mended or not kept, by name and count
+	Rejects     []Reject        `json:"-"`
+}
+
+// Reject is a row that was not imported.
+type Reject struct {
+	File    string
+	Line    int
+	Code    string
+	Message string
+	Source  []string // the row as read
+}
+
+// ImportRun is one past import.
+type ImportRun struct {
+	Run    string    `json:"run"`
+	At     time.Time `json:"at"`
+	Source string    `json:"source"`
+	Counts
+	Undone bool `json:"undone"`
+}
+
+// ExportRequest describes one export.
+type ExportRequest struct {
+	Query   Query
+	Format  string   // csv, tsv, json, ndjson, vcf
+	Columns []string // nil for all
+	Raw     bool     // no guard before cells that a spreadsheet would run
+	BOM     bool
+}
+
+// Transfer moves records in and out of files.
+type Transfer interface {
+	// Import reads files into the workspace. Errors: Invalid, NotFound.
+	// Rejected rows are no error; they stand in the result and in its
+	// rejects file.
+	Import(ctx context.Context, req ImportRequest, n Notify) (ImportResult, error)
+	ImportRuns(ctx context.Context) ([]ImportRun, error)
+	// UndoImport takes a run back: records it made and nobody touched since
+	// are deleted. It returns how many were and the ones it kept.
+	UndoImport(ctx context.Context, run string) (undone int64, kept []Hit, err error)
+	// Preview returns the header and the first rows of a file, the preset
+	// that fits and the proposed mapping, for a person to check.
+	Preview(ctx context.Context, req ImportRequest) (ImportPreview, error)
+	// Export writes records and returns how many.
+	Export(ctx context.Context, req ExportRequest, w io.Writer) (int64, error)
+}
+
+// ImportPreview is what a person checks before an import.
+type ImportPreview struct {
+	Format, Preset string
+	As             Noun
+	Header         []string
+	Rows           [][]string
+	Map            map[string]string
+}
+
+// ReportRequest asks for a report.
+type ReportRequest struct {
+	Name     string
+	By       string
+	From, To string // YYYY-MM-DD, inclusive; "" for no bound
+	Pipeline ID
+	Owner    string // login, "" for everybody
+	Now      time.Time
+}
+
+// ReportColumn describes a column of a report. Types are text, number, money,
+// percent, date, month.
+type ReportColumn struct {
+	Name  string `json:"name"`
+	Type  string `json:"type"`
+	Label string `json:"label"`
+}
+
+// Report is a table of figures. A value is a string, an int64, a float64, a
+// Money or nil; amounts in different currencies are in different rows.
+type Report struct {
+	Name    string
+	Title   string
+	AsOf    time.Time
+	Columns []ReportColumn
+	Rows    [][]any
+	Chart   string // the column whose values a chart shows, "" for none
+}
+
+// ReportInfo names a report and the ways it can be grouped.
+type ReportInfo struct {
+	Name    string   `json:"name"`
+	Title   string   `json:"title"`
+	By      []string `json:"by"`
+	Comment string   `json:"comment"`
+}
+
+// Reporter makes reports.
+type Reporter interface {
+	Reports() []ReportInfo
+	Report(ctx context.Context, req ReportRequest) (Report, error)
+}
+
+// BackupInfo describes one backup.
+type BackupInfo struct {
+	ID       string    `json:"id"`
+	Kind     string    `json:"kind"`
+	At       time.Time `json:"at"`
+	Rows     int64     `json:"rows"`
+	Bytes    int64     `json:"bytes"`
+	Verified bool      `json:"verified"`
+	Path     string    `json:"path,omitempty"`
+	Problem  string    `json:"problem,omitempty"`
+}
+
+// BackupRequest says what to back up or restore, and where.
+type BackupRequest struct {
+	Kind       string   // full
+	To         string   // folder or URL; "" for the home's backups folder
+	ID         string   // "" or "latest" for the newest verified one
+	Identity   string   // age identity file
+	Recipients []string // age recipients; none means not encrypted
+}
+
+// Backuper makes, proves and restores backups of the workspace.
+type Backuper interface {
+	CreateBackup(ctx context.Context, req BackupRequest, n Notify) (BackupInfo, error)
+	ListBackups(ctx context.Context, req BackupRequest) ([]BackupInfo, error)
+	VerifyBackup(ctx context.Context, req BackupRequest, n Notify) (BackupInfo, error)
+	// RestoreBackup replaces the workspace's records with those of a
+	// backup. What was there is kept as a safety copy, whose path it
+	// returns.
+	RestoreBackup(ctx context.Context, req BackupRequest, n Notify) (info BackupInfo, safetyCopy string, err error)
+}
+
+// Check is one line of doctor's report.
+type Check struct {
+	Name   string `json:"name"`
+	State  string `json:"state"` // ok, warn, fail
+	Detail string `json:"detail"`
+	Fix    string `json:"fix,omitempty"`
+}
+
+// CentralStatus is what an administrator sees of the central.
+type CentralStatus struct {
+	Address       string           `json:"address"`
+	Server        string           `json:"server"`
+	Epoch         string           `json:"epoch"`
+	SchemaVersion int64            `json:"schema_version"`
+	Position      int64            `json:"position"` // of the feed
+	Unsequenced   int64            `json:"unsequenced"`
+	Clients       int64            `json:"clients"`
+	Rows          map[string]int64 `json:"rows"`
+	Checks        []Check          `json:"checks"`
+}
+
+// CentralAdmin is the administrator's side of the central.
+type CentralAdmin interface {
+	// InitCentral makes the database and its tables, triggers and first
+	// pipeline where they are missing. It is harmless when run twice and
+	// refuses a database that holds other tables. It returns what it did,
+	// a line each.
+	InitCentral(ctx context.Context) ([]string, error)
+	CentralStatus(ctx context.Context) (CentralStatus, error)
+}
+
+// DemoRequest asks for a workspace with sample data.
+type DemoRequest struct {
+	Contacts int
+	Seed     int64
+	Day      time.Time // the data is laid around it
+}
+
+// Settings are the workspace's own choices, from config.toml.
+type Settings struct {
+	Home     string
+	Me       string // login
+	Currency string
+	Region   string // ISO 3166 country in which phones without a country code lie
+	Central  string // with its password: never print it
+	Demo     bool
+	ReadOnly bool
+}
+
+// Workspace is one home with everything a screen or a command can ask of it.
+type Workspace interface {
+	Reader
+	Writer
+	Watcher
+	Inbox
+	Syncer
+	Transfer
+	Reporter
+	Backuper
+	CentralAdmin
+	Settings() Settings
+	// Doctor checks the workspace and, if one is configured, the central.
+	Doctor(ctx context.Context) []Check
+	Close() error
+}
+
+// Backend opens workspaces. It is how the commands and the interface reach the
+// stores without knowing them.
+type Backend interface {
+	// Open opens the workspace of a home and makes it if it is absent.
+	// Errors: Locked, TooNew, Corrupt, Invalid.
+	Open(ctx context.Context, s Settings) (Workspace, error)
+	// Demo makes a demo workspace in an empty or absent home. It returns
+	// the number of records made by noun.
+	Demo(ctx context.Context, s Settings, req DemoRequest, n Notify) (map[Noun]int64, error)
+	// Inspect tells what a home holds without opening it.
+	Inspect(ctx context.Context, home string) (HomeInfo, error)
+}
+
+// HomeInfo tells what a home holds.
+type HomeInfo struct {
+	Exists bool // there is a workspace
+	Demo   bool // it was made by Demo
+	Empty  bool // the folder is absent or empty
+	Counts map[Noun]int64
+}

@@ -1,0 +1,256 @@
+package model
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"time"
+)
+
+// Position is how far a workspace has followed the central's feed.
+type Position struct {
+	Epoch  string // the central's identity; a restore by Rapport makes a new one
+	Seq    int64  // the last feed position applied
+	Run    int64  // the sequencer run that the position was seen in
+	Nonce  string // that run's nonce, which tells a server restored by hand
+	Loaded bool   // the first load is complete
+}
+
+// Head is what one poll tells.
+type Head struct {
+	Position
+	Unsequenced int64 // changes that are committed but have no position yet
+	// SameRun is false where the server does not know the run that the
+	// client last saw: it was restored, or is another server.
+	SameRun       bool
+	ReadOnly      bool
+	SchemaVersion int64
+	MinClient     int64 // oldest client schema version that may sync
+	MinSeq        int64 // oldest position the feed can still answer
+	MaxPacket     int64 // bytes of one statement
+	User          string
+	Now           time.Time // the server's clock
+}
+
+// FeedOp says what happened to a row.
+type FeedOp int8
+
+// The operations of the feed.
+const (
+	FeedUpsert FeedOp = 1
+	FeedDelete FeedOp = 3 // the row is gone from the table
+	FeedLeave  FeedOp = 4 // the row left the client's scope
+)
+
+// FeedEntry is one line of the feed.
+type FeedEntry struct {
+	Seq   int64
+	Table Noun
+	ID    ID
+	Op    FeedOp
+}
+
+// FeedPage is a stretch of the feed with the current rows behind it.
+type FeedPage struct {
+	To      int64 // the position the page reaches
+	Entries []FeedEntry
+	Rows    map[Noun][]Row // the current state; a row that is missing is gone or out of scope
+}
+
+// PushOp is one row's unsent change.
+type PushOp struct {
+	Table   Noun     `json:"table"`
+	ID      ID       `json:"id"`
+	Insert  bool     `json:"insert,omitempty"`
+	Columns []string `json:"columns"`
+	Base    []any    `json:"base,omitempty"` // what the columns held; absent for an insert
+	Values  []any    `json:"values"`
+	// Guard is the row_version that the row must still have, 0 for none. A
+	// delete carries it.
+	Guard int64 `json:"guard,omitempty"`
+	// EditedAt is when the person made the change, milliseconds.
+	EditedAt int64 `json:"edited_at"`
+}
+
+// PushBatch is a frozen set of unsent changes. The same batch may be sent any
+// number of times; the central applies it once.
+type PushBatch struct {
+	Client ID       `json:"client"`
+	Number int64    `json:"number"`
+	Nonce  string   `json:"nonce"`
+	Ops    []PushOp `json:"ops"`
+}
+
+// DecodeBatch reads a batch that json.Marshal wrote, with every value in the
+// type of its column.
+func DecodeBatch(data []byte) (*PushBatch, error) {
+	var b PushBatch
+	dec := json.NewDecoder(bytes.NewReader(data))
+	dec.UseNumber()
+	if err := dec.Decode(&b); err != nil {
+		return nil, Errorf(Corrupt, "an unsent batch cannot be read").Because(err)
+	}
+	for i := range b.Ops {
+		op := &b.Ops[i]
+		e := EntityOf(op.Table)
+		if e == nil {
+			return nil, Errorf(TooNew, "an unsent batch names the unknown table %q", op.Table)
+		}
+		for j, name := range op.Columns {
+			_, c := e.Column(name)
+			for _, vs := range [][]any{op.Base, op.Values} {
+				if j < len(vs) {
+					vs[j] = cellOf(c, vs[j])
+				}
+			}
+		}
+	}
+	return &b, nil
+}
+
+// cellOf gives a value read from JSON the type of its column.
+func cellOf(c Column, v any) any {
+	switch x := v.(type) {
+	case json.Number:
+		if n, err := x.Int64(); err == nil {
+			return n
+		}
+	case string:
+		if c.Type == ColID {
+			return ID(x)
+		}
+	}
+	return v
+}
+
+// EncodeRow writes a row as a JSON array, for a base or a backup.
+func EncodeRow(row Row) []byte { return encode([]any(row)) }
+
+// DecodeRow reads a row that EncodeRow wrote. columns names its values in
+// order; nil means the entity's own. A column that the entity does not have is
+// dropped, one that is missing gets its fallback.
+func DecodeRow(e *Entity, data []byte, columns []string) (Row, error) {
+	var raw []any
+	dec := json.NewDecoder(bytes.NewReader(data))
+	dec.UseNumber()
+	if err := dec.Decode(&raw); err != nil {
+		return nil, Errorf(Corrupt, "a stored %s row cannot be read", e.Noun).Because(err)
+	}
+	row := NewRow(e)
+	if columns == nil {
+		for i, c := range e.Columns() {
+			if i < len(raw) {
+				row[i] = cellOf(c, raw[i])
+			}
+		}
+		return row, nil
+	}
+	for j, name := range columns {
+		if i, c := e.Column(name); i >= 0 && j < len(raw) {
+			row[i] = cellOf(c, raw[j])
+		}
+	}
+	return row, nil
+}
+
+// PushOutcome is what became of one operation.
+type PushOutcome int8
+
+// The outcomes.
+const (
+	PushApplied PushOutcome = iota
+	PushClashed             // the row changed there: pull it and merge
+	PushRefused             // the server will not have it; see Refusal
+)
+
+// PushResult is the outcome of one operation.
+type PushResult struct {
+	Outcome PushOutcome `json:"outcome"`
+	Code    string      `json:"code,omitempty"`    // stable: "not_visible", "too_long", "reference", "check", "not_allowed", "server"
+	Message string      `json:"message,omitempty"` // the server's words in plain language
+}
+
+// Receipt answers a batch.
+type Receipt struct {
+	Results []PushResult
+	// Foreign is true where the central has this batch number from another
+	// copy of the workspace: the copy needs a client id of its own.
+	Foreign bool
+	Head    Head
+}
+
+// Central is the whole contract between a client and the central. A server
+// without stored procedures is asked in plain statements, one with them
+// through definer procedures; the client cannot tell. Every method is one
+// request packet where nothing fails. Errors: Unreachable, Refused, TooNew,
+// NoCentral (the database has no Rapport tables).
+type Central interface {
+	// Poll says where the feed is and whether the server is the one that
+	// the position was taken from.
+	Poll(ctx context.Context, client ID, at Position) (Head, error)
+	// Push sends a batch, applies it in one transaction and sequences it.
+	Push(ctx context.Context, b *PushBatch, at Position) (Receipt, error)
+	// Sequence gives positions to committed changes that have none.
+	Sequence(ctx context.Context, at Position) (Head, error)
+	// Pull returns the feed in (from, to] with the current rows. Rows of
+	// nouns are fetched with it; those of others take one more packet.
+	Pull(ctx context.Context, from, to int64, nouns []Noun) (FeedPage, error)
+	// Fetch returns the current rows of ids. Those missing are gone or out
+	// of scope.
+	Fetch(ctx context.Context, ids map[Noun][]ID) (map[Noun][]Row, error)
+	// Load streams the rows of a table in the order of ids, after one, for
+	// the first load.
+	Load(ctx context.Context, n Noun, after ID, each func(Row) error) error
+	// Traffic returns the request packets after login and the bytes on the
+	// socket since the connection was made.
+	Traffic() (roundTrips, sent, received int64)
+	Close() error
+}
+
+// ApplyResult counts what a page or an acknowledgement changed here.
+type ApplyResult struct {
+	Records   map[ID]bool // records whose data changed, parts counted with their record
+	Conflicts int64       // conflicts that are new
+	Missing   map[Noun][]ID
+}
+
+// Replica is the client's side of the sync: the cache with its pending
+// changes. Each method is one transaction.
+type Replica interface {
+	// Client returns the id of this copy of the workspace.
+	Client(ctx context.Context) (ID, error)
+	// NewClient gives this copy a new id, after it met its own double.
+	NewClient(ctx context.Context) (ID, error)
+	Position(ctx context.Context) (Position, error)
+	// SetPosition stores a position without rows, after a poll.
+	SetPosition(ctx context.Context, p Position) error
+	// NextBatch returns the batch that awaits its acknowledgement or
+	// freezes the next one of at most ops operations and bytes of values;
+	// nil when nothing is left to send. Rows in exclude, refused rows and
+	// fields in conflict are left out.
+	NextBatch(ctx context.Context, ops, bytes int) (*PushBatch, error)
+	// Acknowledge stores the outcomes of a batch and forgets it. It returns
+	// the records that reached the central and the rows that clashed.
+	Acknowledge(ctx context.Context, b *PushBatch, results []PushResult) (pushed map[ID]bool, clashed map[Noun][]ID, err error)
+	// DropBatch forgets a batch without an outcome; its changes stay
+	// pending.
+	DropBatch(ctx context.Context) error
+	// Apply merges a page and stores the position in one transaction. Rows
+	// whose owner is neither here nor in the page are returned as Missing
+	// and nothing is stored: fetch the owners, add them to the page, call
+	// again.
+	Apply(ctx context.Context, page *FeedPage, at Position) (ApplyResult, error)
+	// LoadedTo returns how far the first load of a table came: the last id,
+	// and whether it is complete.
+	LoadedTo(ctx context.Context, n Noun) (after ID, done bool, err error)
+	// Load merges rows of the first load and stores how far it came.
+	Load(ctx context.Context, n Noun, rows []Row, after ID, done bool) (ApplyResult, error)
+	// FinishLoad builds what is built after a load (indexes, search) and
+	// stores the position.
+	FinishLoad(ctx context.Context, at Position) error
+	// Synced stores when a sync last ended well.
+	Synced(ctx context.Context, at time.Time) error
+	// Lock takes the workspace's sync lock until release is called. Error:
+	// Locked.
+	Lock(ctx context.Context) (release func(), err error)
+}
