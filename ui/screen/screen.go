@@ -1,0 +1,153 @@
+// Package screen is the contract between the root of the interface and its
+// screens: what a screen is given, what it answers, and the messages through
+// which it asks the root for something. A screen never imports another screen
+// or a store.
+//
+// Promises: Update decides and returns commands, commands do the work; a
+// result carries the screen and the generation it was asked by, so a late
+// answer is dropped; View is pure.
+package screen
+
+import (
+	"context"
+	"time"
+
+	tea "charm.land/bubbletea/v2"
+
+	"rapport/keymap"
+	"rapport/model"
+	"rapport/ui/theme"
+)
+
+// Kind names a screen that the root can open.
+type Kind string
+
+// The screens.
+const (
+	Start     Kind = "start"
+	List      Kind = "list"   // Noun
+	Detail    Kind = "detail" // Noun, ID, and Query for next and previous
+	Form      Kind = "form"   // Noun, ID (empty for a new record), Set for values to begin with
+	Board     Kind = "board"
+	Reports   Kind = "reports"
+	Sync      Kind = "sync"
+	Conflict  Kind = "conflict" // ID of the conflict
+	Admin     Kind = "admin"
+	Pipelines Kind = "pipelines"
+	Users     Kind = "users"
+	Import    Kind = "import"
+	ExportTo  Kind = "export"
+	Backups   Kind = "backups"
+	Welcome   Kind = "welcome"
+	History   Kind = "history" // Noun, ID
+)
+
+// Env is what every screen gets. It is the same for all screens of a session
+// and never changes, but for the theme, which the root replaces when the
+// terminal tells its background (screens get a ThemeMsg).
+type Env struct {
+	Workspace model.Workspace
+	Keys      *keymap.Map
+	Theme     *theme.Theme
+	Now       func() time.Time // in the person's time zone
+	Context   context.Context  // ends with the session
+	Copy      func(text string) tea.Cmd
+}
+
+// Values returns what reading typed values needs.
+func (e *Env) Values() model.Env {
+	s := e.Workspace.Settings()
+	return model.Env{Now: e.Now(), Currency: s.Currency, Me: s.Me}
+}
+
+// Screen is one page of the interface. Its methods run on the event loop and
+// do no I/O.
+type Screen interface {
+	// Init returns the command that loads the screen's data.
+	Init() tea.Cmd
+	// Update takes a message that is no key, and while Typing also the keys
+	// that are text.
+	Update(msg tea.Msg) tea.Cmd
+	// Do carries out an action that a key of the screen's scope called. It
+	// returns false for an action that it does not have here and now.
+	Do(a keymap.Action) (cmd tea.Cmd, ok bool)
+	// View returns exactly the rectangle of SetSize: lines of the full
+	// width, no more lines than the height.
+	View() string
+	SetSize(width, height int)
+	// Title is what the head line shows.
+	Title() string
+	// Scope is where the screen's keys are looked up, before Global.
+	Scope() keymap.Scope
+	// Typing tells that printable keys are text now. Keys are then looked
+	// up in the Text scope (or Form, Search, Dialog) and otherwise given to
+	// Update.
+	Typing() bool
+	// Dirty tells that leaving would lose something typed.
+	Dirty() bool
+	// Cursor is where the terminal's cursor stands, in the screen's
+	// coordinates; nil hides it.
+	Cursor() *tea.Cursor
+	// About is the record the screen shows or its cursor stands on: what a
+	// call, note or task logged now is about. The zero Ref if none.
+	About() model.Ref
+}
+
+// OpenMsg asks the root to open a screen.
+type OpenMsg struct {
+	Kind  Kind
+	Noun  model.Noun
+	ID    model.ID
+	Query model.Query    // for a list, or the list that a detail was opened from
+	Set   map[string]any // values a form begins with
+	// Replace puts the screen in place of the present one instead of on
+	// top of it.
+	Replace bool
+}
+
+// BackMsg asks the root to close the present screen.
+type BackMsg struct{}
+
+// NoticeMsg shows a line to the person for some seconds. Err, where there is
+// one, stays until dismissed and its cause goes to the log.
+type NoticeMsg struct {
+	Text string
+	Err  error
+}
+
+// ChangedMsg tells that records changed, here or by the sync: reload what is
+// shown without moving the cursor.
+type ChangedMsg struct{ Change model.Change }
+
+// ThemeMsg tells that Env.Theme was replaced.
+type ThemeMsg struct{}
+
+// ActMsg asks the root to carry out a global action, as if its key had been
+// pressed.
+type ActMsg struct{ Action keymap.Action }
+
+// AskMsg opens a question. Yes is run when the person accepts; the answer No
+// is the default.
+type AskMsg struct {
+	Title string
+	Text  string // names what will happen and to how many
+	Yes   string // the label of the accepting button: "Delete"
+	Input string // a label: the person types a text, which Do gets; "" for none
+	Value string // what the input begins with
+	// Options are choices to pick from instead of typing; Do gets the one
+	// chosen.
+	Options []string
+	Do      func(text string) tea.Cmd
+}
+
+// Open returns a command that sends an OpenMsg.
+func Open(m OpenMsg) tea.Cmd { return func() tea.Msg { return m } }
+
+// Back is a command that closes the present screen.
+func Back() tea.Msg { return BackMsg{} }
+
+// Notice returns a command that shows a line.
+func Notice(text string) tea.Cmd { return func() tea.Msg { return NoticeMsg{Text: text} } }
+
+// Fail returns a command that shows an error.
+func Fail(err error) tea.Cmd { return func() tea.Msg { return NoticeMsg{Err: err} } }
