@@ -214,6 +214,22 @@ type ApplyResult struct {
 	Missing   map[Noun][]ID
 }
 
+// LoadMode says why a whole load is made, and so what becomes of rows that the
+// server does not send.
+type LoadMode string
+
+// The modes.
+const (
+	// FirstLoad fills a workspace that has not met the central yet.
+	FirstLoad LoadMode = "first"
+	// RefreshLoad compares everything anew: clean rows that the server does
+	// not have any more are gone.
+	RefreshLoad LoadMode = "refresh"
+	// ForkLoad follows a server that was restored or replaced: rows and
+	// versions that it lost are offered to it again.
+	ForkLoad LoadMode = "fork"
+)
+
 // Replica is the client's side of the sync: the cache with its pending
 // changes. Each method is one transaction.
 type Replica interface {
@@ -240,16 +256,23 @@ type Replica interface {
 	// and nothing is stored: fetch the owners, add them to the page, call
 	// again.
 	Apply(ctx context.Context, page *FeedPage, at Position) (ApplyResult, error)
+	// BeginLoad prepares a load of every table. A load of the same mode that
+	// was interrupted goes on where it stopped; at is where the feed stood
+	// when it began.
+	BeginLoad(ctx context.Context, mode LoadMode, at Position) error
 	// LoadedTo returns how far the first load of a table came: the last id,
 	// and whether it is complete.
 	LoadedTo(ctx context.Context, n Noun) (after ID, done bool, err error)
 	// Load merges rows of the first load and stores how far it came.
 	Load(ctx context.Context, n Noun, rows []Row, after ID, done bool) (ApplyResult, error)
-	// FinishLoad builds what is built after a load (indexes, search) and
-	// stores the position.
-	FinishLoad(ctx context.Context, at Position) error
+	// FinishLoad settles what the server did not send, as the mode asks,
+	// builds what is built after a load (indexes, search) and stores the
+	// position, which is the one that the load began at.
+	FinishLoad(ctx context.Context) (ApplyResult, error)
 	// Synced stores when a sync last ended well.
 	Synced(ctx context.Context, at time.Time) error
+	// Open counts the conflicts and the refused records that are open.
+	Open(ctx context.Context) (conflicts, refused int64, err error)
 	// Lock takes the workspace's sync lock until release is called. Error:
 	// Locked.
 	Lock(ctx context.Context) (release func(), err error)
