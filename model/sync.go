@@ -7,6 +7,10 @@ import (
 	"time"
 )
 
+// SchemaVersion numbers the declaration for the sync: it rises when a client
+// of an older version could no longer understand the rows.
+const SchemaVersion int64 = 1
+
 // Position is how far a workspace has followed the central's feed.
 type Position struct {
 	Epoch  string // the central's identity; a restore by Rapport makes a new one
@@ -20,6 +24,10 @@ type Position struct {
 type Head struct {
 	Position
 	Unsequenced int64 // changes that are committed but have no position yet
+	// Changed names the nouns that changed after the position asked with,
+	// where the server can tell cheaply; their rows are then fetched with
+	// the feed instead of after it.
+	Changed []Noun
 	// SameRun is false where the server does not know the run that the
 	// client last saw: it was restored, or is another server.
 	SameRun       bool

@@ -1,0 +1,335 @@
+// Package sync is the engine that brings a workspace and the central together:
+// it sends the unsent changes, follows the feed, merges what both sides
+// changed, and leaves what only a person can decide to a person.
+//
+// Promises:
+//   - Nothing acknowledged is lost and nothing is applied twice: a batch is
+//     frozen before it is sent and carries a receipt; a page of the feed and
+//     the position after it are stored in one transaction; so a sync may be
+//     cut or killed at any point and simply runs again.
+//   - The position is a place in the commit-ordered feed, never a timestamp or
+//     a generated number.
+//   - An edit made while a sync runs stays unsent until the next batch takes
+//     it; an echo of one's own change rewrites nothing.
+//   - The engine holds no state between syncs. It knows the server through
+//     model.Central and the cache through model.Replica only.
+//
+// The cursor that survives any order of commits is the outbox with a
+// sequencer after the commit; the batch receipts follow Bayou and CouchDB's
+// checkpoints; the merge compares fields with the base that the server last
+// said, as SymmetricDS does.
+package sync
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"rapport/model"
+)
+
+// Limits of one request. A page of the feed and a batch are applied in one
+// transaction each, so they also bound memory and the time a lock is held.
+const (
+	pageSize   = 2000      // feed positions pulled at once
+	batchOps   = 500       // row changes sent at once
+	batchBytes = 512 << 10 // of their values
+	loadRows   = 2000      // rows of a load stored at once
+	// maxRounds bounds how often a row that keeps changing under our hands
+	// is merged and sent again within one sync; the next sync goes on.
+	maxRounds = 5
+)
+
+// Options are what an engine depends on beside its two sides.
+type Options struct {
+	Now func() time.Time // nil means time.Now
+}
+
+// Engine syncs one workspace.
+type Engine struct {
+	replica model.Replica
+	dial    func(context.Context) (model.Central, error)
+	now     func() time.Time
+}
+
+// New returns an engine for a replica. dial connects to the central; it
+// returns an error of kind NoCentral where none is configured.
+func New(r model.Replica, dial func(context.Context) (model.Central, error), o Options) *Engine {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	return &Engine{replica: r, dial: dial, now: o.Now}
+}
+
+// Sync sends what is unsent and fetches what is new, once. With full it also
+// compares every row. Errors are of kind NoCentral, Locked, Unreachable,
+// Refused or TooNew; the result tells how far it came in any case.
+func (e *Engine) Sync(ctx context.Context, full bool, n model.Notify) (model.SyncResult, error) {
+	began := e.now()
+	release, err := e.replica.Lock(ctx)
+	if err != nil {
+		return model.SyncResult{}, err
+	}
+	defer release()
+	r := &run{Engine: e, notify: n, pushed: map[model.ID]bool{}, pulled: map[model.ID]bool{}}
+	err = r.sync(ctx, full)
+	res := model.SyncResult{Pushed: int64(len(r.pushed)), Pulled: int64(len(r.pulled))}
+	if r.central != nil {
+		res.RoundTrips, res.BytesSent, res.BytesReceived = r.central.Traffic()
+		err = errors.Join(err, r.central.Close())
+	}
+	// The counts are wanted even where the sync was interrupted.
+	var openErr error
+	res.Conflicts, res.Refused, openErr = e.replica.Open(context.WithoutCancel(ctx))
+	res.Duration = e.now().Sub(began)
+	if err == nil {
+		err = openErr
+	}
+	return res, err
+}
+
+// run is one sync under way.
+type run struct {
+	*Engine
+	notify  model.Notify
+	central model.Central
+	client  model.ID
+	at      model.Position
+	head    model.Head
+	touched map[model.Noun]bool // nouns that this run sent: their rows come back
+	pushed  map[model.ID]bool
+	pulled  map[model.ID]bool
+}
+
+func (r *run) sync(ctx context.Context, full bool) error {
+	var err error
+	if r.client, err = r.replica.Client(ctx); err != nil {
+		return err
+	}
+	if r.at, err = r.replica.Position(ctx); err != nil {
+		return err
+	}
+	r.notify.Tell("connecting", 0, 0)
+	if r.central, err = r.dial(ctx); err != nil {
+		r.central = nil
+		return err
+	}
+	if r.head, err = r.central.Poll(ctx, r.client, r.at); err != nil {
+		return err
+	}
+	if r.head.MinClient > model.SchemaVersion {
+		return model.Errorf(model.TooNew, "the company's database needs a newer Rapport; your changes are kept here").
+			WithHint("upgrade Rapport, then sync again")
+	}
+	if err := r.load(ctx, full); err != nil {
+		return err
+	}
+	if err := r.push(ctx); err != nil {
+		return err
+	}
+	if err := r.pull(ctx); err != nil {
+		return err
+	}
+	return r.replica.Synced(ctx, r.now())
+}
+
+// push sends batches until nothing is left. A row that clashed is fetched,
+// merged and sent again in a later batch.
+func (r *run) push(ctx context.Context) error {
+	r.touched = map[model.Noun]bool{}
+	limit := batchBytes
+	if r.head.MaxPacket > 0 {
+		limit = min(limit, int(r.head.MaxPacket/4))
+	}
+	rounds := map[model.ID]int{}
+	for {
+		b, err := r.replica.NextBatch(ctx, batchOps, limit)
+		if err != nil || b == nil {
+			return err
+		}
+		r.notify.Tell("sending", int64(len(r.pushed)), 0)
+		receipt, err := r.central.Push(ctx, b, r.at)
+		if err != nil {
+			return err
+		}
+		if receipt.Foreign {
+			if err := r.rename(ctx); err != nil {
+				return err
+			}
+			continue
+		}
+		r.head = receipt.Head
+		pushed, clashed, err := r.replica.Acknowledge(ctx, b, receipt.Results)
+		if err != nil {
+			return err
+		}
+		for id := range pushed {
+			r.pushed[id] = true
+		}
+		for _, op := range b.Ops {
+			r.touched[op.Table] = true
+		}
+		if len(clashed) == 0 {
+			continue
+		}
+		worn := false
+		for _, ids := range clashed {
+			for _, id := range ids {
+				rounds[id]++
+				worn = worn || rounds[id] >= maxRounds
+			}
+		}
+		if err := r.merge(ctx, clashed); err != nil {
+			return err
+		}
+		if worn {
+			return nil
+		}
+	}
+}
+
+// rename gives this copy of the workspace an id of its own, because the server
+// knows its batches from another copy.
+func (r *run) rename(ctx context.Context) error {
+	if err := r.replica.DropBatch(ctx); err != nil {
+		return err
+	}
+	var err error
+	r.client, err = r.replica.NewClient(ctx)
+	return err
+}
+
+// merge fetches rows that clashed and merges them, so that the next batch is
+// measured against what the server has now.
+func (r *run) merge(ctx context.Context, clashed map[model.Noun][]model.ID) error {
+	rows, err := r.central.Fetch(ctx, clashed)
+	if err != nil {
+		return err
+	}
+	page := &model.FeedPage{To: r.at.Seq, Rows: rows}
+	for noun, ids := range clashed {
+		have := make(map[model.ID]bool, len(rows[noun]))
+		for _, row := range rows[noun] {
+			have[row.ID()] = true
+		}
+		for _, id := range ids {
+			if !have[id] {
+				page.Entries = append(page.Entries, model.FeedEntry{Seq: r.at.Seq, Table: noun, ID: id, Op: model.FeedDelete})
+			}
+		}
+	}
+	return r.apply(ctx, page, r.at)
+}
+
+// pull follows the feed to its head, page by page. Each page is stored with
+// the position after it.
+func (r *run) pull(ctx context.Context) error {
+	for {
+		first := r.at.Seq
+		for r.at.Seq < r.head.Seq {
+			to := min(r.at.Seq+pageSize, r.head.Seq)
+			r.notify.Tell("receiving", r.at.Seq-first, r.head.Seq-first)
+			page, err := r.central.Pull(ctx, r.at.Seq, to, r.expected())
+			if err != nil {
+				return err
+			}
+			next := r.head.Position
+			next.Seq, next.Loaded = page.To, true
+			if err := r.apply(ctx, &page, next); err != nil {
+				return err
+			}
+			r.at = next
+		}
+		if r.head.Unsequenced == 0 {
+			break
+		}
+		before := r.head.Seq
+		head, err := r.central.Sequence(ctx, r.at)
+		if err != nil {
+			return err
+		}
+		r.head = head
+		if r.head.Seq == before {
+			break // somebody's transaction is still open; its changes come later
+		}
+	}
+	if r.at.Run != r.head.Run || r.at.Nonce != r.head.Nonce {
+		r.at.Run, r.at.Nonce, r.at.Epoch = r.head.Run, r.head.Nonce, r.head.Epoch
+		return r.replica.SetPosition(ctx, r.at)
+	}
+	return nil
+}
+
+// expected lists the nouns whose rows are worth asking for with the feed.
+func (r *run) expected() []model.Noun {
+	var out []model.Noun
+	for _, e := range model.Entities() {
+		if r.touched[e.Noun] || slices.Contains(r.head.Changed, e.Noun) {
+			out = append(out, e.Noun)
+		}
+	}
+	return out
+}
+
+// apply stores a page. Parts whose owner is unknown here bring their owner
+// along: the feed keeps only the newest entry of a row, so an owner's may come
+// after its parts'.
+func (r *run) apply(ctx context.Context, page *model.FeedPage, next model.Position) error {
+	for {
+		res, err := r.replica.Apply(ctx, page, next)
+		if err != nil {
+			return err
+		}
+		if len(res.Missing) == 0 {
+			r.count(res)
+			return nil
+		}
+		rows, err := r.central.Fetch(ctx, res.Missing)
+		if err != nil {
+			return err
+		}
+		if page.Rows == nil {
+			page.Rows = map[model.Noun][]model.Row{}
+		}
+		for noun, ids := range res.Missing {
+			page.Rows[noun] = append(page.Rows[noun], rows[noun]...)
+			dropOrphans(page, noun, ids, rows[noun])
+		}
+	}
+}
+
+// dropOrphans takes out of a page the parts of owners that the server does not
+// have or does not show: they would never become whole here.
+func dropOrphans(page *model.FeedPage, owner model.Noun, asked []model.ID, found []model.Row) {
+	gone := make(map[model.ID]bool, len(asked))
+	for _, id := range asked {
+		gone[id] = true
+	}
+	for _, row := range found {
+		delete(gone, row.ID())
+	}
+	if len(gone) == 0 {
+		return
+	}
+	for noun, rows := range page.Rows {
+		e := model.EntityOf(noun)
+		if !e.IsPart() {
+			continue
+		}
+		kept := rows[:0]
+		for _, row := range rows {
+			if n, id, ok := row.OwnerOf(e); ok && n == owner && gone[id] {
+				continue
+			}
+			kept = append(kept, row)
+		}
+		page.Rows[noun] = kept
+	}
+}
+
+func (r *run) count(res model.ApplyResult) {
+	for id := range res.Records {
+		r.pulled[id] = true
+	}
+}
