@@ -1,0 +1,35 @@
+package servertest
+
+import (
+	"os"
+	"testing"
+)
+
+func TestServer(t *testing.T) {
+	s := Start(t)
+	url := s.Database(t)
+	name := Name(url)
+	s.SQL(t, name, "CREATE TABLE a (b INT)", "INSERT INTO a VALUES (1), (2)")
+	s.Kill9()
+	if err := s.Restart(); err != nil {
+		t.Fatal(err)
+	}
+	db := s.DB(name)
+	defer db.Close()
+	var n int
+	if err := db.QueryRow("SELECT COUNT(*) FROM a").Scan(&n); err != nil || n != 2 {
+		t.Fatalf("after a crash: %d rows, %v", n, err)
+	}
+	dir := s.dir
+	s.Close()
+	if _, err := os.Stat(dir); !os.IsNotExist(err) {
+		t.Errorf("the data folder is still there: %v", err)
+	}
+}
+
+func TestSharedGivesEachTestItsDatabase(t *testing.T) {
+	a, b := Shared(t).Database(t), Shared(t).Database(t)
+	if a == b {
+		t.Errorf("two databases have the URL %s", a)
+	}
+}
