@@ -40,6 +40,9 @@ const (
 	Backups   Kind = "backups"
 	Welcome   Kind = "welcome"
 	History   Kind = "history" // Noun, ID
+	Find      Kind = "find"    // search over everything
+	Central   Kind = "central" // the central as an administrator sees it
+	Doctor    Kind = "doctor"  // the checks of the workspace
 )
 
 // Env is what every screen gets. It is the same for all screens of a session
@@ -52,6 +55,19 @@ type Env struct {
 	Now       func() time.Time // in the person's time zone
 	Context   context.Context  // ends with the session
 	Copy      func(text string) tea.Cmd
+	Hooks     Hooks
+}
+
+// Hooks are what a screen can ask of the program itself. A hook that is nil
+// is not offered. Both arrange that the program begins anew with another
+// workspace and return; the screen then ends the session with tea.Quit.
+type Hooks struct {
+	// Demo makes the demo workspace, or finds it, and goes on with it.
+	Demo func(ctx context.Context) error
+	// Connect tries a central's URL, writes it to the workspace's
+	// configuration and goes on with it. Nothing is written if the central
+	// cannot be reached or refuses.
+	Connect func(ctx context.Context, url string) error
 }
 
 // Values returns what reading typed values needs.
