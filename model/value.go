@@ -119,15 +119,15 @@ func parseScaled(s string, scale int) (int64, bool) {
 	dot, comma := strings.LastIndexByte(s, '.'), strings.LastIndexByte(s, ',')
 	switch {
 	case dot >= 0 && comma >= 0 && comma > dot: // 1.234,50
-		s = strings.Replace(strings.ReplaceAll(s, ".", ""), ",", ".", 1)
+		s = strings.Replace(ungroup(s, "."), ",", ".", 1)
 	case dot >= 0 && comma >= 0: // 1,234.50
-		s = strings.ReplaceAll(s, ",", "")
+		s = ungroup(s, ",")
 	case comma >= 0 && strings.Count(s, ",") == 1 && len(s)-comma-1 != 3: // 1234,5
 		s = strings.Replace(s, ",", ".", 1)
 	case comma >= 0: // 1,234 or 1,234,567
-		s = strings.ReplaceAll(s, ",", "")
+		s = ungroup(s, ",")
 	case dot >= 0 && strings.Count(s, ".") > 1: // 1.234.567
-		s = strings.ReplaceAll(s, ".", "")
+		s = ungroup(s, ".")
 	}
 	whole, frac, _ := strings.Cut(s, ".")
 	if whole == "" && frac == "" {
@@ -148,6 +148,23 @@ func parseScaled(s string, scale int) (int64, bool) {
 		n = -n
 	}
 	return n, true
+}
+
+// ungroup takes separators of thousands out of a number. It leaves them, and so
+// makes the number unreadable, where they do not stand between groups of three
+// digits (or of two, before the last, as in India).
+func ungroup(s, sep string) string {
+	whole := s
+	if i := strings.LastIndexAny(s, ".,"); i >= 0 && s[i:i+1] != sep {
+		whole = s[:i]
+	}
+	groups := strings.Split(whole, sep)
+	for i, g := range groups[1:] {
+		if len(g) != 3 && (len(g) != 2 || i == len(groups)-2) {
+			return s
+		}
+	}
+	return strings.ReplaceAll(s, sep, "")
 }
 
 // CanonicalDecimal returns a decimal number in the one form that is stored: at
