@@ -1,0 +1,121 @@
+package sqlite
+
+import (
+	"encoding/json"
+
+	"rapport/model"
+)
+
+// revision is one history entry: what happened to one row of a record.
+type revision struct {
+	Action  string // add, edit, delete, restore, import, sync, merge, settle
+	By      string // "" for the person of this workspace
+	Noun    model.Noun
+	Record  model.ID
+	Entity  *model.Entity // of the row
+	Row     model.ID
+	Changes []model.FieldChange
+	Note    string // what the program decided by itself
+	Run     string // the import run
+}
+
+// log stores a history entry.
+func (t *Tx) log(r revision) error {
+	if r.By == "" {
+		r.By = t.db.settings.Me
+	}
+	return t.exec(`INSERT INTO audit (at, by, action, noun, record_id, tbl, row_id, changes, note, run)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		t.now.UnixMilli(), text(r.By), r.Action, string(r.Noun), r.Record.Bytes(), string(r.Entity.Noun), r.Row.Bytes(),
+		encodeChanges(r.Entity, r.Changes), text(r.Note), text(r.Run))
+}
+
+// encodeField writes a field's value as the JSON array of its columns' cells.
+func encodeField(e *model.Entity, field string, v any) []any {
+	f := e.Field(field)
+	if f == nil { // a service column or a part's owner
+		if ref, ok := v.(model.Ref); ok {
+			return []any{string(ref.Noun), ref.ID}
+		}
+		return []any{v}
+	}
+	row := make(model.Row, len(e.Columns()))
+	if v != nil {
+		model.SetFieldValue(e, f, row, v)
+	}
+	var cells []any
+	for _, i := range model.FieldColumns(e, field) {
+		cells = append(cells, row[i])
+	}
+	return cells
+}
+
+// decodeField is the opposite of encodeField. Links have no name yet.
+func decodeField(e *model.Entity, field string, cells []any) any {
+	f := e.Field(field)
+	if f == nil {
+		if len(cells) == 2 {
+			noun, _ := cells[0].(string)
+			id, _ := cells[1].(string)
+			return model.Ref{Noun: model.Noun(noun), ID: model.ID(id)}
+		}
+		if len(cells) == 1 {
+			return cells[0]
+		}
+		return nil
+	}
+	row := make(model.Row, len(e.Columns()))
+	cols := e.Columns()
+	for n, i := range model.FieldColumns(e, field) {
+		if n >= len(cells) {
+			break
+		}
+		row[i] = cells[n]
+		if s, ok := cells[n].(string); ok && cols[i].Type == model.ColID {
+			row[i] = model.ID(s)
+		}
+	}
+	return model.FieldValue(e, f, row)
+}
+
+// encodeCells writes one value for sync_conflict.
+func encodeCells(e *model.Entity, field string, v any) string {
+	data, _ := json.Marshal(encodeField(e, field, v))
+	return string(data)
+}
+
+// decodeCells is the opposite of encodeCells.
+func decodeCells(e *model.Entity, field, data string) any {
+	var cells []any
+	if unmarshal(data, &cells) != nil {
+		return nil
+	}
+	return decodeField(e, field, cells)
+}
+
+func encodeChanges(e *model.Entity, changes []model.FieldChange) string {
+	list := make([][]any, 0, len(changes))
+	for _, c := range changes {
+		list = append(list, []any{c.Field, encodeField(e, c.Field, c.Old), encodeField(e, c.Field, c.New)})
+	}
+	data, _ := json.Marshal(list)
+	return string(data)
+}
+
+func decodeChanges(e *model.Entity, data string) []model.FieldChange {
+	var list [][]any
+	if unmarshal(data, &list) != nil {
+		return nil
+	}
+	var out []model.FieldChange
+	for _, item := range list {
+		if len(item) != 3 {
+			continue
+		}
+		name, _ := item[0].(string)
+		old, _ := item[1].([]any)
+		new, _ := item[2].([]any)
+		out = append(out, model.FieldChange{Field: name, Old: decodeField(e, name, old), New: decodeField(e, name, new)})
+	}
+	return out
+}
