@@ -8,6 +8,7 @@ import (
 
 // revision is one history entry: what happened to one row of a record.
 type revision struct {
+	At      int64  // milliseconds; 0 for now
 	Action  string // add, edit, delete, restore, import, sync, merge, settle
 	By      string // "" for the person of this workspace
 	Noun    model.Noun
@@ -24,9 +25,12 @@ func (t *Tx) log(r revision) error {
 	if r.By == "" {
 		r.By = t.db.settings.Me
 	}
+	if r.At == 0 {
+		r.At = t.now.UnixMilli()
+	}
 	return t.exec(`INSERT INTO audit (at, by, action, noun, record_id, tbl, row_id, changes, note, run)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		t.now.UnixMilli(), text(r.By), r.Action, string(r.Noun), r.Record.Bytes(), string(r.Entity.Noun), r.Row.Bytes(),
+		r.At, text(r.By), r.Action, string(r.Noun), r.Record.Bytes(), string(r.Entity.Noun), r.Row.Bytes(),
 		encodeChanges(r.Entity, r.Changes), text(r.Note), text(r.Run))
 }
 

@@ -81,6 +81,13 @@ CREATE TABLE load_state (
   done  INTEGER NOT NULL DEFAULT 0
 ) STRICT, WITHOUT ROWID;
 
+-- One row that arrived in the load that is under way.
+CREATE TABLE load_seen (
+  tbl TEXT NOT NULL,
+  id  BLOB NOT NULL,
+  PRIMARY KEY (tbl, id)
+) STRICT, WITHOUT ROWID;
+
 -- One import.
 CREATE TABLE import_run (
   run       TEXT PRIMARY KEY,

@@ -1,0 +1,283 @@
+package sqlite
+
+import (
+	"context"
+	"errors"
+
+	"rapport/model"
+)
+
+// elsewhere stands in the history for whoever changed a row without a name.
+const elsewhere = "another program"
+
+// errMissingOwners rolls an Apply back whose page lacks the owners of parts.
+var errMissingOwners = errors.New("owners of parts are missing")
+
+// Apply merges a page of the feed and stores the position after it in one
+// transaction. Where parts have no owner here or in the page it stores nothing
+// and names the owners.
+func (d *DB) Apply(ctx context.Context, page *model.FeedPage, at model.Position) (model.ApplyResult, error) {
+	var res model.ApplyResult
+	err := d.write(ctx, "apply page", func(t *Tx) error {
+		a := newApplier(t)
+		if err := a.missing(page); err != nil {
+			return err
+		}
+		res = a.res
+		if len(res.Missing) > 0 {
+			return errMissingOwners
+		}
+		present := map[model.ID]bool{}
+		for _, e := range model.Entities() {
+			for _, row := range page.Rows[e.Noun] {
+				present[row.ID()] = true
+				if err := a.row(ctx, e, row); err != nil {
+					return err
+				}
+			}
+		}
+		if err := a.gone(ctx, page, present); err != nil {
+			return err
+		}
+		res = a.res
+		return t.setPosition(at)
+	})
+	if errors.Is(err, errMissingOwners) {
+		return res, nil
+	}
+	return res, err
+}
+
+// applier merges rows of the server into the cache within one transaction.
+type applier struct {
+	tx      *Tx
+	res     model.ApplyResult
+	loading bool // a first load writes no history of rows that are new here
+	offer   bool // a fork: what is newer here than there is offered again
+}
+
+func newApplier(t *Tx) *applier {
+	return &applier{tx: t, res: model.ApplyResult{Records: map[model.ID]bool{}, Missing: map[model.Noun][]model.ID{}}}
+}
+
+// missing finds the owners of parts that are neither here nor in the page.
+func (a *applier) missing(page *model.FeedPage) error {
+	here := map[model.ID]bool{}
+	for _, rows := range page.Rows {
+		for _, row := range rows {
+			here[row.ID()] = true
+		}
+	}
+	for noun, rows := range page.Rows {
+		e := model.EntityOf(noun)
+		for _, row := range rows {
+			n, id, ok := row.OwnerOf(e)
+			if !ok || here[id] {
+				continue
+			}
+			here[id] = true
+			owner, err := a.tx.row(model.EntityOf(n), id)
+			if err != nil {
+				return err
+			}
+			if owner == nil {
+				a.res.Missing[n] = append(a.res.Missing[n], id)
+			}
+		}
+	}
+	return nil
+}
+
+// row merges one row of the server.
+func (a *applier) row(ctx context.Context, e *model.Entity, theirs model.Row) error {
+	t, id := a.tx, theirs.ID()
+	local, err := t.row(e, id)
+	if err != nil {
+		return err
+	}
+	if local == nil {
+		a.changed(e, theirs)
+		if err := t.put(e, theirs); err != nil || a.loading {
+			return err
+		}
+		return a.remember(e, nil, theirs)
+	}
+	base, pending, err := t.base(e, id)
+	if err != nil {
+		return err
+	}
+	if pending {
+		return a.merge(ctx, e, base, local, theirs)
+	}
+	if model.SameData(e, local, theirs) {
+		return a.adopt(e, local, theirs)
+	}
+	if a.offer && versionOf(e, local) > versionOf(e, theirs) {
+		return t.setBase(e, id, theirs, true)
+	}
+	a.changed(e, theirs)
+	if err := t.put(e, theirs); err != nil {
+		return err
+	}
+	return a.remember(e, local, theirs)
+}
+
+// adopt takes over the service columns of a row whose data is the same, such
+// as the echo of one's own change.
+func (a *applier) adopt(e *model.Entity, local, theirs model.Row) error {
+	for i, c := range e.Columns() {
+		if local[i] != theirs[i] && c.Name != model.ColumnVersion {
+			return a.tx.put(e, theirs)
+		}
+	}
+	if versionOf(e, local) == versionOf(e, theirs) {
+		return nil
+	}
+	return a.tx.setVersion(e, theirs.ID(), versionOf(e, theirs))
+}
+
+// merge joins an unsent edit with the server's row.
+func (a *applier) merge(ctx context.Context, e *model.Entity, base, local, theirs model.Row) error {
+	t, id := a.tx, theirs.ID()
+	m := model.Merge(e, base, local, theirs)
+	if !model.SameData(e, local, m.Row) {
+		a.changed(e, m.Row)
+	}
+	if err := t.put(e, m.Row); err != nil {
+		return err
+	}
+	if err := t.setBase(e, id, m.Base, !model.SameData(e, m.Row, m.Base)); err != nil {
+		return err
+	}
+	opened, err := t.holdConflicts(ctx, e, m.Conflicts, m.Row, theirs)
+	if err != nil {
+		return err
+	}
+	a.res.Conflicts += opened
+	if base != nil && !model.SameData(e, base, theirs) {
+		if err := a.remember(e, base, theirs); err != nil {
+			return err
+		}
+	}
+	for _, lost := range m.Overruled {
+		note := "two people changed this; the later arrival stands, the other value is kept here"
+		if err := a.note(e, m.Row, "merge", note, lost); err != nil {
+			return err
+		}
+	}
+	if m.Revived {
+		return a.note(e, m.Row, "merge", "one side deleted this while the other edited it; the edit stays")
+	}
+	return nil
+}
+
+// gone takes out what the feed says is gone. A row that the page brings, or
+// that another entry of the page brings back, is not gone.
+func (a *applier) gone(ctx context.Context, page *model.FeedPage, present map[model.ID]bool) error {
+	done := map[model.ID]bool{}
+	entities := model.Entities()
+	for i := len(entities) - 1; i >= 0; i-- { // parts before their owners
+		for _, entry := range page.Entries {
+			if entry.Table != entities[i].Noun || present[entry.ID] || done[entry.ID] {
+				continue
+			}
+			done[entry.ID] = true
+			if err := a.takeOut(ctx, entities[i], entry); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// takeOut handles a row that the server does not have any more, or does not
+// show. A row with unsent edits stays and is sent as a new one; else the last
+// state goes to the bin.
+func (a *applier) takeOut(ctx context.Context, e *model.Entity, entry model.FeedEntry) error {
+	t := a.tx
+	local, err := t.row(e, entry.ID)
+	if err != nil || local == nil {
+		return err
+	}
+	_, pending, err := t.base(e, entry.ID)
+	if err != nil {
+		return err
+	}
+	if err := t.dropConflicts(ctx, e, entry.ID); err != nil {
+		return err
+	}
+	if pending && local.Get(e, model.ColumnDeletedAt) == nil {
+		if err := t.setVersion(e, entry.ID, 0); err != nil {
+			return err
+		}
+		if err := t.setBase(e, entry.ID, nil, true); err != nil {
+			return err
+		}
+		return a.note(e, local, "merge", "deleted in the company's database while edited here; the edit stays and is sent again")
+	}
+	if err := t.setBase(e, entry.ID, nil, false); err != nil {
+		return err
+	}
+	if entry.Op == model.FeedLeave {
+		a.changed(e, local)
+		return t.drop(e, entry.ID)
+	}
+	row := append(model.Row(nil), local...)
+	row.Set(e, model.ColumnVersion, int64(0))
+	if row.Get(e, model.ColumnDeletedAt) == nil {
+		row.Set(e, model.ColumnDeletedAt, t.now.UnixMilli())
+		row.Set(e, model.ColumnUpdatedBy, nil)
+		a.changed(e, row)
+		if err := a.remember(e, local, row); err != nil {
+			return err
+		}
+	}
+	return t.put(e, row)
+}
+
+// changed counts the record that a row is or belongs to.
+func (a *applier) changed(e *model.Entity, row model.Row) {
+	if _, id, ok := row.OwnerOf(e); ok {
+		a.res.Records[id] = true
+		return
+	}
+	a.res.Records[row.ID()] = true
+}
+
+// remember writes a change that came from the server into the history.
+func (a *applier) remember(e *model.Entity, old, row model.Row) error {
+	k := recordOf(e, row)
+	r := revision{Action: "edit", Noun: k.noun, Record: k.id, Entity: e, Row: row.ID(), Changes: model.Changes(e, old, row)}
+	r.By, _ = row.Get(e, model.ColumnUpdatedBy).(string)
+	r.At, _ = row.Get(e, model.ColumnUpdatedAt).(int64)
+	switch was, is := deleted(e, old), deleted(e, row); {
+	case old == nil:
+		r.Action = "add"
+		if by, ok := row.Get(e, model.ColumnCreatedBy).(string); ok {
+			r.By = by
+		}
+	case is && !was:
+		r.Action = "delete"
+	case was && !is:
+		r.Action = "restore"
+	}
+	if r.By == "" {
+		r.By = elsewhere
+	}
+	return a.tx.log(r)
+}
+
+// note writes what the program decided by itself into the history.
+func (a *applier) note(e *model.Entity, row model.Row, action, note string, changes ...model.FieldChange) error {
+	k := recordOf(e, row)
+	return a.tx.log(revision{Action: action, Noun: k.noun, Record: k.id, Entity: e, Row: row.ID(), Changes: changes, Note: note})
+}
+
+func deleted(e *model.Entity, row model.Row) bool {
+	return row != nil && row.Get(e, model.ColumnDeletedAt) != nil
+}
+
+func versionOf(e *model.Entity, row model.Row) int64 {
+	n, _ := row.Get(e, model.ColumnVersion).(int64)
+	return n
+}
