@@ -203,3 +203,27 @@ func Window(top, cursor, count, height int) int {
 	}
 	return max(0, min(top, count-height))
 }
+
+// Share hands out height lines to parts in the order of their importance: each
+// gets its least, as long as there is room, then they grow in turn up to what
+// they want. A part that does not get its least gets nothing.
+func Share(least, want []int, height int) []int {
+	out := make([]int, len(want))
+	for i := range want {
+		if n := min(least[i], want[i]); n <= height {
+			out[i] = n
+			height -= n
+		}
+	}
+	for grown := true; grown && height > 0; {
+		grown = false
+		for i := range want {
+			if out[i] > 0 && out[i] < want[i] && height > 0 {
+				out[i]++
+				height--
+				grown = true
+			}
+		}
+	}
+	return out
+}
