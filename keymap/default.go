@@ -70,6 +70,7 @@ const (
 	Yes         Action = "yes"
 	No          Action = "no"
 	HistoryView Action = "history"
+	Choose      Action = "choose"
 )
 
 // moving are the keys that move a cursor, the same in every scope that has
@@ -91,7 +92,7 @@ func Default() *Map {
 	add := func(more ...Binding) { bs = append(bs, more...) }
 
 	add(
-		Binding{Global, Help, []string{"?"}, "help", 1},
+		Binding{Global, Help, []string{"?", "f1"}, "help", 1},
 		Binding{Global, SearchAll, []string{"ctrl+k"}, "search", 2},
 		Binding{Global, Commands, []string{"ctrl+p", ":"}, "commands", 8},
 		Binding{Global, LogCall, []string{"a c"}, "log a call", 0},
@@ -154,8 +155,12 @@ func Default() *Map {
 	add(
 		Binding{Form, Save, []string{"ctrl+s"}, "save", 1},
 		Binding{Form, Cancel, []string{"esc"}, "cancel", 2},
-		Binding{Form, NextField, []string{"tab", "down", "enter"}, "next field", 3},
-		Binding{Form, PrevField, []string{"shift+tab", "up"}, "previous field", 4},
+		Binding{Form, NextField, []string{"tab"}, "next field", 3},
+		Binding{Form, PrevField, []string{"shift+tab"}, "previous field", 4},
+		Binding{Form, Open, []string{"enter"}, "next, or take the proposal", 0},
+		Binding{Form, Down, []string{"down"}, "down", 0},
+		Binding{Form, Up, []string{"up"}, "up", 0},
+		Binding{Form, Choose, []string{"ctrl+space", "ctrl+@"}, "choose", 7},
 		Binding{Form, AddItem, []string{"ctrl+n"}, "add an item", 5},
 		Binding{Form, DeleteItem, []string{"ctrl+x"}, "remove the item", 6},
 	)
@@ -236,6 +241,8 @@ func Default() *Map {
 		Binding{Dialog, Down, []string{"down"}, "down", 0},
 		Binding{Dialog, NextField, []string{"tab", "right"}, "next", 0},
 		Binding{Dialog, PrevField, []string{"shift+tab", "left"}, "previous", 0},
+		Binding{Dialog, PageUp, []string{"pgup"}, "page up", 0},
+		Binding{Dialog, PageDown, []string{"pgdown"}, "page down", 0},
 		Binding{Dialog, Yes, []string{"enter"}, "accept", 1},
 		Binding{Dialog, No, []string{"esc"}, "cancel", 2},
 		Binding{Dialog, Save, []string{"ctrl+s"}, "save", 3},

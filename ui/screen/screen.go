@@ -56,6 +56,17 @@ type Env struct {
 	Context   context.Context  // ends with the session
 	Copy      func(text string) tea.Cmd
 	Hooks     Hooks
+	// After answers with a message later; nil waits by the clock. Tests answer
+	// at once or never.
+	After func(d time.Duration, msg tea.Msg) tea.Cmd
+}
+
+// Later returns a command that answers with a message after a while.
+func (e *Env) Later(d time.Duration, msg tea.Msg) tea.Cmd {
+	if e.After != nil {
+		return e.After(d, msg)
+	}
+	return tea.Tick(d, func(time.Time) tea.Msg { return msg })
 }
 
 // Hooks are what a screen can ask of the program itself. A hook that is nil
@@ -154,6 +165,20 @@ type AskMsg struct {
 	// chosen.
 	Options []string
 	Do      func(text string) tea.Cmd
+}
+
+// Chooser is a screen that has some of its scope's actions at times only. Help
+// and the command list leave out those that it has not.
+type Chooser interface {
+	// Can tells whether the action would do something here and now.
+	Can(a keymap.Action) bool
+}
+
+// Clicker is a screen that understands the mouse. Coordinates are the
+// screen's.
+type Clicker interface {
+	Click(x, y int, double bool) tea.Cmd
+	Wheel(x, y, delta int) tea.Cmd
 }
 
 // Open returns a command that sends an OpenMsg.

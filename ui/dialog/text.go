@@ -1,0 +1,132 @@
+package dialog
+
+import (
+	"strings"
+
+	tea "charm.land/bubbletea/v2"
+	"github.com/charmbracelet/x/ansi"
+
+	"rapport/keymap"
+	"rapport/ui/screen"
+	"rapport/ui/widget"
+	"rapport/ui/widget/draw"
+)
+
+// Text shows lines that can be scrolled: help and the messages.
+type Text struct {
+	env   *screen.Env
+	title string
+	lines []string
+	top   int
+	rows  int
+	width int
+}
+
+// NewText returns a dialog of these lines, which carry their styles already.
+func NewText(env *screen.Env, title string, lines []string) *Text {
+	t := &Text{env: env, title: title, lines: lines, rows: 1}
+	for _, l := range lines {
+		t.width = max(t.width, ansi.StringWidth(l))
+	}
+	return t
+}
+
+// Dirty implements Dialog.
+func (t *Text) Dirty() bool { return false }
+
+// Cursor implements Dialog.
+func (t *Text) Cursor() *tea.Cursor { return nil }
+
+// Update implements Dialog.
+func (t *Text) Update(msg tea.Msg, a keymap.Action) (tea.Cmd, bool) {
+	k, ok := msg.(tea.KeyPressMsg)
+	if !ok {
+		return nil, false
+	}
+	by := 0
+	switch a {
+	case keymap.Up:
+		by = -1
+	case keymap.Down:
+		by = 1
+	case keymap.PageUp:
+		by = -t.rows
+	case keymap.PageDown:
+		by = t.rows
+	case keymap.No, keymap.Yes:
+		return nil, true
+	default:
+		switch k.String() {
+		case "k":
+			by = -1
+		case "j", "space":
+			by = 1
+		case "q", "?", "!":
+			return nil, true
+		}
+	}
+	t.top = max(0, min(t.top+by, len(t.lines)-t.rows))
+	return nil, false
+}
+
+// View implements Dialog.
+func (t *Text) View(w, h int) string {
+	inner := max(min(w-4, t.width), min(w-4, 40))
+	t.rows = max(1, min(len(t.lines), h-2))
+	t.top = max(0, min(t.top, len(t.lines)-t.rows))
+	footer := keys(t.env, "esc", "close")
+	if len(t.lines) > t.rows {
+		footer = keys(t.env, "↑ ↓", "scroll", "esc", "close")
+	}
+	return box(t.env, t.title, t.lines[t.top:t.top+t.rows], inner, footer)
+}
+
+// NewHelp returns the dialog of all keys that work: a heading and its bindings
+// for each section, side by side where there is room for two columns.
+func NewHelp(env *screen.Env, width int, sections []Section) *Text {
+	th := env.Theme
+	var flat []string
+	keyWidth := 4
+	for _, s := range sections {
+		for _, b := range s.Bindings {
+			keyWidth = max(keyWidth, ansi.StringWidth(keyList(b)))
+		}
+	}
+	keyWidth = min(keyWidth, 20)
+	for i, s := range sections {
+		if i > 0 {
+			flat = append(flat, "")
+		}
+		flat = append(flat, th.Strong.Render(s.Title))
+		for _, b := range s.Bindings {
+			flat = append(flat, th.Key.Render(widget.FitRight(keyList(b), keyWidth))+"  "+th.Text.Render(widget.Fit(b.Help, 26)))
+		}
+	}
+	col := keyWidth + 2 + 26
+	if width-4 < 2*col+2 {
+		return NewText(env, "Keys that work here", flat)
+	}
+	half := (len(flat) + 1) / 2
+	lines := make([]string, half)
+	for i := range half {
+		lines[i] = draw.Fit(flat[i], col) + "  "
+		if half+i < len(flat) {
+			lines[i] += flat[half+i]
+		}
+	}
+	return NewText(env, "Keys that work here", lines)
+}
+
+// Section is a heading of help with its bindings.
+type Section struct {
+	Title    string
+	Bindings []keymap.Binding
+}
+
+func keyList(b keymap.Binding) string {
+	out := make([]string, len(b.Keys))
+	for i, k := range b.Keys {
+		out[i] = ShowKey(k)
+	}
+	return strings.Join(out, ", ")
+}

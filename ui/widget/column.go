@@ -1,0 +1,154 @@
+package widget
+
+import (
+	"time"
+
+	"github.com/charmbracelet/x/ansi"
+
+	"rapport/model"
+)
+
+// Column is one column of a table.
+type Column struct {
+	Label string
+	Field *model.Field // nil for a title that no single field holds
+	Right bool
+	Title bool
+	Min   int
+	Max   int
+}
+
+// ColumnsOf returns the columns of an entity's list: its essential fields, with
+// the record's title in place of the last field that is searched as a name, so
+// that a record that has only an e-mail still shows something. Where an entity
+// orders its records otherwise than by title, the title takes the place of all
+// such fields.
+func ColumnsOf(e *model.Entity) []Column {
+	last := -1
+	for i := range e.Fields {
+		if f := &e.Fields[i]; named(f) {
+			last = i
+		}
+	}
+	var out []Column
+	for i := range e.Fields {
+		f := &e.Fields[i]
+		switch {
+		case !f.Essential:
+		case i == last && e.Sort != nil:
+			out = append(out, Column{Label: "Name", Title: true, Min: 16, Max: 40})
+		case i == last:
+			out = append(out, Column{Label: f.Label, Field: f, Title: true, Min: 16, Max: 56})
+		case named(f) && e.Sort != nil:
+		default:
+			out = append(out, columnOf(f))
+		}
+	}
+	return out
+}
+
+func named(f *model.Field) bool {
+	return f.Essential && f.Type == model.Text && f.Search == model.SearchName
+}
+
+func columnOf(f *model.Field) Column {
+	c := Column{Label: f.Label, Field: f, Right: RightAligned(f), Min: 10, Max: 32}
+	switch f.Type {
+	case model.Bool:
+		c.Min, c.Max = 4, 8
+	case model.Int, model.Decimal:
+		c.Min, c.Max = 6, 12
+	case model.MoneyType:
+		c.Min, c.Max = 12, 20
+	case model.Date, model.PartialDate:
+		c.Min, c.Max = 10, 12
+	case model.Time:
+		c.Min, c.Max = 12, 18
+	case model.Choice:
+		c.Min, c.Max = 6, 12
+	case model.Link:
+		c.Min, c.Max = 10, 28
+	}
+	return c
+}
+
+// Text is what a cell shows of a record.
+func (c Column) Text(r *model.Record, now time.Time) string {
+	if c.Title {
+		return r.Title()
+	}
+	return Value(c.Field, r.Values[c.Field.Name], now)
+}
+
+// Key is what the table is sorted by for this column; ok is false where
+// nothing can be.
+func (c Column) Key() (field string, ok bool) {
+	switch {
+	case c.Title:
+		return "", true
+	case c.Field.Type == model.List:
+		return "", false
+	}
+	return c.Field.Name, true
+}
+
+// gap stands between two columns.
+const gap = 2
+
+// fitColumns chooses the columns from off on that fit into width beside the
+// title, and their widths: what the cells need, within each column's bounds,
+// the rest shared out to those that need more.
+func fitColumns(cols []Column, need []int, off, width int) (shown, widths []int) {
+	title := 0
+	for i, c := range cols {
+		if c.Title {
+			title = i
+		}
+	}
+	used := -gap
+	take := func(i int) bool {
+		m := min(cols[i].Min, max(need[i], ansi.StringWidth(cols[i].Label)+2))
+		if used+gap+m > width && len(shown) > 0 {
+			return false
+		}
+		shown, widths = append(shown, i), append(widths, m)
+		used += gap + m
+		return true
+	}
+	if off > 0 {
+		take(title)
+		for i := off; i < len(cols); i++ {
+			if i != title && !take(i) {
+				break
+			}
+		}
+	} else {
+		// The title is never left out: what stands before it must leave
+		// room for it.
+		for i := range cols {
+			if i < title && used+gap+cols[i].Min+gap+cols[title].Min > width {
+				continue
+			}
+			if !take(i) {
+				break
+			}
+		}
+	}
+	for rest := width - used; rest > 0; {
+		grown := false
+		for j, i := range shown {
+			if rest > 0 && widths[j] < min(cols[i].Max, max(need[i], ansi.StringWidth(cols[i].Label)+2)) {
+				widths[j]++
+				rest--
+				grown = true
+			}
+		}
+		if !grown {
+			break
+		}
+	}
+	if len(shown) == 1 {
+		widths[0] = min(widths[0], max(0, width))
+	}
+	return shown, widths
+}

@@ -1,0 +1,148 @@
+package widget
+
+import (
+	"strconv"
+	"strings"
+	"time"
+
+	"charm.land/lipgloss/v2"
+	"github.com/charmbracelet/x/ansi"
+
+	"rapport/model"
+	"rapport/ui/widget/draw"
+)
+
+// Fit returns data on one line of exactly w cells: control characters made
+// visible, too long a text cut with an ellipsis, the rest filled with blanks.
+// It takes no styled text.
+func Fit(s string, w int) string { return draw.Fit(model.Visible(s), w) }
+
+// FitRight is Fit with the text at the right edge.
+func FitRight(s string, w int) string { return draw.Right(model.Visible(s), w) }
+
+// Center puts lines, which may carry styles, into the middle of a rectangle.
+func Center(lines []string, w, h int) string {
+	var out []string
+	for range max(0, (h-len(lines))/3) {
+		out = append(out, "")
+	}
+	for _, l := range lines {
+		out = append(out, strings.Repeat(" ", max(0, (w-ansi.StringWidth(l))/2))+l)
+	}
+	return draw.View(out, w, h)
+}
+
+// Wrap breaks data into lines of at most w cells; control characters are made
+// visible.
+func Wrap(s string, w int) []string { return draw.Wrap(model.VisibleLines(s), w) }
+
+// birthday writes a day whose year may be unknown.
+func birthday(s string) string {
+	if d, err := time.Parse("--01-02", s); err == nil {
+		return d.Format("2 Jan")
+	}
+	if d, err := time.Parse("2006-01-02", s); err == nil {
+		return d.Format("2 Jan 2006")
+	}
+	return s
+}
+
+// Value writes a field's value for people. Lists are their first item and how
+// many more there are.
+func Value(f *model.Field, v any, now time.Time) string {
+	switch x := v.(type) {
+	case nil:
+		return ""
+	case model.Money:
+		return draw.Amount(x)
+	case int64:
+		if f != nil && f.Comment == "year" {
+			return strconv.FormatInt(x, 10)
+		}
+		return draw.Count(x)
+	case bool:
+		if x {
+			return "yes"
+		}
+		return "no"
+	case time.Time:
+		return draw.When(x, now)
+	case model.Ref:
+		if x.Name == "" && x.ID != "" {
+			return "(not visible to you)"
+		}
+		return x.Name
+	case []*model.Record:
+		if len(x) == 0 {
+			return ""
+		}
+		s := Item(f, x[0])
+		if len(x) > 1 {
+			s += " +" + strconv.Itoa(len(x)-1)
+		}
+		return s
+	case string:
+		switch {
+		case f != nil && f.Type == model.Date:
+			return draw.Day(x, now)
+		case f != nil && f.Type == model.PartialDate:
+			return birthday(x)
+		}
+		return x
+	}
+	return model.FormatValue(v)
+}
+
+// Item writes one part of a list on a line, without its label: the record it
+// links to, its value, or its textual fields.
+func Item(f *model.Field, part *model.Record) string {
+	if f != nil && f.Target != "" {
+		return Value(nil, part.Ref(f.Target), time.Time{})
+	}
+	if s := part.Text("value"); s != "" {
+		return s
+	}
+	e := part.Entity()
+	if e.Name != nil {
+		return e.Name(part)
+	}
+	skip := ""
+	if f != nil {
+		skip, _, _ = strings.Cut(f.Where, "=")
+	}
+	var parts []string
+	for i := range e.Fields {
+		pf := &e.Fields[i]
+		v := part.Values[pf.Name]
+		if pf.ReadOnly || pf.Name == skip || pf.Name == "label" || v == nil || pf.Type == model.Bool {
+			continue
+		}
+		parts = append(parts, Value(pf, v, time.Time{}))
+	}
+	return strings.Join(parts, ", ")
+}
+
+// RightAligned tells whether values of the field stand at the right edge of
+// their column.
+func RightAligned(f *model.Field) bool {
+	return f != nil && (f.Type == model.Int || f.Type == model.Decimal || f.Type == model.MoneyType)
+}
+
+// StateMark is the sign of a record's state towards the central, with its
+// style's name left to the theme; a blank where all is well.
+func StateMark(s model.SyncState) string {
+	return [...]string{" ", "●", "!", "×"}[s]
+}
+
+// StateWords says the state in words, "" where all is well.
+func StateWords(s model.SyncState) string {
+	return [...]string{"", "pending: not sent yet", "conflict: changed here and there", "refused by the server"}[s]
+}
+
+// Styled returns s in a style, or s itself where it is empty.
+func Styled(st lipgloss.Style, s string) string {
+	if s == "" {
+		return ""
+	}
+	return st.Render(s)
+}
