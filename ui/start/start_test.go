@@ -1,0 +1,136 @@
+package start
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/charmbracelet/x/ansi"
+
+	"rapport/keymap"
+	"rapport/model"
+	"rapport/ui/screen"
+	"rapport/ui/theme"
+	"rapport/ui/uitest/fake"
+)
+
+func eur(n int64) model.Money { return model.Money{Minor: n * 100, Currency: "EUR"} }
+
+func workspace() *fake.Workspace {
+	now := fake.Now()
+	about := func(n model.Noun, name string) []*model.Record {
+		return []*model.Record{fake.Record("activity_link", name, "record", model.Ref{Noun: n, ID: fake.ID(name), Name: name})}
+	}
+	task := func(id, subject string, due time.Time, who string) *model.Record {
+		return fake.Record("activity", id, "kind", "task", "subject", subject, "status", "open", "due_at", due, "about", about("contact", who))
+	}
+	stage := func(name string, count, sum, weighted int64, kind string) model.BoardColumn {
+		return model.BoardColumn{Stage: fake.Record("stage", name, "name", name, "kind", kind), Count: count,
+			Sum: []model.Money{eur(sum)}, Weighted: []model.Money{eur(weighted)}}
+	}
+	return &fake.Workspace{
+		Chosen: model.Settings{Me: "ada", Currency: "EUR"},
+		State:  model.Status{Central: "mysql://crm.example.com/crm", Pending: 3, Conflicts: 1, LastSync: now.Add(-20 * time.Minute)},
+		Start: model.Overview{
+			Tasks: []*model.Record{
+				task("t1", "Send the revised offer", now.AddDate(0, 0, -3), "Grace Hopper"),
+				task("t2", "Call back about the contract", now.Add(5*time.Hour), "Linus Müller-Lüdenscheidt"),
+				task("t3", "提案書を送る\x1b[31m", now.Truncate(24*time.Hour).Add(-time.Hour), "山田太郎"),
+			},
+			Upcoming: []*model.Record{task("t4", "Prepare the workshop", now.AddDate(0, 0, 3), "Grace Hopper")},
+			Pipeline: []model.BoardColumn{stage("Lead", 12, 340000, 34000, "open"), stage("Qualified", 7, 210000, 63000, "open"), stage("Proposal", 4, 125500, 62750, "open"), stage("Negotiation", 2, 80000, 64000, "open")},
+			Rotting: []*model.Record{
+				fake.Record("deal", "d1", "name", "Fleet renewal", "stage", model.Ref{Noun: "stage", ID: fake.ID("Proposal"), Name: "Proposal"}, "stage_entered_at", now.AddDate(0, 0, -40), "amount", eur(48000)),
+				fake.Record("deal", "d2", "name", "Museum audio guides", "close_date", "2026-11-03", "amount", eur(9500)),
+			},
+			Counts: map[model.Noun]int64{"deal": 25},
+			Recent: []model.Event{
+				{At: now.Add(-time.Hour), Noun: "activity", ID: fake.ID("a1"), Kind: "call", Title: "Asked about delivery in March", About: []model.Ref{{Noun: "contact", ID: fake.ID("Grace Hopper"), Name: "Grace Hopper"}}},
+				{At: now.AddDate(0, 0, -1), Noun: "activity", ID: fake.ID("a2"), Kind: "note", Title: "Wants two references"},
+			},
+		},
+	}
+}
+
+func opener(t *testing.T, ws *fake.Workspace) func(*theme.Theme) screen.Screen {
+	return fake.Opener(t, ws, screen.OpenMsg{Kind: screen.Start}, New)
+}
+
+func TestLooks(t *testing.T) {
+	fake.Goldens(t, "start", opener(t, workspace()))
+	fake.Goldens(t, "empty", opener(t, &fake.Workspace{Start: model.Overview{Counts: map[model.Noun]int64{}}}))
+	fake.Survives(t, opener(t, workspace()))
+}
+
+func TestAsksTheStoreOnlyInCommands(t *testing.T) {
+	ws := workspace()
+	fake.StoreFree(t, ws, opener(t, ws))
+	fake.HasAll(t, opener(t, ws))
+}
+
+func TestDoneShowsAtOnce(t *testing.T) {
+	ws := workspace()
+	s := opener(t, ws)(theme.New(true))
+	s.SetSize(120, 40)
+	cmd, ok := s.Do(keymap.Done)
+	if !ok || !strings.Contains(ansi.Strip(s.View()), "✓ Send the revised") {
+		t.Fatalf("not marked:\n%s", ansi.Strip(s.View()))
+	}
+	fake.Run(s, cmd)
+	if len(ws.Edits) != 1 || ws.Edits[0].ID != fake.ID("t1") || ws.Edits[0].Set["status"] != "done" {
+		t.Fatalf("stored %+v", ws.Edits)
+	}
+}
+
+func TestDoneIsPutBackWhenItFails(t *testing.T) {
+	ws := workspace()
+	s := opener(t, ws)(theme.New(true))
+	s.SetSize(120, 40)
+	ws.Err = model.Errorf(model.Locked, "the workspace is busy")
+	msgs := fake.Do(t, s, keymap.Done)
+	if m := fake.Want[screen.NoticeMsg](t, msgs); m.Err == nil {
+		t.Error("no error is shown")
+	}
+	if strings.Contains(ansi.Strip(s.View()), "✓ Send") {
+		t.Error("the mark stayed")
+	}
+}
+
+func TestEnterOpensWhatIsUnderTheCursor(t *testing.T) {
+	for _, c := range []struct {
+		tabs int
+		down int
+		want screen.OpenMsg
+	}{
+		{0, 1, screen.OpenMsg{Kind: screen.Detail, Noun: "activity", ID: fake.ID("t2")}},
+		{1, 1, screen.OpenMsg{Kind: screen.Detail, Noun: "deal", ID: fake.ID("d2")}},
+		{2, 0, screen.OpenMsg{Kind: screen.Board}},
+		{3, 0, screen.OpenMsg{Kind: screen.Sync}},
+		{4, 0, screen.OpenMsg{Kind: screen.Detail, Noun: "contact", ID: fake.ID("Grace Hopper")}},
+		{4, 1, screen.OpenMsg{Kind: screen.Detail, Noun: "activity", ID: fake.ID("a2")}},
+	} {
+		s := opener(t, workspace())(theme.New(true))
+		for range c.tabs {
+			fake.Do(t, s, keymap.NextField)
+		}
+		for range c.down {
+			fake.Do(t, s, keymap.Down)
+		}
+		got := fake.Want[screen.OpenMsg](t, fake.Do(t, s, keymap.Open))
+		if got.Kind != c.want.Kind || got.Noun != c.want.Noun || got.ID != c.want.ID {
+			t.Errorf("%d tabs, %d down: %+v, want %+v", c.tabs, c.down, got, c.want)
+		}
+	}
+}
+
+func TestDownWalksThroughEveryPart(t *testing.T) {
+	s := opener(t, workspace())(theme.New(true)).(*Screen)
+	seen := map[part]bool{}
+	for range 12 {
+		seen[s.at] = true
+		fake.Do(t, s, keymap.Down)
+	}
+	if len(seen) != int(parts) {
+		t.Errorf("saw %v", seen)
+	}
+}

@@ -1,0 +1,344 @@
+package start
+
+import (
+	"strings"
+
+	"charm.land/lipgloss/v2"
+
+	"rapport/keymap"
+	"rapport/model"
+	"rapport/ui/widget/draw"
+)
+
+// wide is the width from which the page has two columns.
+const wide = 100
+
+// View draws the page.
+func (s *Screen) View() string {
+	if s.w <= 0 || s.h <= 0 {
+		return ""
+	}
+	lines := []string{s.greeting()}
+	switch {
+	case !s.loaded:
+	case s.err != nil && s.data.Counts == nil:
+		lines = append(lines, draw.Paragraph(s.env.Theme.Danger, draw.Error(s.err), s.w)...)
+	case s.w >= wide:
+		lines = append(lines, "")
+		left := (s.w - 3) / 2
+		right := s.w - 3 - left
+		h := s.h - len(lines)
+		lines = append(lines, draw.Beside(
+			s.column(left, h, tasks, attention),
+			s.column(right, h, pipeline, state, recent), left, 3, right)...)
+	default:
+		lines = append(lines, s.column(s.w, s.h-1, tasks, attention, pipeline, state, recent)...)
+	}
+	return draw.View(lines, s.w, s.h)
+}
+
+// greeting is the first line: a word for the time of day, who, and the date.
+func (s *Screen) greeting() string {
+	now := s.env.Now()
+	word := "Good evening"
+	switch h := now.Hour(); {
+	case h < 5:
+	case h < 12:
+		word = "Good morning"
+	case h < 18:
+		word = "Good afternoon"
+	}
+	if me := s.env.Workspace.Settings().Me; me != "" {
+		word += ", " + model.Visible(me)
+	}
+	date := now.Format("Monday 2 January 2006")
+	th := s.env.Theme
+	w := s.w - 2 - draw.Width(date) - 2
+	if w < 14 {
+		return "  " + th.Strong.Render(word)
+	}
+	return "  " + th.Strong.Render(draw.Fit(word, w)) + " " + th.Muted.Render(date)
+}
+
+// column draws parts below each other and shares the height among them.
+func (s *Screen) column(w, h int, ps ...part) []string {
+	bodies := make([][]string, len(ps))
+	least, want := make([]int, len(ps)), make([]int, len(ps))
+	for i, p := range ps {
+		bodies[i] = s.body(p, w)
+		want[i] = 1 + len(bodies[i])
+		least[i] = min(want[i], 3)
+		if p == pipeline {
+			least[i] = min(want[i], 5)
+		}
+	}
+	enough := 0
+	for _, n := range want {
+		enough += min(n, 8)
+	}
+	room, gap := h-(len(ps)-1), 1
+	if room < enough {
+		room, gap = h, 0
+	}
+	heights := draw.Share(least, want, room)
+	var out []string
+	for i, p := range ps {
+		if heights[i] == 0 {
+			continue
+		}
+		if len(out) > 0 && gap > 0 {
+			out = append(out, "")
+		}
+		out = append(out, draw.Heading(s.env.Theme, s.heading(p), s.note(p), w, p == s.at))
+		n := heights[i] - 1
+		top := 0
+		if p != pipeline && p != state {
+			top = draw.Window(0, s.row[p], len(bodies[i]), n)
+		}
+		out = append(out, bodies[i][top:min(len(bodies[i]), top+n)]...)
+	}
+	return out
+}
+
+func (s *Screen) heading(p part) string {
+	return [...]string{"Today", "Needs attention", "My pipeline", "Sync", "Recent"}[p]
+}
+
+// note stands at the right of a part's heading.
+func (s *Screen) note(p part) string {
+	switch p {
+	case tasks:
+		late := int64(0)
+		for _, r := range s.data.Tasks {
+			if s.late(r) {
+				late++
+			}
+		}
+		n := draw.Plural(int64(len(s.data.Tasks)), "task", "tasks")
+		if late > 0 {
+			n += ", " + draw.Count(late) + " overdue"
+		}
+		return n
+	case attention:
+		return draw.Plural(int64(len(s.data.Rotting)), "deal", "deals")
+	case pipeline:
+		return s.total()
+	}
+	return ""
+}
+
+// late tells whether a task was due before today.
+func (s *Screen) late(r *model.Record) bool {
+	now := s.env.Now()
+	due := r.Time("due_at")
+	y, m, d := now.Date()
+	ly, lm, ld := due.In(now.Location()).Date()
+	return !due.IsZero() && due.Before(now) && (y != ly || m != lm || d != ld)
+}
+
+// total is the sum of the open stages, in each currency.
+func (s *Screen) total() string {
+	var sums []model.Money
+	for _, c := range s.data.Pipeline {
+		if k := c.Stage.Text("kind"); k == model.StageWon || k == model.StageLost {
+			continue
+		}
+		for _, m := range c.Sum {
+			sums = add(sums, m)
+		}
+	}
+	if len(sums) == 0 {
+		return ""
+	}
+	return draw.Sums(sums, draw.Brief)
+}
+
+func add(sums []model.Money, m model.Money) []model.Money {
+	for i := range sums {
+		if sums[i].Currency == m.Currency {
+			sums[i].Minor += m.Minor
+			return sums
+		}
+	}
+	return append(sums, m)
+}
+
+// body draws the lines of a part.
+func (s *Screen) body(p part, w int) []string {
+	switch p {
+	case tasks:
+		return s.taskLines(w)
+	case attention:
+		return s.attentionLines(w)
+	case pipeline:
+		return s.pipelineLines(w)
+	case state:
+		return s.stateLines(w)
+	}
+	return s.recentLines(w)
+}
+
+func (s *Screen) empty(w int, words ...string) []string {
+	var said []string
+	for _, x := range words {
+		if x != "" {
+			said = append(said, x)
+		}
+	}
+	return []string{draw.Fit("  "+s.env.Theme.Muted.Render(strings.Join(said, " · ")), w)}
+}
+
+func (s *Screen) taskLines(w int) []string {
+	th, now := s.env.Theme, s.env.Now()
+	if s.rows(tasks) == 0 {
+		return s.empty(w, "Nothing is due.", s.hint(keymap.LogTask, "adds a task"))
+	}
+	var out []string
+	if len(s.data.Tasks) == 0 {
+		out = s.empty(w, "Nothing is due today. Next:")
+	}
+	for i := range s.rows(tasks) {
+		r := s.task(i)
+		sign, style, due := "○", th.Text, draw.When(r.Time("due_at"), now)
+		dueStyle := th.Muted
+		switch {
+		case s.statusOf(r) == "done":
+			sign, style, due = "✓", th.Muted, "done"
+		case s.late(r):
+			sign, dueStyle, due = "!", th.Danger, "overdue "+r.Time("due_at").In(now.Location()).Format("2 Jan")
+		case i >= len(s.data.Tasks):
+			style = th.Muted
+		}
+		var about []string
+		for _, l := range r.List("about") {
+			about = append(about, l.Ref("record").Name)
+		}
+		cells := []draw.Cell{{Text: sign, Width: 1, Style: dueStyle}, {Text: r.Title(), Style: style}}
+		if w >= 70 {
+			cells = append(cells, draw.Cell{Text: strings.Join(about, ", "), Width: w / 3, Style: th.Muted})
+		} else if w >= 44 && len(about) > 0 {
+			cells = append(cells, draw.Cell{Text: about[0], Width: w / 4, Style: th.Muted})
+		}
+		n := 16
+		if w < 54 {
+			n = 9
+			due = strings.TrimPrefix(due, "overdue ")
+		}
+		cells = append(cells, draw.Cell{Text: due, Width: n, Right: true, Style: dueStyle})
+		out = append(out, draw.Row(th, s.at == tasks && s.row[tasks] == i, w, cells...))
+	}
+	return out
+}
+
+func (s *Screen) attentionLines(w int) []string {
+	th, now := s.env.Theme, s.env.Now()
+	if len(s.data.Rotting) == 0 {
+		return s.empty(w, "No deal waits too long.")
+	}
+	var out []string
+	for i, r := range s.data.Rotting {
+		why := draw.Age(r.Time("stage_entered_at"), now) + " in " + r.Ref("stage").Name
+		if d := r.Text("close_date"); d != "" && d < now.Format("2006-01-02") {
+			why = "close missed " + draw.Day(d, now)
+		}
+		amount := ""
+		if m, ok := r.Money("amount"); ok {
+			amount = draw.Brief(m)
+		}
+		n := 24
+		if w < 54 {
+			n = 18
+		}
+		out = append(out, draw.Row(th, s.at == attention && s.row[attention] == i, w,
+			draw.Cell{Text: "!", Width: 1, Style: th.Warn}, draw.Cell{Text: r.Title(), Style: th.Text},
+			draw.Cell{Text: why, Width: n, Style: th.Warn}, draw.Cell{Text: amount, Width: 10, Right: true, Style: th.Muted}))
+	}
+	return out
+}
+
+// value is the length of a bar: the sum in the workspace's currency, or in the
+// first one there is.
+func (s *Screen) value(ms []model.Money) float64 {
+	for _, m := range ms {
+		if m.Currency == s.env.Workspace.Settings().Currency {
+			return float64(m.Minor)
+		}
+	}
+	if len(ms) > 0 {
+		return float64(ms[0].Minor)
+	}
+	return 0
+}
+
+func (s *Screen) pipelineLines(w int) []string {
+	th := s.env.Theme
+	if len(s.data.Pipeline) == 0 {
+		return s.empty(w, "No deals are open.", s.hint(keymap.GoBoard, "opens the board"))
+	}
+	var bars []draw.Bar
+	for _, c := range s.data.Pipeline {
+		b := draw.Bar{Label: c.Stage.Title(), Value: s.value(c.Sum), Part: s.value(c.Weighted),
+			Notes: []string{draw.Plural(c.Count, "deal", "deals"), draw.Sums(c.Sum, draw.Brief), draw.Sums(c.Weighted, draw.Brief) + " weighted"}}
+		if s.w < 64 {
+			b.Notes = []string{draw.Count(c.Count), draw.Sums(c.Sum, draw.Brief), draw.Sums(c.Weighted, draw.Brief) + " weighted"}
+		}
+		switch c.Stage.Text("kind") {
+		case model.StageWon:
+			b.Style = &th.Good
+		case model.StageLost:
+			b.Style = &th.Danger
+		}
+		bars = append(bars, b)
+	}
+	return draw.Bars(th, bars, w)
+}
+
+// stateLines says in words where the sync stands.
+func (s *Screen) stateLines(w int) []string {
+	th, st := s.env.Theme, s.status
+	now := s.env.Now()
+	say := func(style lipgloss.Style, text string) string { return style.Render(text) }
+	var words []string
+	switch {
+	case st.Central == "":
+		words = append(words, say(th.Muted, "this workspace is on its own: no central database"))
+	case st.Syncing:
+		words = append(words, say(th.Accent, "syncing now"))
+	default:
+		words = append(words, say(th.Muted, "last sync "+draw.Ago(st.LastSync, now)))
+	}
+	if st.Conflicts > 0 {
+		words = append(words, say(th.Danger, "! "+draw.Plural(st.Conflicts, "conflict", "conflicts")))
+	}
+	if st.Refused > 0 {
+		words = append(words, say(th.Danger, "× "+draw.Count(st.Refused)+" refused"))
+	}
+	switch {
+	case st.Pending > 0 && st.Central != "":
+		words = append(words, say(th.Warn, "● "+draw.Count(st.Pending)+" pending"))
+	case st.Central != "":
+		words = append(words, say(th.Good, "✓ nothing pending"))
+	}
+	return []string{draw.Fit("  "+strings.Join(words, th.Muted.Render(" · ")), w)}
+}
+
+func (s *Screen) recentLines(w int) []string {
+	th, now := s.env.Theme, s.env.Now()
+	if len(s.data.Recent) == 0 {
+		return s.empty(w, "Nothing happened yet.", s.hint(keymap.LogNote, "writes a note"))
+	}
+	var out []string
+	for i, e := range s.data.Recent {
+		about := ""
+		if len(e.About) > 0 {
+			about = e.About[0].Name
+		}
+		cells := []draw.Cell{{Text: draw.When(e.At, now), Width: 16, Style: th.Muted}, {Text: e.Kind, Width: 7, Style: th.Accent},
+			{Text: e.Title, Style: th.Text}}
+		if about != "" && w >= 60 {
+			cells = append(cells, draw.Cell{Text: about, Width: w / 4, Style: th.Muted})
+		}
+		out = append(out, draw.Row(th, s.at == recent && s.row[recent] == i, w, cells...))
+	}
+	return out
+}
