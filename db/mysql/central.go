@@ -1,0 +1,184 @@
+// Package mysql is the central database: it makes and checks the schema on a
+// MariaDB or MySQL server, and it is a client's connection to it.
+//
+// Promises:
+//   - The schema derives from model's declaration alone. Its tables are an
+//     interface for other programs: plain names, comments, defaults, and
+//     triggers that complete and record what anybody writes.
+//   - A change counts when its transaction has committed, not when it began:
+//     triggers note changes in an outbox, and the sequencer gives positions to
+//     what is committed. A transaction that commits late is delivered late,
+//     never lost.
+//   - Each method of Central is one request where nothing fails. No row stays
+//     locked between two requests, except to say which change was refused.
+//   - A batch is applied whole or not at all, and only once however often it
+//     is sent. A column is changed only where it still holds, byte for byte,
+//     what the change was measured against.
+//   - Text travels and is stored as it is.
+//   - Passwords are in no message and no log.
+package mysql
+
+import (
+	"context"
+	"database/sql/driver"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"rapport/model"
+)
+
+// sessionSQL sets what a session depends on, whatever the server's own
+// settings are. It travels in front of the first request. READ COMMITTED is
+// what lets the sequencer pass by open transactions. MariaDB frees the locks
+// of a laptop that vanished; MySQL takes that part for a comment.
+const sessionSQL = "SET time_zone='+00:00',sql_mode='STRICT_ALL_TABLES,ERROR_FOR_DIVISION_BY_ZERO',innodb_lock_wait_timeout=5,net_write_timeout=600,autocommit=1/*M!100300 ,idle_transaction_timeout=15*/;" +
+	"SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED;"
+
+// sequenceSQL runs the sequencer once.
+const sequenceSQL = "UPDATE sync_counter SET tick=tick+1 WHERE id=1"
+
+// changedWithin is how far behind the head a poll still looks for the nouns
+// that changed.
+const changedWithin = 10000
+
+// Central is a connection to the central database in plain statements. It
+// implements model.Central. It is for one goroutine at a time.
+type Central struct {
+	session *session
+	greeted bool       // the session is set up
+	head    model.Head // what the server last said of itself
+	hash    string     // fingerprint of the server's columns
+	known   map[model.Noun]map[string]bool
+}
+
+var _ model.Central = (*Central)(nil)
+
+// Dial logs in to the central of a URL. It sends nothing after the login.
+// Errors: Invalid, NoCentral, Unreachable, Refused.
+func Dial(ctx context.Context, url string, o DialOptions) (*Central, error) {
+	a, err := ParseURL(url)
+	if err != nil {
+		return nil, err
+	}
+	if o.Program == "" {
+		o.Program = "rapport"
+	}
+	s, err := open(ctx, a, o)
+	if err != nil {
+		return nil, err
+	}
+	return &Central{session: s}, nil
+}
+
+// Address returns where the central is, without the password.
+func (c *Central) Address() string { return c.session.address.String() }
+
+// Close ends the connection.
+func (c *Central) Close() error { return mapError("close the connection", c.session.close()) }
+
+// Traffic returns the requests since the login and the bytes on the socket.
+func (c *Central) Traffic() (roundTrips, sent, received int64) {
+	return c.session.requests, c.session.traffic.sent.Load(), c.session.traffic.received.Load()
+}
+
+// query sends a request, with the session's settings in front of the first.
+func (c *Central) query(ctx context.Context, q string, each func(set int, v []driver.Value) error) error {
+	if !c.greeted {
+		q = sessionSQL + q
+	}
+	err := c.session.query(ctx, q, each)
+	if err == nil {
+		c.greeted = true
+	}
+	return err
+}
+
+// headSQL asks where the feed is. Everything comes in one column: a column's
+// description takes more bytes than its value. The login stands last because
+// it may hold any character.
+func headSQL(at model.Position) string {
+	run, nonce := at.Run, at.Nonce
+	if nonce == "" {
+		run, nonce = -1, "00"
+	}
+	return fmt.Sprintf("SELECT CONCAT_WS('|',m.epoch,c.seq,c.run_id,HEX((SELECT nonce FROM sync_run WHERE run_id=c.run_id)),"+
+		"(SELECT COUNT(*) FROM sync_run WHERE run_id=%d AND nonce=%s),"+
+		"(SELECT COUNT(*) FROM (SELECT 1 FROM sync_outbox LIMIT %d) o),"+
+		"COALESCE((SELECT GROUP_CONCAT(DISTINCT tbl) FROM sync_feed WHERE seq>%d AND seq<=%d),''),"+
+		"@@global.read_only,m.schema_version,m.min_client,m.min_seq,@@max_allowed_packet,m.columns_hash,CAST(UNIX_TIMESTAMP(NOW(3))*1000 AS SIGNED),%s)"+
+		" FROM sync_meta m JOIN sync_counter c ON c.id=1 WHERE m.id=1",
+		run, "X'"+hexOnly(nonce)+"'", sequenced+1, at.Seq, at.Seq+changedWithin, personSQL)
+}
+
+// hexOnly guards a nonce that comes from a workspace's file.
+func hexOnly(s string) string {
+	if len(s)%2 != 0 || strings.Trim(strings.ToLower(s), "0123456789abcdef") != "" {
+		return "00"
+	}
+	return s
+}
+
+const headParts = 15
+
+// readHead reads what headSQL returned.
+func (c *Central) readHead(line string, at model.Position) (model.Head, error) {
+	p := strings.SplitN(line, "|", headParts)
+	if len(p) != headParts {
+		return model.Head{}, model.Errorf(model.NoCentral, "the central database is not set up").
+			WithHint("the administrator runs `rapport central init`")
+	}
+	n := func(i int) int64 { v, _ := strconv.ParseInt(p[i], 10, 64); return v }
+	h := model.Head{
+		Position:    model.Position{Epoch: p[0], Seq: n(1), Run: n(2), Nonce: strings.ToLower(p[3]), Loaded: at.Loaded},
+		SameRun:     at.Nonce == "" || n(4) == 1,
+		Unsequenced: n(5), ReadOnly: truth(p[7]), SchemaVersion: n(8), MinClient: n(9), MinSeq: n(10), MaxPacket: n(11),
+		Now: time.UnixMilli(n(13)).UTC(), User: p[14],
+	}
+	for _, t := range strings.Split(p[6], ",") {
+		if e := model.EntityOf(model.Noun(t)); e != nil && string(e.Noun) == t {
+			h.Changed = append(h.Changed, e.Noun)
+		}
+	}
+	c.head, c.hash = h, p[12]
+	return h, nil
+}
+
+// Poll says where the feed is. The first poll of a connection also notes that
+// the client was here; a standby, which cannot, is asked all the same.
+func (c *Central) Poll(ctx context.Context, client model.ID, at model.Position) (model.Head, error) {
+	q := headSQL(at)
+	if !c.greeted && client != "" {
+		q += fmt.Sprintf(";INSERT INTO sync_client (client,person,schema_version,position,first_seen,last_seen) VALUES (%s,%s,%d,%d,UTC_TIMESTAMP(3),UTC_TIMESTAMP(3))"+
+			" ON DUPLICATE KEY UPDATE position=IF(last_seen<UTC_TIMESTAMP(3)-INTERVAL 1 HOUR,VALUES(position),position),person=VALUES(person),schema_version=VALUES(schema_version),"+
+			"last_seen=IF(last_seen<UTC_TIMESTAMP(3)-INTERVAL 1 HOUR,VALUES(last_seen),last_seen)", idLiteral(client), personSQL, model.SchemaVersion, at.Seq)
+	}
+	line := ""
+	err := c.query(ctx, q, func(_ int, v []driver.Value) error {
+		line = asText(v[0])
+		return nil
+	})
+	if err != nil && (line == "" || number(err) == 0) {
+		return model.Head{}, mapError("poll", err)
+	}
+	c.greeted = true
+	return c.readHead(line, at)
+}
+
+// Sequence gives positions to committed changes that have none, up to a fixed
+// number of them.
+func (c *Central) Sequence(ctx context.Context, at model.Position) (model.Head, error) {
+	var line string
+	err := retry(ctx, func() error {
+		line = ""
+		return c.query(ctx, sequenceSQL+";"+headSQL(at), func(_ int, v []driver.Value) error {
+			line = asText(v[0])
+			return nil
+		})
+	})
+	if err != nil {
+		return model.Head{}, mapError("sequence", err)
+	}
+	return c.readHead(line, at)
+}

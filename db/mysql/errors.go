@@ -1,0 +1,193 @@
+package mysql
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"database/sql/driver"
+	"errors"
+	"io"
+	"net"
+	"strings"
+
+	"github.com/go-sql-driver/mysql"
+
+	"rapport/model"
+)
+
+// Numbers of the server's errors that are told apart. MariaDB and MySQL share
+// most of them.
+const (
+	erDupEntry          = 1062
+	erDBAccessDenied    = 1044
+	erAccessDenied      = 1045
+	erNoDB              = 1046
+	erUnknownDB         = 1049
+	erNullColumn        = 1048
+	erUnknownColumn     = 1054
+	erTableDenied       = 1142
+	erColumnDenied      = 1143
+	erNoTable           = 1146
+	erNoDefault         = 1364
+	erOutOfRange        = 1264
+	erTruncatedValue    = 1265
+	erWrongValue        = 1292
+	erIncorrectString   = 1366
+	erTooLong           = 1406
+	erBadReference      = 1452
+	erReferenced        = 1451
+	erSignal            = 1644
+	erCheckMySQL        = 3819
+	erCheckMariaDB      = 4025
+	erLockTimeout       = 1205
+	erDeadlock          = 1213
+	erChangedSinceRead  = 1020
+	erNeedsSuperBinlog  = 1419
+	erPacketTooLarge    = 1153
+	erBinlogCreateFuncs = 1418
+)
+
+// kindOf gives the kind and the sentence of a server error.
+func kindOf(n uint16) (model.Kind, string, string) {
+	switch n {
+	case erAccessDenied, 1698:
+		return model.Refused, "the server does not accept this user name and password", "check them; a server that demands TLS answers in the same way"
+	case 4151, 3118:
+		return model.Refused, "this account is locked", "ask the administrator"
+	case 1820, 1862:
+		return model.Refused, "the password has expired", "set a new one with SET PASSWORD"
+	case erDBAccessDenied, 1227, erTableDenied, erColumnDenied, 1370, 1410:
+		return model.Refused, "this account is not allowed to do that", "ask the administrator for the rights"
+	case 1226, 1203, 1040:
+		return model.Unreachable, "the server takes no more connections now", "it is tried again later"
+	case 1129:
+		return model.Unreachable, "the server has blocked this computer", "the administrator can run FLUSH HOSTS"
+	case 1130:
+		return model.Refused, "the server does not let this computer in", "ask the administrator"
+	case 1290, 1836, 1792:
+		return model.Unreachable, "the server is a standby that takes no changes", "changes are kept here until the primary is back"
+	case erLockTimeout, erDeadlock, erChangedSinceRead:
+		return model.Unreachable, "the server is busy with other changes", "it is tried again later"
+	case erUnknownDB, erNoTable, erNoDB:
+		return model.NoCentral, "the server has no Rapport database there", "the administrator makes it with `rapport central init`"
+	case erUnknownColumn:
+		return model.TooNew, "the server's tables are older than this program", "the administrator runs `rapport central migrate`"
+	case 1053, 1927, 1077, 1080:
+		return model.Unreachable, "the server is shutting down", "it is tried again later"
+	}
+	return model.Other, "the server reports an error", ""
+}
+
+// mapError turns a driver's error into one that a person can read, told apart
+// by number and type and never by its text.
+func mapError(op string, err error) error {
+	if err == nil {
+		return nil
+	}
+	var known *model.Error
+	if errors.As(err, &known) {
+		return err
+	}
+	out := &model.Error{Op: op, Err: err}
+	var my *mysql.MySQLError
+	var netErr net.Error
+	var cert *tls.CertificateVerificationError
+	var unknownCA x509.UnknownAuthorityError
+	switch {
+	case errors.As(err, &my):
+		out.Kind, out.Msg, out.Hint = kindOf(my.Number)
+	case errors.Is(err, context.Canceled):
+		out.Kind, out.Msg = model.Interrupted, "stopped"
+	case errors.As(err, &cert), errors.As(err, &unknownCA):
+		out.Kind, out.Msg = model.Unreachable, "the server's certificate cannot be verified"
+		out.Hint = "check this computer's clock, or give the company's certificate with tls-ca=FILE"
+	case errors.Is(err, mysql.ErrNoTLS):
+		out.Kind, out.Msg = model.Refused, "the server offers no TLS"
+		out.Hint = "only on a network that you trust, add ?tls=false to the address"
+	case errors.Is(err, mysql.ErrPktTooLarge):
+		out.Kind, out.Msg = model.Refused, "this is larger than the server takes in one request"
+	case errors.As(err, &netErr), errors.Is(err, context.DeadlineExceeded), errors.Is(err, driver.ErrBadConn),
+		errors.Is(err, mysql.ErrInvalidConn), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		out.Kind, out.Msg = model.Unreachable, "the server does not answer"
+		out.Hint = "changes are kept here and sent when it does"
+	default:
+		out.Kind, out.Msg = model.Unreachable, "the connection to the server failed"
+	}
+	return out
+}
+
+// number returns the number of a server error, 0 if it is none.
+func number(err error) uint16 {
+	var my *mysql.MySQLError
+	if errors.As(err, &my) {
+		return my.Number
+	}
+	return 0
+}
+
+// passing tells whether the same request may succeed when it is sent again.
+func passing(err error) bool {
+	switch number(err) {
+	case erLockTimeout, erDeadlock, erChangedSinceRead:
+		return true
+	}
+	return false
+}
+
+// refusal explains why the server will not have one change, if it is a fault
+// of the change and not of the connection or the server.
+func refusal(e *model.Entity, op *model.PushOp, err error) (model.PushResult, bool) {
+	var my *mysql.MySQLError
+	if !errors.As(err, &my) {
+		return model.PushResult{}, false
+	}
+	r := model.PushResult{Outcome: model.PushRefused}
+	field := namedColumn(e, op, my.Message)
+	switch my.Number {
+	case erTooLong:
+		r.Code, r.Message = "too_long", field+" is longer than the company's database allows"
+	case erNullColumn, erNoDefault:
+		r.Code, r.Message = "check", field+" is needed"
+	case erBadReference:
+		r.Code, r.Message = "reference", field+" names a record that the company's database does not have"
+	case erReferenced:
+		r.Code, r.Message = "reference", "other records still point to it"
+	case erCheckMariaDB, erCheckMySQL:
+		r.Code, r.Message = "check", "a rule of the company's database forbids it: "+my.Message
+	case erSignal:
+		r.Code, r.Message = "check", my.Message
+	case erOutOfRange, erTruncatedValue, erWrongValue, erIncorrectString, 1411, 1525:
+		r.Code, r.Message = "check", field+" has a value that the company's database cannot hold"
+	case erTableDenied, erColumnDenied, erDBAccessDenied, 1370, 1227:
+		r.Code, r.Message = "not_allowed", "this account may not change "+strings.ToLower(e.Titles)
+	case erUnknownColumn:
+		r.Code, r.Message = "server", "the company's database does not know "+field+" yet: the administrator runs `rapport central migrate`"
+	case erNoTable:
+		r.Code, r.Message = "server", "the company's database has no table for "+strings.ToLower(e.Titles)+" yet: the administrator runs `rapport central migrate`"
+	case erDupEntry:
+		r.Code, r.Message = "check", "the company's database has such a record already"
+	case 1305, 1442, 1415:
+		r.Code, r.Message = "server", "the company's database has a rule that failed: "+my.Message
+	default:
+		return model.PushResult{}, false
+	}
+	return r, true
+}
+
+// namedColumn finds the label of the field that a server's message names in
+// quotes; the message's language does not matter, the names are ours.
+func namedColumn(e *model.Entity, op *model.PushOp, msg string) string {
+	for _, name := range op.Columns {
+		for _, q := range []string{"'" + name + "'", "`" + name + "`", "." + name + "'"} {
+			if strings.Contains(msg, q) {
+				if _, c := e.Column(name); c.Field != nil {
+					return c.Field.Label
+				} else if c.Ref != "" {
+					return model.EntityOf(c.Ref).Title
+				}
+				return name
+			}
+		}
+	}
+	return "a value"
+}

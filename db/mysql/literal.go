@@ -1,0 +1,109 @@
+package mysql
+
+import (
+	"encoding/hex"
+	"strconv"
+	"strings"
+	"time"
+
+	"rapport/model"
+)
+
+// Statements are built as text because a packet may hold several of them and
+// the server prepares only one at a time. Data reach a statement through the
+// functions of this file and in no other way. They rely on the session's own
+// settings: character set utf8mb4, and backslashes that escape.
+
+// quote returns a text as a literal.
+func quote(s string) string {
+	return string(appendQuoted(make([]byte, 0, len(s)+2), s))
+}
+
+func appendQuoted(b []byte, s string) []byte {
+	b = append(b, '\'')
+	for i := 0; i < len(s); i++ {
+		switch c := s[i]; c {
+		case 0:
+			b = append(b, '\\', '0')
+		case '\n':
+			b = append(b, '\\', 'n')
+		case '\r':
+			b = append(b, '\\', 'r')
+		case 0x1a:
+			b = append(b, '\\', 'Z')
+		case '\'', '\\':
+			b = append(b, '\\', c)
+		default:
+			b = append(b, c)
+		}
+	}
+	return append(b, '\'')
+}
+
+// hexBytes returns bytes as a literal.
+func hexBytes(b []byte) string { return "X'" + hex.EncodeToString(b) + "'" }
+
+func idLiteral(id model.ID) string { return hexBytes(id.Bytes()) }
+
+// literal returns a cell as a literal for its column.
+func literal(c model.Column, v any) string {
+	switch x := v.(type) {
+	case nil:
+		return "NULL"
+	case int64:
+		if c.Type == model.ColTime {
+			return timeLiteral(x)
+		}
+		return strconv.FormatInt(x, 10)
+	case model.ID:
+		if x == "" {
+			return "NULL"
+		}
+		return idLiteral(x)
+	case string:
+		return quote(x)
+	}
+	return "NULL"
+}
+
+// timeLayout is how a DATETIME(3) is written.
+const timeLayout = "2006-01-02 15:04:05.000"
+
+func timeLiteral(ms int64) string {
+	return "'" + time.UnixMilli(ms).UTC().Format(timeLayout) + "'"
+}
+
+// equals returns a condition that is true where the column holds exactly the
+// value: text byte by byte, whatever the column's collation and character set,
+// and everything else by its type, never by way of a floating-point number.
+func equals(c model.Column, v any) string {
+	col := ident(c.Name)
+	lit := literal(c, v)
+	if lit == "NULL" {
+		return col + " IS NULL"
+	}
+	switch c.Type {
+	case model.ColText, model.ColLong:
+		return "CAST(CONVERT(" + col + " USING utf8mb4) AS BINARY) <=> CAST(" + lit + " AS BINARY)"
+	case model.ColDate:
+		return "CAST(" + col + " AS CHAR) <=> " + lit
+	case model.ColDecimal:
+		return col + " <=> CAST(" + lit + " AS DECIMAL(18,4))"
+	case model.ColTime:
+		return col + " <=> CAST(" + lit + " AS DATETIME(3))"
+	default:
+		return col + " <=> " + lit
+	}
+}
+
+// idList returns ids as the inside of an IN.
+func idList(ids []model.ID) string {
+	var b strings.Builder
+	for i, id := range ids {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		b.WriteString(idLiteral(id))
+	}
+	return b.String()
+}

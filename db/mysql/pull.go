@@ -1,0 +1,273 @@
+package mysql
+
+import (
+	"context"
+	"database/sql/driver"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"rapport/model"
+)
+
+// Pull returns the feed in (from, to] with the current rows behind it. Each
+// row occurs once, with the newest thing that happened to it; a row is what it
+// is now, which may be newer than the page, and is then delivered again.
+func (c *Central) Pull(ctx context.Context, from, to int64, nouns []model.Noun) (model.FeedPage, error) {
+	page := model.FeedPage{To: to, Rows: map[model.Noun][]model.Row{}}
+	if err := c.learnColumns(ctx); err != nil {
+		return page, err
+	}
+	q := []string{fmt.Sprintf("SELECT seq,tbl,pk,op FROM sync_feed WHERE seq>%d AND seq<=%d AND op<>%d ORDER BY seq", from, to, model.FeedLeave)}
+	var readers []*reader
+	for _, n := range nouns {
+		if e := model.EntityOf(n); e != nil && c.has(e) {
+			r := c.reader(e)
+			readers = append(readers, r)
+			q = append(q, fmt.Sprintf("SELECT %s FROM (SELECT DISTINCT pk FROM sync_feed WHERE seq>%d AND seq<=%d AND tbl=%s) f STRAIGHT_JOIN %s t ON t.id=f.pk",
+				r.list("t."), from, to, quote(string(e.Noun)), ident(string(e.Noun))))
+		}
+	}
+	newest := map[model.ID]int{}
+	err := c.query(ctx, strings.Join(q, ";"), func(set int, v []driver.Value) error {
+		if set > 0 {
+			r := readers[set-1]
+			page.Rows[r.entity.Noun] = append(page.Rows[r.entity.Noun], r.row(v))
+			return nil
+		}
+		op, _ := strconv.ParseInt(asText(v[3]), 10, 8)
+		seq, _ := strconv.ParseInt(asText(v[0]), 10, 64)
+		id, _ := v[2].([]byte)
+		entry := model.FeedEntry{Seq: seq, Table: model.Noun(asText(v[1])), ID: model.IDFromBytes(id), Op: model.FeedOp(op)}
+		if i, again := newest[entry.ID]; again && page.Entries[i].Table == entry.Table {
+			page.Entries[i].Seq = 0
+		}
+		newest[entry.ID] = len(page.Entries)
+		page.Entries = append(page.Entries, entry)
+		return nil
+	})
+	if err != nil {
+		return page, mapError("pull", err)
+	}
+	page.Entries = slices.DeleteFunc(page.Entries, func(e model.FeedEntry) bool { return e.Seq == 0 || model.EntityOf(e.Table) == nil })
+	return page, c.pullRest(ctx, &page, nouns)
+}
+
+// pullRest fetches the rows of nouns that occur in a page but were not asked
+// for with it.
+func (c *Central) pullRest(ctx context.Context, page *model.FeedPage, asked []model.Noun) error {
+	rest := map[model.Noun][]model.ID{}
+	for _, en := range page.Entries {
+		if en.Op == model.FeedUpsert && !slices.Contains(asked, en.Table) {
+			rest[en.Table] = append(rest[en.Table], en.ID)
+		}
+	}
+	if len(rest) == 0 {
+		return nil
+	}
+	rows, err := c.Fetch(ctx, rest)
+	for n, r := range rows {
+		page.Rows[n] = r
+	}
+	return err
+}
+
+// fetchIDs is how many ids one request asks for: it keeps a request below any
+// server's limit.
+const fetchIDs = 5000
+
+// Fetch returns the current rows of ids, also of those that are deleted. Those
+// missing are gone.
+func (c *Central) Fetch(ctx context.Context, ids map[model.Noun][]model.ID) (map[model.Noun][]model.Row, error) {
+	out := map[model.Noun][]model.Row{}
+	if err := c.learnColumns(ctx); err != nil {
+		return out, err
+	}
+	var q []string
+	var readers []*reader
+	size := 0
+	flush := func() error {
+		if len(q) == 0 {
+			return nil
+		}
+		err := c.query(ctx, strings.Join(q, ";"), func(set int, v []driver.Value) error {
+			r := readers[set]
+			out[r.entity.Noun] = append(out[r.entity.Noun], r.row(v))
+			return nil
+		})
+		q, readers, size = nil, nil, 0
+		return mapError("fetch rows", err)
+	}
+	for _, e := range model.Entities() {
+		if !c.has(e) {
+			continue
+		}
+		for part := range slices.Chunk(ids[e.Noun], fetchIDs) {
+			r := c.reader(e)
+			q = append(q, fmt.Sprintf("SELECT %s FROM %s WHERE id IN (%s)", r.list(""), ident(string(e.Noun)), idList(part)))
+			readers = append(readers, r)
+			if size += len(part); size >= fetchIDs {
+				if err := flush(); err != nil {
+					return out, err
+				}
+			}
+		}
+	}
+	return out, flush()
+}
+
+// Load streams the rows of a table in the order of ids, after one. each must
+// not use the connection.
+func (c *Central) Load(ctx context.Context, n model.Noun, after model.ID, each func(model.Row) error) error {
+	e := model.EntityOf(n)
+	if e == nil {
+		return model.Errorf(model.NotFound, "there is no table %q", n)
+	}
+	if err := c.learnColumns(ctx); err != nil || !c.has(e) {
+		return err
+	}
+	r := c.reader(e)
+	where := ""
+	if after != "" {
+		where = " WHERE id>" + idLiteral(after)
+	}
+	var failed error
+	err := c.query(ctx, "SELECT "+r.list("")+" FROM "+ident(string(n))+where+" ORDER BY id", func(_ int, v []driver.Value) error {
+		failed = each(r.row(v))
+		return failed
+	})
+	if failed != nil {
+		return failed
+	}
+	return mapError("load "+string(n), err)
+}
+
+// learnColumns finds out which columns the server has, if the fingerprint in
+// its head says that they are not ours. A client that is a column ahead or
+// behind works: what one side does not know stays as it is on the other.
+func (c *Central) learnColumns(ctx context.Context) error {
+	if c.hash == "" {
+		if _, err := c.Poll(ctx, "", model.Position{}); err != nil {
+			return err
+		}
+	}
+	if c.known != nil || c.hash == columnsHash() {
+		return nil
+	}
+	known, err := serverColumns(ctx, c.session)
+	if err != nil {
+		return mapError("read the columns", err)
+	}
+	c.known = known
+	return nil
+}
+
+func (c *Central) has(e *model.Entity) bool { return c.known == nil || c.known[e.Noun] != nil }
+
+// reader turns a result's values into rows of an entity.
+type reader struct {
+	entity  *model.Entity
+	columns []model.Column
+	at      []int // position in the row of each column of the result
+	empty   model.Row
+	whole   bool // the result has every column
+}
+
+func (c *Central) reader(e *model.Entity) *reader {
+	r := &reader{entity: e, empty: model.NewRow(e)}
+	for i, col := range e.Columns() {
+		if c.known == nil || c.known[e.Noun][col.Name] {
+			r.columns, r.at = append(r.columns, col), append(r.at, i)
+		}
+	}
+	r.whole = len(r.columns) == len(e.Columns())
+	return r
+}
+
+func (r *reader) list(prefix string) string {
+	names := make([]string, len(r.columns))
+	for i, c := range r.columns {
+		names[i] = prefix + ident(c.Name)
+	}
+	return strings.Join(names, ",")
+}
+
+func (r *reader) row(v []driver.Value) model.Row {
+	row := make(model.Row, len(r.empty))
+	if !r.whole {
+		copy(row, r.empty)
+	}
+	for i := range r.columns {
+		row[r.at[i]] = cell(&r.columns[i], v[i])
+	}
+	return row
+}
+
+// cell gives a value of the driver the type of its column. What a column of
+// ours cannot hold, such as the date 0000-00-00 in DATETIME, is absent.
+func cell(c *model.Column, v driver.Value) any {
+	if v == nil {
+		return nil
+	}
+	switch c.Type {
+	case model.ColText, model.ColLong, model.ColDate:
+		if b, ok := v.([]byte); ok {
+			return string(b)
+		}
+	case model.ColDecimal:
+		if d, ok := model.CanonicalDecimal(asText(v)); ok {
+			return d
+		}
+		return nil
+	case model.ColInt, model.ColBool:
+		switch x := v.(type) {
+		case int64:
+			return x
+		case uint64:
+			return int64(x)
+		}
+	case model.ColTime:
+		b, _ := v.([]byte)
+		if ms, ok := parseMillis(b); ok {
+			return ms
+		}
+		return nil
+	case model.ColID:
+		b, _ := v.([]byte)
+		if id := model.IDFromBytes(b); id != "" {
+			return id
+		}
+		return nil
+	}
+	return nil
+}
+
+// parseMillis reads "2026-11-21 14:05:06.789" in UTC. It is written out
+// because a load reads millions of them.
+func parseMillis(b []byte) (int64, bool) {
+	if len(b) < 19 {
+		return 0, false
+	}
+	n := func(from, to int) int {
+		v := 0
+		for _, d := range b[from:to] {
+			if d < '0' || d > '9' {
+				return -1
+			}
+			v = v*10 + int(d-'0')
+		}
+		return v
+	}
+	year, month, day := n(0, 4), n(5, 7), n(8, 10)
+	hour, minute, second := n(11, 13), n(14, 16), n(17, 19)
+	if year < 1 || month < 1 || day < 1 || hour < 0 || minute < 0 || second < 0 {
+		return 0, false
+	}
+	ms := 0
+	for i, unit := 20, 100; i < len(b) && unit > 0; i, unit = i+1, unit/10 {
+		ms += int(b[i]-'0') * unit
+	}
+	return time.Date(year, time.Month(month), day, hour, minute, second, 0, time.UTC).Unix()*1000 + int64(ms), true
+}

@@ -1,0 +1,398 @@
+package mysql
+
+import (
+	"context"
+	"database/sql/driver"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"rapport/model"
+)
+
+// maxTries bounds how often a transaction that met another one is run again.
+const maxTries = 8
+
+// retry runs a request again while it fails for a passing reason.
+func retry(ctx context.Context, try func() error) error {
+	for i := 1; ; i++ {
+		err := try()
+		if err == nil || i == maxTries || !passing(err) {
+			return err
+		}
+		if err := pause(ctx, i); err != nil {
+			return err
+		}
+	}
+}
+
+// pause waits a random while that doubles, so that two who met do not meet
+// again.
+func pause(ctx context.Context, tries int) error {
+	wait := time.Duration(5+rand.IntN(10)) * time.Millisecond << min(tries, 6)
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(wait):
+		return nil
+	}
+}
+
+// Push applies a batch in one transaction and sequences it, in one request. A
+// change that the server refuses costs two more: one to learn which it was,
+// one to send the rest again under the same number. A batch that was applied
+// before answers with what became of it then.
+func (c *Central) Push(ctx context.Context, b *model.PushBatch, at model.Position) (model.Receipt, error) {
+	p := &pusher{Central: c, batch: b, at: at, refused: map[int]model.PushResult{}}
+	if err := p.prepare(); err != nil {
+		return model.Receipt{}, err
+	}
+	for tries := 1; ; {
+		err := p.send(ctx)
+		if p.done {
+			break
+		}
+		if err == nil || number(err) == 0 {
+			return model.Receipt{}, mapError("push", orInvalid(err))
+		}
+		place, begun, perr := p.rollback(ctx)
+		switch {
+		case perr != nil:
+			return model.Receipt{}, mapError("push", perr)
+		case !begun && number(err) == erDupEntry:
+			return p.again(ctx)
+		case passing(err) && tries < maxTries:
+			if err := pause(ctx, tries); err != nil {
+				return model.Receipt{}, mapError("push", err)
+			}
+			tries++
+		case !begun || !p.refuse(place, err):
+			return model.Receipt{}, mapError("push", err)
+		}
+	}
+	head, err := p.headAfter(ctx)
+	if err != nil {
+		return model.Receipt{}, err
+	}
+	results, err := p.results(ctx, p.flags, p.refused)
+	return model.Receipt{Results: results, Head: head}, err
+}
+
+// orInvalid stands in for an answer that ended without a result or an error.
+func orInvalid(err error) error {
+	if err == nil {
+		return driver.ErrBadConn
+	}
+	return err
+}
+
+// pusher is one batch on its way.
+type pusher struct {
+	*Central
+	batch   *model.PushBatch
+	at      model.Position
+	ops     []string // statements, one for each operation
+	refused map[int]model.PushResult
+	done    bool   // the transaction has committed
+	flags   string // outcome of each operation, as the server noted it
+	line    string // the head that came with it
+}
+
+// tail is what follows the statement of an operation: a digit for what it did.
+const tail = ";SET @r=CONCAT(@r,ROW_COUNT());"
+
+// skipped is noted for an operation that was refused.
+const skipped = "SET @r=CONCAT(@r,'x');"
+
+func (p *pusher) prepare() error {
+	limit := p.packetLimit()
+	for i := range p.batch.Ops {
+		op := &p.batch.Ops[i]
+		e := model.EntityOf(op.Table)
+		if e == nil {
+			return model.Errorf(model.TooNew, "an unsent change names the unknown table %q", op.Table)
+		}
+		stmt, err := statement(e, op)
+		if err != nil {
+			return err
+		}
+		if len(stmt)+1024 > limit {
+			p.refused[i] = model.PushResult{Outcome: model.PushRefused, Code: "too_long",
+				Message: fmt.Sprintf("this is %d kB, more than the company's server takes in one request (%d kB)", len(stmt)>>10, limit>>10)}
+		}
+		p.ops = append(p.ops, stmt)
+	}
+	return nil
+}
+
+// packetLimit is how long a request may be, with room for its header.
+func (p *pusher) packetLimit() int {
+	if p.head.MaxPacket > 0 {
+		return int(min(p.head.MaxPacket, maxRequest)) - 64
+	}
+	return 1<<20 - 64
+}
+
+// statement writes an operation. An update changes its columns only where each
+// of them still holds what the change was measured against; an insert of a row
+// that is there does nothing.
+func statement(e *model.Entity, op *model.PushOp) (string, error) {
+	var b strings.Builder
+	table := ident(string(e.Noun))
+	cols := make([]model.Column, len(op.Columns))
+	for i, name := range op.Columns {
+		var at int
+		if at, cols[i] = e.Column(name); at < 0 || i >= len(op.Values) || !op.Insert && i >= len(op.Base) {
+			return "", model.Errorf(model.Corrupt, "an unsent change of a %s is not whole", e.Noun)
+		}
+	}
+	if op.ID.Bytes() == nil {
+		return "", model.Errorf(model.Corrupt, "an unsent change of a %s has no id", e.Noun)
+	}
+	edited := op.EditedAt != 0 && !slices.Contains(op.Columns, model.ColumnUpdatedAt)
+	if op.Insert {
+		names, values := []string{model.ColumnID}, []string{idLiteral(op.ID)}
+		for i, c := range cols {
+			if c.Name != model.ColumnID {
+				names, values = append(names, c.Name), append(values, literal(c, op.Values[i]))
+			}
+		}
+		if edited {
+			names, values = append(names, model.ColumnUpdatedAt), append(values, timeLiteral(op.EditedAt))
+			if !slices.Contains(names, model.ColumnCreatedAt) {
+				names, values = append(names, model.ColumnCreatedAt), append(values, timeLiteral(op.EditedAt))
+			}
+		}
+		fmt.Fprintf(&b, "INSERT INTO %s (%s) VALUES (%s) ON DUPLICATE KEY UPDATE id=%s.id", table, idents(names), strings.Join(values, ","), table)
+		return b.String(), nil
+	}
+	b.WriteString("UPDATE " + table + " SET ")
+	for i, c := range cols {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		b.WriteString(ident(c.Name) + "=" + literal(c, op.Values[i]))
+	}
+	if edited {
+		if len(cols) > 0 {
+			b.WriteByte(',')
+		}
+		b.WriteString("updated_at=" + timeLiteral(op.EditedAt))
+	}
+	b.WriteString(" WHERE id=" + idLiteral(op.ID))
+	for i, c := range cols {
+		b.WriteString(" AND " + equals(c, op.Base[i]))
+	}
+	if op.Guard != 0 {
+		b.WriteString(" AND row_version=" + strconv.FormatInt(op.Guard, 10))
+	}
+	return b.String(), nil
+}
+
+func (p *pusher) receiptKey() string {
+	return fmt.Sprintf("client=%s AND batch=%d", idLiteral(p.batch.Client), p.batch.Number)
+}
+
+// requests cuts the transaction into requests that the server takes: one,
+// unless the batch is longer than its limit.
+func (p *pusher) requests() []string {
+	limit := p.packetLimit()
+	var out []string
+	var b strings.Builder
+	add := func(s string) {
+		if b.Len() > 0 && b.Len()+len(s) > limit-2048 {
+			out = append(out, b.String())
+			b.Reset()
+		}
+		b.WriteString(s)
+	}
+	add(fmt.Sprintf("SET @rapport_client=%s,@r=NULL;START TRANSACTION;INSERT INTO sync_push (client,batch,nonce,at) VALUES (%s,%d,%s,UTC_TIMESTAMP(3));SET @r='';",
+		quote(string(p.batch.Client)), idLiteral(p.batch.Client), p.batch.Number, quote(p.batch.Nonce)))
+	for i, stmt := range p.ops {
+		if _, no := p.refused[i]; no {
+			add(skipped)
+		} else {
+			add(stmt + tail)
+		}
+	}
+	why := ""
+	if len(p.refused) > 0 {
+		why = " " + string(encodeRefusals(p.refused))
+	}
+	add("UPDATE sync_push SET result=CONCAT(@r," + quote(why) + ") WHERE " + p.receiptKey() + ";COMMIT;SELECT @r;" + sequenceSQL + ";" + headSQL(p.at))
+	return append(out, b.String())
+}
+
+// send sends the batch. After it, done tells whether the transaction has
+// committed, also where an error came later.
+func (p *pusher) send(ctx context.Context) error {
+	for _, q := range p.requests() {
+		err := p.query(ctx, q, func(set int, v []driver.Value) error {
+			if set == 0 {
+				p.done, p.flags = true, asText(v[0])
+			} else {
+				p.line = asText(v[0])
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// rollback ends a failed transaction and tells how many operations had gone
+// before the one that failed, and whether they had begun at all.
+func (p *pusher) rollback(ctx context.Context) (place int, begun bool, err error) {
+	err = p.query(ctx, "SELECT @r;ROLLBACK", func(_ int, v []driver.Value) error {
+		if v[0] != nil {
+			place, begun = len(asText(v[0])), true
+		}
+		return nil
+	})
+	return place, begun, err
+}
+
+// refuse marks the operation at a place as refused for an error, and with it
+// those that would be refused for the same right.
+func (p *pusher) refuse(place int, err error) bool {
+	if place >= len(p.batch.Ops) {
+		return false
+	}
+	op := &p.batch.Ops[place]
+	r, ok := refusal(model.EntityOf(op.Table), op, err)
+	if !ok {
+		return false
+	}
+	p.refused[place] = r
+	if n := number(err); n == erTableDenied || n == erNoTable {
+		for i := range p.batch.Ops {
+			if o := &p.batch.Ops[i]; o.Table == op.Table && o.Insert == op.Insert {
+				p.refused[i] = r
+			}
+		}
+	}
+	return true
+}
+
+// again answers a batch that the server has a receipt of.
+func (p *pusher) again(ctx context.Context) (model.Receipt, error) {
+	var nonce, stored string
+	q := "SELECT nonce,result FROM sync_push WHERE " + p.receiptKey() + ";" + sequenceSQL + ";" + headSQL(p.at)
+	err := retry(ctx, func() error {
+		return p.query(ctx, q, func(set int, v []driver.Value) error {
+			if set == 0 {
+				nonce, stored = asText(v[0]), asText(v[1])
+			} else {
+				p.line = asText(v[0])
+			}
+			return nil
+		})
+	})
+	if err != nil {
+		return model.Receipt{}, mapError("push", err)
+	}
+	head, err := p.readHead(p.line, p.at)
+	if err != nil {
+		return model.Receipt{}, err
+	}
+	if nonce != p.batch.Nonce {
+		return model.Receipt{Foreign: true, Head: head}, nil
+	}
+	flags, why, _ := strings.Cut(stored, " ")
+	refused, err := decodeRefusals(why)
+	if err != nil || len(flags) != len(p.batch.Ops) {
+		return model.Receipt{}, model.Errorf(model.Corrupt, "the central's receipt of batch %d cannot be read", p.batch.Number).Because(err)
+	}
+	results, err := p.results(ctx, flags, refused)
+	return model.Receipt{Results: results, Head: head}, err
+}
+
+// headAfter returns the head that came with the batch. The batch is applied
+// even where sequencing it met another run: then it is sequenced anew.
+func (p *pusher) headAfter(ctx context.Context) (model.Head, error) {
+	if p.line == "" {
+		return p.Sequence(ctx, p.at)
+	}
+	return p.readHead(p.line, p.at)
+}
+
+// results turns the server's digits into outcomes. An insert that found its
+// row there counts as applied if the row holds the same values: twins that two
+// people made meet in this way.
+func (p *pusher) results(ctx context.Context, flags string, refused map[int]model.PushResult) ([]model.PushResult, error) {
+	out := make([]model.PushResult, len(p.batch.Ops))
+	there := map[model.Noun][]model.ID{}
+	for i := range out {
+		switch {
+		case i >= len(flags):
+			return nil, model.Errorf(model.Corrupt, "the central's receipt of batch %d is too short", p.batch.Number)
+		case flags[i] == 'x':
+			out[i] = refused[i]
+			out[i].Outcome = model.PushRefused
+		case flags[i] == '0':
+			out[i].Outcome = model.PushClashed
+			if op := &p.batch.Ops[i]; op.Insert {
+				there[op.Table] = append(there[op.Table], op.ID)
+			}
+		}
+	}
+	if len(there) == 0 {
+		return out, nil
+	}
+	rows, err := p.Fetch(ctx, there)
+	if err != nil {
+		return nil, err
+	}
+	for i := range out {
+		op := &p.batch.Ops[i]
+		if op.Insert && flags[i] == '0' {
+			e := model.EntityOf(op.Table)
+			for _, row := range rows[op.Table] {
+				if row.ID() == op.ID && holds(e, row, op) {
+					out[i].Outcome = model.PushApplied
+				}
+			}
+		}
+	}
+	return out, nil
+}
+
+// holds tells whether a row has every value that an insert wanted, apart from
+// the columns that the server keeps.
+func holds(e *model.Entity, row model.Row, op *model.PushOp) bool {
+	for i, name := range op.Columns {
+		_, c := e.Column(name)
+		if c.Service && name != model.ColumnDeletedAt || name == model.ColumnID {
+			continue
+		}
+		if row.Get(e, name) != op.Values[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// encodeRefusals writes why operations were refused, by their place.
+func encodeRefusals(m map[int]model.PushResult) []byte {
+	b, err := json.Marshal(m)
+	if err != nil {
+		// A map of plain texts and numbers can always be written.
+		panic(err)
+	}
+	return b
+}
+
+func decodeRefusals(s string) (map[int]model.PushResult, error) {
+	m := map[int]model.PushResult{}
+	if s == "" {
+		return m, nil
+	}
+	err := json.Unmarshal([]byte(s), &m)
+	return m, err
+}

@@ -1,0 +1,246 @@
+package mysql
+
+import (
+	"context"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/go-sql-driver/mysql"
+
+	"rapport/model"
+)
+
+// DialOptions bound how long a connection waits. Zero values mean the defaults.
+type DialOptions struct {
+	Timeout time.Duration // of the connection, 10 s
+	Read    time.Duration // for the next bytes of an answer, 60 s
+	Write   time.Duration // for a request to leave, 60 s
+	Program string        // named to the server, for its administrator
+}
+
+// maxRequest is the largest request the driver sends. It is fixed so that the
+// driver does not ask the server for its limit, which would cost a round trip
+// at each connection; batches are cut to the server's own limit, which comes
+// with the head.
+const maxRequest = 64 << 20
+
+// session is one connection. It uses the driver below database/sql, so that a
+// query is exactly one request packet, nothing is sent twice by itself, and
+// rows are read without a copy for each value. It is not safe for concurrent
+// use, as nothing about a sync is concurrent.
+type session struct {
+	conn     driver.Conn
+	address  Address
+	requests int64
+	traffic  *traffic
+}
+
+// traffic counts the bytes on a socket, those of TLS and of the login included.
+type traffic struct{ sent, received atomic.Int64 }
+
+type countedConn struct {
+	net.Conn
+	traffic *traffic
+}
+
+func (c countedConn) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	c.traffic.received.Add(int64(n))
+	return n, err
+}
+
+func (c countedConn) Write(b []byte) (int, error) {
+	n, err := c.Conn.Write(b)
+	c.traffic.sent.Add(int64(n))
+	return n, err
+}
+
+// open logs in to the first server of a list that can be reached and takes
+// changes; where none does, to the first that can be reached.
+func open(ctx context.Context, a Address, o DialOptions) (*session, error) {
+	if len(a.Standby) == 0 {
+		return openOne(ctx, a, o, a.Database)
+	}
+	var firstErr error
+	var reading *session
+	for _, one := range append([]Address{a}, a.Standby...) {
+		s, err := openOne(ctx, one, o, one.Database)
+		if err == nil {
+			var readOnly string
+			if readOnly, err = s.text(ctx, "SELECT @@global.read_only"); err == nil {
+				if !truth(readOnly) {
+					if reading != nil {
+						reading.close()
+					}
+					return s, nil
+				}
+				if reading == nil {
+					reading = s
+					continue
+				}
+			}
+			s.close()
+		}
+		if firstErr == nil {
+			firstErr = err
+		}
+	}
+	if reading != nil {
+		return reading, nil
+	}
+	return nil, firstErr
+}
+
+// openOne logs in to one server. It sends nothing after the login.
+func openOne(ctx context.Context, a Address, o DialOptions, database string) (*session, error) {
+	cfg := mysql.NewConfig()
+	cfg.User, cfg.Passwd, cfg.DBName = a.User, a.Password, database
+	cfg.Net, cfg.Addr = "tcp", net.JoinHostPort(a.Host, a.Port)
+	if a.Socket != "" {
+		cfg.Net, cfg.Addr = "unix", a.Socket
+	}
+	cfg.Collation = "utf8mb4_unicode_ci"
+	cfg.MultiStatements = true
+	cfg.MaxAllowedPacket = maxRequest
+	cfg.CheckConnLiveness = false
+	cfg.Timeout, cfg.ReadTimeout, cfg.WriteTimeout = orElse(o.Timeout, 10*time.Second), orElse(o.Read, time.Minute), orElse(o.Write, time.Minute)
+	cfg.Logger = driverLog{}
+	if o.Program != "" {
+		cfg.ConnectionAttributes = "program_name:" + o.Program
+	}
+	var err error
+	if cfg.TLS, err = a.tlsConfig(); err != nil {
+		return nil, err
+	}
+	t := &traffic{}
+	cfg.DialFunc = func(ctx context.Context, network, addr string) (net.Conn, error) {
+		var d net.Dialer
+		c, err := d.DialContext(ctx, network, addr)
+		if err != nil {
+			return nil, err
+		}
+		return countedConn{c, t}, nil
+	}
+	connector, err := mysql.NewConnector(cfg)
+	if err != nil {
+		return nil, model.Errorf(model.Invalid, "the central's address cannot be used").Because(err)
+	}
+	conn, err := connector.Connect(ctx)
+	if err != nil {
+		return nil, mapError("connect to "+a.where(), err)
+	}
+	return &session{conn: conn, address: a, traffic: t}, nil
+}
+
+func orElse(d, otherwise time.Duration) time.Duration {
+	if d == 0 {
+		return otherwise
+	}
+	return d
+}
+
+// driverLog sends the driver's own remarks to the log.
+type driverLog struct{}
+
+func (driverLog) Print(v ...any) { slog.Debug("mysql driver", "text", fmt.Sprint(v...)) }
+
+// query sends one request, which may hold several statements, and calls each
+// for every row of every result. set counts the statements that have a result
+// with columns. The values are valid only during the call: text is []byte.
+// Errors are the driver's own.
+func (s *session) query(ctx context.Context, q string, each func(set int, v []driver.Value) error) error {
+	s.requests++
+	rows, err := s.conn.(driver.QueryerContext).QueryContext(ctx, q, nil)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	next := rows.(driver.RowsNextResultSet)
+	for set := 0; ; set++ {
+		if n := len(rows.Columns()); n > 0 {
+			dest := make([]driver.Value, n)
+			for {
+				err := rows.Next(dest)
+				if errors.Is(err, io.EOF) {
+					break
+				}
+				if err != nil {
+					return err
+				}
+				if err := each(set, dest); err != nil {
+					return err
+				}
+			}
+		}
+		if !next.HasNextResultSet() {
+			return nil
+		}
+		if err := next.NextResultSet(); errors.Is(err, io.EOF) {
+			return nil
+		} else if err != nil {
+			return err
+		}
+	}
+}
+
+// exec sends statements whose results do not matter.
+func (s *session) exec(ctx context.Context, q string) error {
+	return s.query(ctx, q, func(int, []driver.Value) error { return nil })
+}
+
+// text returns the first value of the first row, "" if there is none.
+func (s *session) text(ctx context.Context, q string) (string, error) {
+	out, found := "", false
+	err := s.query(ctx, q, func(_ int, v []driver.Value) error {
+		if !found {
+			out, found = asText(v[0]), true
+		}
+		return nil
+	})
+	return out, err
+}
+
+// lines returns the first column of a result.
+func (s *session) lines(ctx context.Context, q string) ([]string, error) {
+	var out []string
+	err := s.query(ctx, q, func(_ int, v []driver.Value) error {
+		out = append(out, asText(v[0]))
+		return nil
+	})
+	return out, err
+}
+
+func asText(v driver.Value) string {
+	switch x := v.(type) {
+	case nil:
+		return ""
+	case []byte:
+		return string(x)
+	case string:
+		return x
+	case int64:
+		return strconv.FormatInt(x, 10)
+	case uint64:
+		return strconv.FormatUint(x, 10)
+	}
+	return fmt.Sprint(v)
+}
+
+// truth reads a server variable that is on or off.
+func truth(s string) bool {
+	switch strings.ToUpper(s) {
+	case "", "0", "OFF", "NO", "FALSE":
+		return false
+	}
+	return true
+}
+
+func (s *session) close() error { return s.conn.Close() }

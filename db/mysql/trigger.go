@@ -1,0 +1,263 @@
+package mysql
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"strings"
+
+	"rapport/model"
+)
+
+// trigger is one trigger of a table.
+type trigger struct {
+	name, table, when string // when is as "BEFORE INSERT"
+	body              string
+}
+
+// mark tells the trigger's version; it stands at the beginning of its body on
+// the server.
+func (t trigger) mark() string {
+	h := sha256.Sum256([]byte(t.when + t.body))
+	return "/* rapport " + hex.EncodeToString(h[:8]) + " */"
+}
+
+func (t trigger) create() string {
+	return fmt.Sprintf("CREATE TRIGGER %s %s ON %s FOR EACH ROW BEGIN %s\n%sEND", ident(t.name), t.when, ident(t.table), t.mark(), t.body)
+}
+
+// personSQL is the login of who is connected: the part of USER() before its
+// last @, since a login may hold an @ itself. CURRENT_USER() would be the
+// trigger's owner.
+const personSQL = "LEFT(LEFT(USER(), CHAR_LENGTH(USER()) - CHAR_LENGTH(SUBSTRING_INDEX(USER(), '@', -1)) - 1), 80)"
+
+const triggerHead = "  DECLARE moment DATETIME(3) DEFAULT UTC_TIMESTAMP(3);\n" +
+	"  DECLARE person VARCHAR(80) CHARACTER SET utf8mb4 DEFAULT " + personSQL + ";\n"
+
+// triggersOf returns the triggers of an entity's table. They make a valid row
+// of what another program inserts, keep the service columns, and write the
+// outbox and the history, for every writer alike.
+func triggersOf(e *model.Entity) []trigger {
+	table := string(e.Noun)
+	return []trigger{
+		{table + "_before_insert", table, "BEFORE INSERT", beforeInsert(e)},
+		{table + "_before_update", table, "BEFORE UPDATE", beforeUpdate(e)},
+		{table + "_after_insert", table, "AFTER INSERT", capture(e, "1", "NULL", "NEW.scope_id", "NEW.id") + audit(e, "insert")},
+		{table + "_after_update", table, "AFTER UPDATE", afterUpdate(e)},
+		{table + "_after_delete", table, "AFTER DELETE", capture(e, "3", "OLD.scope_id", "NULL", "OLD.id") + audit(e, "delete")},
+	}
+}
+
+func beforeInsert(e *model.Entity) string {
+	b := triggerHead + `  IF NEW.id IS NULL THEN SET NEW.id = UNHEX(REPLACE(UUID(), '-', '')); END IF;
+  SET NEW.row_version = 1, NEW.created_by = person, NEW.updated_by = person;
+  IF NEW.created_at IS NULL OR NEW.created_at > moment THEN SET NEW.created_at = moment; END IF;
+  IF NEW.updated_at IS NULL OR NEW.updated_at > moment THEN SET NEW.updated_at = moment; END IF;
+`
+	b += ownerScope(e, "")
+	if e.Noun == "deal" {
+		b += firstStage
+	}
+	return b + rules(e)
+}
+
+// firstStage puts a deal that another program inserts without a stage into the
+// first open stage of its pipeline, or of the default one.
+const firstStage = `  IF NEW.stage_id IS NULL THEN
+    IF NEW.pipeline_id IS NULL THEN
+      SET NEW.pipeline_id = (SELECT id FROM pipeline WHERE deleted_at IS NULL ORDER BY is_default DESC, created_at, id LIMIT 1);
+    END IF;
+    SET NEW.stage_id = (SELECT id FROM stage WHERE pipeline_id = NEW.pipeline_id AND kind = 'open' AND deleted_at IS NULL ORDER BY position, id LIMIT 1);
+  ELSEIF NEW.pipeline_id IS NULL THEN
+    SET NEW.pipeline_id = (SELECT pipeline_id FROM stage WHERE id = NEW.stage_id);
+  END IF;
+`
+
+// ownerScope lets a part be seen by whom its owner is seen.
+func ownerScope(e *model.Entity, indent string) string {
+	if !e.IsPart() {
+		return ""
+	}
+	var choices []string
+	for _, n := range e.Owner {
+		choices = append(choices, fmt.Sprintf("(SELECT scope_id FROM %s WHERE id = NEW.%s)", ident(string(n)), ident(string(n)+"_id")))
+	}
+	return indent + "  SET NEW.scope_id = COALESCE(" + strings.Join(choices, ", ") + ", NEW.scope_id);\n"
+}
+
+// rules refuses values that the declaration does not allow and a column's type
+// cannot: blank required texts and unknown choices.
+func rules(e *model.Entity) string {
+	var b strings.Builder
+	refuse := func(cond, msg string) {
+		fmt.Fprintf(&b, "  IF %s THEN SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = %s; END IF;\n", cond, quote(msg))
+	}
+	for i := range e.Fields {
+		f := &e.Fields[i]
+		if f.Type != model.Text && f.Type != model.LongText && f.Type != model.Choice {
+			continue
+		}
+		col := "NEW." + ident(f.Columns()[0].Name)
+		if f.Type == model.Choice && !f.Open {
+			var opts []string
+			for _, o := range f.Options {
+				opts = append(opts, quote(o))
+			}
+			refuse(fmt.Sprintf("CAST(%s AS BINARY) NOT IN (%s)", col, strings.Join(opts, ", ")),
+				fmt.Sprintf("%s must be one of %s", f.Columns()[0].Name, strings.Join(f.Options, ", ")))
+		} else if f.Required {
+			refuse("CHAR_LENGTH(TRIM("+col+")) = 0", f.Columns()[0].Name+" must not be blank")
+		}
+	}
+	return b.String()
+}
+
+// counted are the columns whose change is a change of the row; the others are
+// kept by the triggers themselves.
+func counted(e *model.Entity) []model.Column {
+	var out []model.Column
+	for _, c := range e.Columns() {
+		switch c.Name {
+		case model.ColumnID, model.ColumnVersion, model.ColumnUpdatedAt, model.ColumnUpdatedBy:
+		default:
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+// unchanged is a condition that compares a column's two values byte by byte,
+// so that a change of case or of a trailing blank is a change.
+func unchanged(c model.Column) string {
+	n := ident(c.Name)
+	if c.Type == model.ColText || c.Type == model.ColLong {
+		return "CAST(OLD." + n + " AS BINARY) <=> CAST(NEW." + n + " AS BINARY)"
+	}
+	return "OLD." + n + " <=> NEW." + n
+}
+
+func beforeUpdate(e *model.Entity) string {
+	var same []string
+	for _, c := range counted(e) {
+		same = append(same, unchanged(c))
+	}
+	b := triggerHead + `  IF OLD.id <> NEW.id THEN SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'the id of a row cannot be changed'; END IF;
+  IF NEW.created_at IS NULL THEN SET NEW.created_at = OLD.created_at; END IF;
+`
+	if e.IsPart() {
+		var moved []string
+		for _, n := range e.Owner {
+			col := ident(string(n) + "_id")
+			moved = append(moved, "NOT OLD."+col+" <=> NEW."+col)
+		}
+		b += "  IF " + strings.Join(moved, " OR ") + " THEN\n" + ownerScope(e, "  ") + "  END IF;\n"
+	}
+	b += "  IF " + strings.Join(same, "\n    AND ") + ` THEN
+    SET NEW.row_version = OLD.row_version, NEW.updated_at = OLD.updated_at, NEW.updated_by = OLD.updated_by;
+  ELSE
+    IF NEW.updated_at IS NULL OR NEW.updated_at <=> OLD.updated_at OR NEW.updated_at < OLD.updated_at OR NEW.updated_at > moment THEN
+      SET NEW.updated_at = moment;
+    END IF;
+    SET NEW.row_version = OLD.row_version + 1, NEW.updated_by = person;
+`
+	for _, line := range strings.SplitAfter(rules(e), "\n") {
+		if line != "" {
+			b += "  " + line
+		}
+	}
+	return b + "  END IF;\n"
+}
+
+func afterUpdate(e *model.Entity) string {
+	b := "  IF NEW.row_version <> OLD.row_version THEN\n" +
+		capture(e, "1", "OLD.scope_id", "NEW.scope_id", "NEW.id") + audit(e, "update")
+	var follow strings.Builder
+	for _, part := range model.Entities() {
+		for _, n := range part.Owner {
+			if n == e.Noun {
+				fmt.Fprintf(&follow, "      UPDATE %s SET scope_id = NEW.scope_id WHERE %s = NEW.id;\n", ident(string(part.Noun)), ident(string(n)+"_id"))
+			}
+		}
+	}
+	if follow.Len() > 0 {
+		b += "    IF NOT OLD.scope_id <=> NEW.scope_id THEN\n" + follow.String() + "    END IF;\n"
+	}
+	return b + "  END IF;\n"
+}
+
+// capture writes the outbox. It takes no lock that another writer waits for.
+func capture(e *model.Entity, op, scopeOld, scopeNew, id string) string {
+	return fmt.Sprintf("  INSERT INTO sync_outbox (tbl, pk, op, scope_old, scope_new, origin, at) VALUES (%s, %s, %s, %s, %s, LEFT(@rapport_client, 36), UTC_TIMESTAMP(6));\n",
+		quote(string(e.Noun)), id, op, scopeOld, scopeNew)
+}
+
+// audit writes the history: the old and new values of the columns that
+// changed. JSON is put together from pieces, so that servers without JSON
+// aggregation in triggers manage too.
+func audit(e *model.Entity, action string) string {
+	id := "NEW.id"
+	var pieces []string
+	for _, c := range counted(e) {
+		switch c.Name {
+		case model.ColumnCreatedAt, model.ColumnCreatedBy:
+			continue
+		}
+		n := ident(c.Name)
+		old, new := "OLD."+n, "NEW."+n
+		skip := unchanged(c)
+		switch action {
+		case "insert":
+			skip, old = "NEW."+n+" IS NULL", "NULL"
+		case "delete":
+			skip, new = "OLD."+n+" IS NULL", "NULL"
+		}
+		pieces = append(pieces, fmt.Sprintf("IF(%s, NULL, CONCAT('\"%s\":', JSON_ARRAY(%s, %s)))", skip, c.Name, jsonOf(c, old), jsonOf(c, new)))
+	}
+	if action == "delete" {
+		id = "OLD.id"
+	}
+	return fmt.Sprintf("  INSERT INTO sync_audit (at, person, client, tbl, pk, action, changes) VALUES (UTC_TIMESTAMP(3), %s, LEFT(@rapport_client, 36), %s, %s, %s,\n    CONCAT('{', CONCAT_WS(',',\n      %s), '}'));\n",
+		personSQL, quote(string(e.Noun)), id, quote(action), strings.Join(pieces, ",\n      "))
+}
+
+// jsonOf writes ids as the text that a person knows; the rest stands as it is.
+func jsonOf(c model.Column, v string) string {
+	if c.Type != model.ColID || v == "NULL" {
+		return v
+	}
+	h := "HEX(" + v + ")"
+	return fmt.Sprintf("LOWER(CONCAT(SUBSTR(%[1]s,1,8),'-',SUBSTR(%[1]s,9,4),'-',SUBSTR(%[1]s,13,4),'-',SUBSTR(%[1]s,17,4),'-',SUBSTR(%[1]s,21)))", h)
+}
+
+// sequenced is how many outbox rows one run of the sequencer moves.
+const sequenced = 2000
+
+// sequencer moves committed outbox rows into the feed. It is one statement for
+// the client (UPDATE sync_counter SET tick = tick + 1) and the work of a
+// trigger, so that an interrupted run rolls back by itself; one runs at a time
+// because all update the same row. The session must read committed data, or it
+// would wait for every open transaction.
+//
+// A row that changes its scope leaves one and enters another. The DELETE is
+// driven from the feed: it must never scan the outbox, where it would wait for
+// writers that are still at work.
+var sequencer = trigger{"sync_counter_before_update", "sync_counter", "BEFORE UPDATE", fmt.Sprintf(`  DECLARE moved BIGINT DEFAULT 0;
+  IF NEW.tick <> OLD.tick THEN
+    INSERT INTO sync_feed (seq, scope, tbl, pk, op, origin, oid)
+      SELECT OLD.seq + ROW_NUMBER() OVER (ORDER BY x.id, x.side), x.scope, x.tbl, x.pk, x.op, x.origin, x.id FROM (
+        SELECT id, 0 AS side, scope_old AS scope, tbl, pk, origin, IF(op = 3, 3, 4) AS op FROM (SELECT * FROM sync_outbox ORDER BY id LIMIT %[1]d) a
+          WHERE scope_old IS NOT NULL AND (op = 3 OR NOT scope_old <=> scope_new)
+        UNION ALL
+        SELECT id, 1, scope_new, tbl, pk, origin, 1 FROM (SELECT * FROM sync_outbox ORDER BY id LIMIT %[1]d) b WHERE op <> 3) x;
+    SET moved = (SELECT COUNT(*) FROM sync_feed WHERE seq > OLD.seq);
+    IF moved = 0 THEN
+      SET NEW.tick = OLD.tick;
+    ELSE
+      DELETE o FROM sync_feed f STRAIGHT_JOIN sync_outbox o ON o.id = f.oid WHERE f.seq > OLD.seq;
+      SET NEW.seq = OLD.seq + moved, NEW.run_id = OLD.run_id + 1;
+      INSERT INTO sync_run (run_id, last_seq, nonce, at) VALUES (NEW.run_id, NEW.seq, %[2]s, UTC_TIMESTAMP(3));
+    END IF;
+  END IF;
+`, sequenced, nonceSQL)}
+
+const nonceSQL = "UNHEX(LEFT(SHA2(CONCAT(UUID(), RAND(), CONNECTION_ID(), NOW(6)), 256), 16))"
