@@ -129,6 +129,15 @@ func Day(day string, now time.Time) string {
 	return dayWord(t, now)
 }
 
+// ShortDay is Day without the day of the week.
+func ShortDay(day string, now time.Time) string {
+	s := Day(day, now)
+	if _, err := time.Parse("Mon 2 Jan", s); err == nil {
+		_, s, _ = strings.Cut(s, " ")
+	}
+	return s
+}
+
 func dayWord(t, now time.Time) string {
 	n := dayOf(t, now)
 	t = t.In(now.Location())
