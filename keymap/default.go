@@ -132,6 +132,7 @@ func Default() *Map {
 		Binding{List, CopyRow, []string{"y r"}, "copy row", 0},
 		Binding{List, CopyCard, []string{"y v"}, "copy vCard", 0},
 		Binding{List, Export, []string{"X"}, "export", 9},
+		Binding{List, Back, []string{"esc"}, "clear the selection, the filter, the bin", 0},
 	)
 
 	add(moving(Detail)...)

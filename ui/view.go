@@ -1,0 +1,270 @@
+package ui
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	tea "charm.land/bubbletea/v2"
+	"charm.land/lipgloss/v2"
+	"github.com/charmbracelet/x/ansi"
+
+	"rapport/keymap"
+	"rapport/model"
+	"rapport/ui/dialog"
+	"rapport/ui/widget"
+	"rapport/ui/widget/draw"
+)
+
+// View implements tea.Model.
+func (r *Root) View() tea.View {
+	if r.w <= 0 || r.h <= 0 {
+		return r.frame("", nil)
+	}
+	if r.small() {
+		text := fmt.Sprintf("Rapport needs %d×%d cells; here are %d×%d.", MinWidth, MinHeight, r.w, r.h)
+		return r.frame(widget.Center(widget.Wrap(text, r.w), r.w, r.h), nil)
+	}
+	s := r.top()
+	lines := make([]string, 0, r.h)
+	lines = append(lines, r.headLine())
+	lines = append(lines, strings.Split(s.View(), "\n")...)
+	for len(lines) < r.h-frameBottom {
+		lines = append(lines, "")
+	}
+	lines = append(lines[:r.h-frameBottom], r.statusLine(), r.helpLine())
+	r.drawNotices(lines)
+	cursor := s.Cursor()
+	if cursor != nil {
+		cursor.Y += frameTop
+	}
+	if r.whichKey {
+		box := r.whichKeyBox()
+		overlay(lines, box, r.w-width(box)-1, r.h-frameBottom-strings.Count(box, "\n")-1)
+	}
+	for i, d := range r.dialogs {
+		box := d.View(r.w-4, r.h-4)
+		x, y := (r.w-width(box))/2, max(1, (r.h-strings.Count(box, "\n")-1)/3)
+		overlay(lines, box, x, y)
+		if i == len(r.dialogs)-1 {
+			r.boxX, r.boxY = x, y
+			if cursor = d.Cursor(); cursor != nil {
+				cursor.X, cursor.Y = cursor.X+x, cursor.Y+y
+			}
+		}
+	}
+	return r.frame(strings.Join(lines, "\n"), cursor)
+}
+
+// frame builds every view, so that the terminal's modes never depend on what
+// is shown.
+func (r *Root) frame(content string, cursor *tea.Cursor) tea.View {
+	v := tea.NewView(content)
+	v.AltScreen = true
+	v.MouseMode = tea.MouseModeCellMotion
+	v.WindowTitle = "Rapport"
+	v.Cursor = cursor
+	return v
+}
+
+func (r *Root) small() bool { return r.w < MinWidth || r.h < MinHeight }
+
+func width(box string) int {
+	first, _, _ := strings.Cut(box, "\n")
+	return ansi.StringWidth(first)
+}
+
+// overlay draws a box over lines at a place.
+func overlay(lines []string, box string, x, y int) {
+	x = max(0, x)
+	for i, l := range strings.Split(box, "\n") {
+		if y+i < 0 || y+i >= len(lines) {
+			continue
+		}
+		w := ansi.StringWidth(l)
+		under := lines[y+i]
+		left := draw.Fit(ansi.Cut(under, 0, x), x)
+		rest := ansi.StringWidth(under) - x - w
+		right := ""
+		if rest > 0 {
+			right = ansi.Cut(under, x+w, x+w+rest)
+			if lost := rest - ansi.StringWidth(right); lost > 0 {
+				right = strings.Repeat(" ", lost) + right
+			}
+		}
+		lines[y+i] = left + "\x1b[m" + l + "\x1b[m" + right
+	}
+}
+
+// headLine is the program, the tabs and where in the active one the person is.
+func (r *Root) headLine() string {
+	th := r.env.Theme
+	trail := ""
+	if st := r.stacks[r.tab]; len(st) > 1 {
+		trail = model.Visible(r.top().Title())
+	}
+	for level := 0; ; level++ {
+		used := ansi.StringWidth(" Rapport ")
+		parts := []string{th.Bar.Bold(true).Render(" Rapport ")}
+		for i, t := range tabs {
+			name := [...]string{t.name, t.short, ""}[level]
+			if i == r.tab {
+				name = t.name
+			}
+			label := " " + strconv.Itoa(i+1)
+			if name != "" {
+				label += " " + name
+			}
+			label += " "
+			used += ansi.StringWidth(label)
+			if i == r.tab {
+				parts = append(parts, th.Selected.Render(label))
+			} else {
+				parts = append(parts, th.BarMuted.Render(label))
+			}
+		}
+		room := r.w - used
+		need := 0
+		if trail != "" {
+			need = min(ansi.StringWidth(trail), 24) + 3
+		}
+		if room < need && level < 2 {
+			continue
+		}
+		end := ""
+		if trail != "" && room > 6 {
+			end = " › " + ansi.Truncate(trail, room-4, "…")
+		}
+		return strings.Join(parts, "") + th.Bar.Render(draw.Fit(end, max(0, room)))
+	}
+}
+
+// statusLine says where one stands, and who and where one is.
+func (r *Root) statusLine() string {
+	th := r.env.Theme
+	bar := func(st lipgloss.Style) lipgloss.Style { return th.Bar.Foreground(st.GetForeground()) }
+	words, grave := r.words()
+	var b strings.Builder
+	used := 1
+	b.WriteString(th.Bar.Render(" "))
+	for i, w := range words {
+		if i > 0 {
+			b.WriteString(th.BarMuted.Render(" · "))
+			used += 3
+		}
+		st, sign := th.Bar, ""
+		switch grave[i] {
+		case 1:
+			st = bar(th.Good)
+			sign = "✓ "
+		case 2:
+			st = bar(th.Warn)
+			sign = "● "
+		case 3:
+			st = bar(th.Danger).Bold(true)
+			sign = "! "
+		}
+		w = ansi.Truncate(sign+w, max(0, r.w-used-1), "…")
+		b.WriteString(st.Render(w))
+		used += ansi.StringWidth(w)
+	}
+	right := model.Visible(r.env.Workspace.Settings().Me)
+	if s := r.chordText(); s != "" {
+		right = s
+	}
+	right = ansi.Truncate(right, max(0, r.w-used-3), "…")
+	b.WriteString(th.BarMuted.Render(draw.Right(right+" ", r.w-used)))
+	return b.String()
+}
+
+func (r *Root) chordText() string {
+	if len(r.chord) == 0 {
+		return ""
+	}
+	return strings.Join(r.chord, " ") + " …"
+}
+
+// helpLine shows the most useful keys that work here; those of the highest
+// rank go first where there is no room.
+func (r *Root) helpLine() string {
+	th := r.env.Theme
+	items := r.helpItems()
+	total := func() int {
+		n := 1
+		for _, b := range items {
+			n += ansi.StringWidth(dialog.ShowKey(b.Keys[0])) + 1 + ansi.StringWidth(b.Help) + 2
+		}
+		return n
+	}
+	for total() > r.w && len(items) > 0 {
+		worst := 0
+		for i, b := range items {
+			if b.Rank >= items[worst].Rank {
+				worst = i
+			}
+		}
+		items = append(items[:worst:worst], items[worst+1:]...)
+	}
+	var b strings.Builder
+	b.WriteString(" ")
+	for _, x := range items {
+		b.WriteString(th.Key.Render(dialog.ShowKey(x.Keys[0])) + " " + th.Muted.Render(x.Help) + "  ")
+	}
+	return draw.Fit(b.String(), r.w)
+}
+
+func (r *Root) helpItems() []keymap.Binding {
+	var items []keymap.Binding
+	if len(r.dialogs) > 0 {
+		return nil
+	}
+	for _, sec := range r.sections() {
+		for _, b := range sec.Bindings {
+			if b.Rank > 0 && !(b.Action == keymap.Back && len(r.stacks[r.tab]) < 2) {
+				items = append(items, b)
+			}
+		}
+	}
+	return items
+}
+
+// drawNotices lays the notices over the last lines of the screen, at the
+// right.
+func (r *Root) drawNotices(lines []string) {
+	th := r.env.Theme
+	for i, n := range r.notices {
+		st, sign := th.Bar, " ✓ "
+		if n.bad {
+			st, sign = th.Bar.Foreground(th.Danger.GetForeground()).Bold(true), " × "
+		}
+		text := ansi.Truncate(model.Visible(n.text), r.w-8, "…")
+		box := st.Render(sign + text + " ")
+		overlay(lines, box, r.w-ansi.StringWidth(box)-1, r.h-frameBottom-len(r.notices)+i)
+	}
+}
+
+// whichKeyBox shows how a begun chord can end.
+func (r *Root) whichKeyBox() string {
+	th := r.env.Theme
+	s := r.top()
+	begun := strings.Join(r.chord, " ") + " "
+	var rows []string
+	w := 0
+	for _, b := range r.env.Keys.Following([]keymap.Scope{s.Scope(), keymap.Global}, r.chord) {
+		if b.Scope != keymap.Global && !can(s, b.Action) {
+			continue
+		}
+		for _, k := range b.Keys {
+			if rest, ok := strings.CutPrefix(k, begun); ok {
+				row := th.Key.Render(draw.Right(dialog.ShowKey(rest), 6)) + "  " + th.Text.Render(b.Help) + " "
+				rows = append(rows, row)
+				w = max(w, ansi.StringWidth(row))
+			}
+		}
+	}
+	out := []string{th.Border.Render("╭" + strings.Repeat("─", w) + "╮")}
+	for _, row := range rows {
+		out = append(out, th.Border.Render("│")+draw.Fit(row, w)+th.Border.Render("│"))
+	}
+	return strings.Join(append(out, th.Border.Render("╰"+strings.Repeat("─", w)+"╯")), "\n")
+}
