@@ -1,0 +1,217 @@
+package backup
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"rapport/db/sqlite"
+	"rapport/model"
+)
+
+// Options say which workspace a Backuper serves.
+type Options struct {
+	Home   string // the folder of the cache
+	Config string // the settings' file; "" for config.toml in Home
+	// DB returns the workspace's open cache. It is needed for making
+	// backups; a restore into a home that nobody has opened needs none.
+	DB func() *sqlite.DB
+	// Exclusive closes the cache, calls swap, and opens the cache again
+	// whatever swap returned. nil where the cache is not open.
+	Exclusive func(ctx context.Context, swap func() error) error
+	Now       func() time.Time
+	IDs       *model.IDSource
+	// Open opens the store at an address; nil means OpenStore.
+	Open func(address string) (Store, error)
+}
+
+// Backuper makes and restores the backups of one workspace. It implements
+// model.Backuper.
+type Backuper struct{ o Options }
+
+var _ model.Backuper = (*Backuper)(nil)
+
+// New returns a Backuper.
+func New(o Options) *Backuper {
+	o.Now = cmpFunc(o.Now, time.Now)
+	if o.IDs == nil {
+		o.IDs = model.NewIDSource(o.Now, nil)
+	}
+	if o.Open == nil {
+		o.Open = OpenStore
+	}
+	if o.Config == "" {
+		o.Config = filepath.Join(o.Home, "config.toml")
+	}
+	return &Backuper{o: o}
+}
+
+func cmpFunc(f, fallback func() time.Time) func() time.Time {
+	if f == nil {
+		return fallback
+	}
+	return f
+}
+
+// store opens the store that a request names, the home's backups folder if it
+// names none.
+func (b *Backuper) store(req model.BackupRequest) (Store, error) {
+	return b.o.Open(cmp.Or(req.To, filepath.Join(b.o.Home, "backups")))
+}
+
+// entry is one backup in a store, as far as a list tells.
+type entry struct {
+	place
+	info      model.BackupInfo
+	manifest  string // its object's name within the backup
+	hash      string // that it must have
+	encrypted bool
+}
+
+// entries lists the backups of a store, newest first. A folder without a
+// manifest is no backup.
+func entries(ctx context.Context, s Store) ([]entry, error) {
+	if err := openRepo(ctx, s, nil); err != nil {
+		return nil, err
+	}
+	objects, err := s.List(ctx, "b/")
+	if err != nil {
+		return nil, cannotRead(s, err)
+	}
+	var out []entry
+	for _, o := range objects {
+		p, name, ok := placeOf(o.Key)
+		if ok && (name == manifestName || name == manifestName+suffix) {
+			e := entry{place: p, manifest: name}
+			e.read(ctx, s)
+			out = append(out, e)
+		}
+	}
+	slices.SortFunc(out, func(a, b entry) int {
+		return cmp.Or(b.info.At.Compare(a.info.At), cmp.Compare(b.id, a.id))
+	})
+	return out, nil
+}
+
+// read fills the entry from the summary, which must fit the manifest.
+func (e *entry) read(ctx context.Context, s Store) {
+	e.info = model.BackupInfo{ID: string(e.id), Kind: e.kind, At: e.at(), Path: strings.TrimSuffix(s.String(), "/") + "/" + strings.TrimSuffix(e.prefix, "/")}
+	var sum summary
+	data, err := readAll(ctx, s, e.prefix+summaryName)
+	if err != nil || json.Unmarshal(data, &sum) != nil || sum.ID != e.id {
+		e.info.Problem = summaryName + " is damaged"
+		return
+	}
+	e.hash, e.encrypted = sum.Manifest, sum.Encrypted
+	if data, err = readAll(ctx, s, e.prefix+e.manifest); err != nil || hashOf(data) != sum.Manifest {
+		e.info.Problem = e.manifest + " is damaged"
+		return
+	}
+	if err := checkFormat("this backup", sum.Format); err != nil {
+		e.info.Problem = err.(*model.Error).Msg
+		return
+	}
+	e.info.At, e.info.Rows, e.info.Bytes, e.info.Verified, e.info.Problem = sum.At, sum.Rows, sum.Bytes, sum.Verified, sum.Problem
+}
+
+// ListBackups lists the backups of a store, newest first, with what was found
+// when they were made. One whose manifest is damaged has a Problem.
+func (b *Backuper) ListBackups(ctx context.Context, req model.BackupRequest) ([]model.BackupInfo, error) {
+	s, err := b.store(req)
+	if err != nil {
+		return nil, err
+	}
+	list, err := entries(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	out := []model.BackupInfo{}
+	for _, e := range list {
+		out = append(out, e.info)
+	}
+	return out, nil
+}
+
+// find returns the backup that a request names: by id, by eight or more
+// characters of its beginning or end, or the newest verified one.
+func find(ctx context.Context, s Store, ref string) (entry, error) {
+	list, err := entries(ctx, s)
+	if err != nil {
+		return entry{}, err
+	}
+	if ref == "" || ref == "latest" {
+		for _, e := range list {
+			if e.info.Verified {
+				return e, nil
+			}
+		}
+		if len(list) > 0 {
+			return entry{}, model.Errorf(model.NotFound, "no backup in %s is verified", s).WithHint("name one by its id: rapport backup list shows them")
+		}
+		return entry{}, model.Errorf(model.NotFound, "there is no backup in %s", s).WithHint("rapport backup create makes one")
+	}
+	var found []entry
+	word := strings.ToLower(ref)
+	for _, e := range list {
+		if string(e.id) == word || len(word) >= 8 && (strings.HasPrefix(string(e.id), word) || strings.HasSuffix(string(e.id), word)) {
+			found = append(found, e)
+		}
+	}
+	switch len(found) {
+	case 0:
+		return entry{}, model.Errorf(model.NotFound, "there is no backup %q in %s", ref, s).WithHint("rapport backup list shows them")
+	case 1:
+		return found[0], nil
+	}
+	ids := make([]string, len(found))
+	for i, e := range found {
+		ids[i] = string(e.id)
+	}
+	return entry{}, model.Errorf(model.Ambiguous, "%q fits %d backups", ref, len(found)).WithHint("write one of %s", strings.Join(ids, ", "))
+}
+
+// manifestOf reads the manifest of a backup that was found.
+func (e *entry) manifestOf(ctx context.Context, s Store, k keys) (*manifest, error) {
+	if e.hash == "" {
+		return nil, damaged(e.place, summaryName, "")
+	}
+	return readManifest(ctx, s, e.place, k, e.manifest, e.hash)
+}
+
+// VerifyBackup reads a whole backup and proves it against its manifest: every
+// hash, every count, every row. Damage is Corrupt and named.
+func (b *Backuper) VerifyBackup(ctx context.Context, req model.BackupRequest, n model.Notify) (model.BackupInfo, error) {
+	s, err := b.store(req)
+	if err != nil {
+		return model.BackupInfo{}, err
+	}
+	k, err := readKeys(req.Identity)
+	if err != nil {
+		return model.BackupInfo{}, err
+	}
+	e, err := find(ctx, s, req.ID)
+	if err != nil {
+		return model.BackupInfo{}, err
+	}
+	m, err := e.manifestOf(ctx, s, k)
+	if err == nil {
+		err = readTables(ctx, s, e.place, k, m, n, "verifying", func(*tableEntry, []any) error { return nil })
+	}
+	if err != nil {
+		e.info.Verified, e.info.Problem = false, messageOf(err)
+		return e.info, err
+	}
+	return e.info, nil
+}
+
+// messageOf is the sentence of an error.
+func messageOf(err error) string {
+	if own, ok := err.(*model.Error); ok {
+		return own.Msg
+	}
+	return err.Error()
+}

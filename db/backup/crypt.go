@@ -1,0 +1,107 @@
+package backup
+
+import (
+	"errors"
+	"io"
+	"os"
+	"strings"
+
+	"filippo.io/age"
+
+	"rapport/model"
+)
+
+// keys are what encrypts and decrypts the objects of one backup. The zero
+// value leaves them readable.
+type keys struct {
+	recipients []age.Recipient
+	identities []age.Identity
+}
+
+// suffix is what the names of encrypted objects end in.
+const suffix = ".age"
+
+// newKeys returns the keys for making a backup. Beside the recipients it
+// encrypts to a key that exists in this process only, so that the backup can
+// be read back and compared although no recipient's secret is here.
+func newKeys(recipients []string) (keys, error) {
+	if len(recipients) == 0 {
+		return keys{}, nil
+	}
+	list, err := age.ParseRecipients(strings.NewReader(strings.Join(recipients, "\n")))
+	if err != nil {
+		return keys{}, model.Errorf(model.Invalid, "a recipient of the backups is not valid").WithHint("a recipient begins with age1; age-keygen makes one").Because(err)
+	}
+	k := keys{recipients: list}
+	if _, ok := list[0].(*age.HybridRecipient); ok {
+		own, err := age.GenerateHybridIdentity()
+		if err != nil {
+			return keys{}, err
+		}
+		k.recipients, k.identities = append(k.recipients, own.Recipient()), []age.Identity{own}
+	} else {
+		own, err := age.GenerateX25519Identity()
+		if err != nil {
+			return keys{}, err
+		}
+		k.recipients, k.identities = append(k.recipients, own.Recipient()), []age.Identity{own}
+	}
+	if _, err := age.Encrypt(io.Discard, k.recipients...); err != nil {
+		return keys{}, model.Errorf(model.Invalid, "these recipients cannot be used together").WithHint("choose recipients of one family: all age1… or all age1pq…").Because(err)
+	}
+	return k, nil
+}
+
+// readKeys returns the keys in an identity file, none for "".
+func readKeys(file string) (keys, error) {
+	if file == "" {
+		return keys{}, nil
+	}
+	f, err := os.Open(file)
+	if err != nil {
+		return keys{}, model.Errorf(model.Invalid, "the identity file %s cannot be read", file).Because(err)
+	}
+	defer f.Close()
+	list, err := age.ParseIdentities(f)
+	if err != nil {
+		return keys{}, model.Errorf(model.Invalid, "the file %s holds no age identity", file).WithHint("an identity is a line that begins with AGE-SECRET-KEY-").Because(err)
+	}
+	return keys{identities: list}, nil
+}
+
+// suffix returns what is appended to the names of objects made with the keys.
+func (k keys) suffix() string {
+	if len(k.recipients) > 0 {
+		return suffix
+	}
+	return ""
+}
+
+// seal returns a writer that encrypts into w, if there are recipients. Closing
+// it ends the encryption, not w.
+func (k keys) seal(w io.Writer) (io.WriteCloser, error) {
+	if len(k.recipients) == 0 {
+		return plainWriter{w}, nil
+	}
+	return age.Encrypt(w, k.recipients...)
+}
+
+type plainWriter struct{ io.Writer }
+
+func (plainWriter) Close() error { return nil }
+
+// open returns a reader of what the object of a name holds.
+func (k keys) open(name string, r io.Reader) (io.Reader, error) {
+	if !strings.HasSuffix(name, suffix) {
+		return r, nil
+	}
+	if len(k.identities) == 0 {
+		return nil, model.Errorf(model.Invalid, "the backup is encrypted: its key is needed").WithHint("name the identity file with --identity or RAPPORT_IDENTITY")
+	}
+	plain, err := age.Decrypt(r, k.identities...)
+	var wrong *age.NoIdentityMatchError
+	if errors.As(err, &wrong) {
+		return nil, model.Errorf(model.Invalid, "the backup was encrypted for another key").WithHint("name the identity file of one of its recipients with --identity").Because(err)
+	}
+	return plain, err
+}

@@ -1,0 +1,69 @@
+// Package backup makes, lists, proves and restores backups.
+//
+// Its promises: a backup is one moment of the workspace, also while people
+// work; nothing counts as a backup before its manifest is there, which is
+// written last; a backup is called verified only after its parts were read
+// back from where they lie and every row was compared with the source at that
+// same moment; a damaged backup is refused before anything is touched; a
+// restore replaces the workspace in one rename and keeps what was there; no
+// password and no client id is in a backup; memory stays constant, however
+// many rows there are.
+//
+// # Layout
+//
+// A repository is a tree of objects. Names are separated by slashes.
+//
+//	REPO.json                                    what the repository is
+//	b/<lineage>/<id>-full/t/<table>/<nnnnn>.jsonl.zst    rows
+//	b/<lineage>/<id>-full/summary.json           what a list shows
+//	b/<lineage>/<id>-full/manifest.json          what the backup consists of
+//
+// The lineage names one copy of a workspace: a restored one begins another, so
+// that two copies never write into the same place. The id is a UUIDv7. Where
+// recipients are given, parts and manifest are encrypted with age
+// (age-encryption.org/v1, binary form) and their names end in ".age";
+// summary.json stays readable and tells counts only. Folders have mode 0700,
+// files 0600. An object appears under its name complete or not at all. A
+// folder of a backup without a manifest is what an interruption left; it is
+// removed when it is two days old.
+//
+// # Part
+//
+// A part is UTF-8 text in lines that end in a line feed, compressed as one
+// zstd frame with checksum, then perhaps encrypted. The plain text is
+//
+//	{"table":T,"columns":[…],"types":[…],"schema":N,"encoding":1,"part":P}
+//	[…]                                          one line for each row
+//	{"rows":N,"sha256":H}
+//
+// P counts from 1 within the table and is the number in the name, five digits
+// or more. N of the last line is the number of rows, H the SHA-256, in
+// lower-case hexadecimal, of all bytes before that line. Nothing follows.
+// A table without rows has no part. Rows stand in the order of the table's
+// key across all parts; a part ends after the row with which its plain text
+// reaches 16 MiB.
+//
+// A row is a JSON array without blanks, with a value for each column:
+//
+//	null                 NULL
+//	digits, perhaps -    a whole number of 64 bits (type int)
+//	"text"               a text in UTF-8 (type text), escaped are only " and \
+//	                     (by \), line feed, carriage return and tab (\n \r \t)
+//	                     and the other characters below 0x20 (\u00xx)
+//	"8-4-4-4-12"         16 bytes as a lower-case UUID (type id)
+//	"…"                  bytes in padded base64 (type blob)
+//	{"b64":"…"}          what its type cannot write: a text that is not UTF-8,
+//	                     an id that is not 16 bytes, as bytes in base64
+//
+// Each value has one form only, so equal rows are equal bytes.
+//
+// # Manifest
+//
+// The manifest is a JSON object: format, id, kind, source, lineage, parent
+// and base (for later kinds), at (UTC), schema, encoding, recipients, and for
+// each table its columns, types, key, number of rows, the SHA-256 over its row
+// lines with their line feeds, and its parts, each with name, rows, size and
+// the SHA-256 of its plain text and of the object as it lies there; the
+// settings without secrets; the sums; and the outcome of the verification.
+// summary.json carries the SHA-256 of the manifest object.
+package backup

@@ -1,0 +1,223 @@
+package backup
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"strings"
+	"time"
+
+	"rapport/model"
+)
+
+// formatName and encodingVersion name the format that this program writes; it
+// refuses others.
+const (
+	formatName      = "rapport-backup/1"
+	encodingVersion = 1
+)
+
+// repo is REPO.json.
+type repo struct {
+	Format    string    `json:"format"`
+	ID        model.ID  `json:"id"`
+	CreatedAt time.Time `json:"created_at"`
+	Features  []string  `json:"features"`
+}
+
+// part describes one part in the manifest.
+type part struct {
+	Name   string `json:"name"` // within the backup
+	Rows   int64  `json:"rows"`
+	Size   int64  `json:"size"`
+	Plain  string `json:"sha256_plain"`
+	Stored string `json:"sha256_stored"`
+}
+
+// tableEntry describes one table in the manifest.
+type tableEntry struct {
+	Name    string   `json:"name"`
+	Columns []string `json:"columns"`
+	Types   []string `json:"types"`
+	Key     []string `json:"key"`
+	Rows    int64    `json:"rows"`
+	Hash    string   `json:"sha256_rows"`
+	Parts   []part   `json:"parts"`
+}
+
+// verification is what came of comparing a backup with its source.
+type verification struct {
+	Level   string    `json:"level"` // V3: compared with the source in the same snapshot
+	At      time.Time `json:"at"`
+	Rows    int64     `json:"rows"`
+	OK      bool      `json:"ok"`
+	Problem string    `json:"problem,omitempty"`
+}
+
+// manifest says what a backup consists of.
+type manifest struct {
+	Format     string       `json:"format"`
+	ID         model.ID     `json:"id"`
+	Kind       string       `json:"kind"`
+	Source     string       `json:"source"`
+	Lineage    string       `json:"lineage"`
+	Parent     model.ID     `json:"parent,omitempty"`
+	Base       model.ID     `json:"base,omitempty"`
+	At         time.Time    `json:"at"`
+	Schema     int          `json:"schema"`
+	Encoding   int          `json:"encoding"`
+	Recipients []string     `json:"recipients,omitempty"`
+	Tables     []tableEntry `json:"tables"`
+	Settings   string       `json:"settings,omitempty"`
+	Rows       int64        `json:"rows"`
+	Bytes      int64        `json:"bytes"`
+	Verify     verification `json:"verify"`
+}
+
+// summary is what a list shows; it is readable without a key.
+type summary struct {
+	Format    string    `json:"format"`
+	ID        model.ID  `json:"id"`
+	Kind      string    `json:"kind"`
+	At        time.Time `json:"at"`
+	Rows      int64     `json:"rows"`
+	Bytes     int64     `json:"bytes"`
+	Encrypted bool      `json:"encrypted"`
+	Verified  bool      `json:"verified"`
+	Problem   string    `json:"problem,omitempty"`
+	Manifest  string    `json:"sha256_manifest"`
+}
+
+const (
+	repoName     = "REPO.json"
+	summaryName  = "summary.json"
+	manifestName = "manifest.json"
+)
+
+// place is the folder of one backup in a store: "b/<lineage>/<id>-full/".
+type place struct {
+	prefix  string
+	lineage string
+	id      model.ID
+	kind    string
+}
+
+func newPlace(lineage string, id model.ID, kind string) place {
+	return place{prefix: fmt.Sprintf("b/%s/%s-%s/", lineage, id, kind), lineage: lineage, id: id, kind: kind}
+}
+
+// placeOf reads the place out of an object's name; name is the rest.
+func placeOf(key string) (p place, name string, ok bool) {
+	parts := strings.SplitN(key, "/", 4)
+	if len(parts) < 4 || parts[0] != "b" || len(parts[2]) < 38 || parts[2][36] != '-' {
+		return p, "", false
+	}
+	id, ok := model.ParseID(parts[2][:36])
+	if !ok || string(id) != parts[2][:36] {
+		return p, "", false
+	}
+	return newPlace(parts[1], id, parts[2][37:]), parts[3], true
+}
+
+// at is when the backup was begun, from its id.
+func (p place) at() time.Time {
+	b := p.id.Bytes()
+	var ms int64
+	for _, x := range b[:6] {
+		ms = ms<<8 | int64(x)
+	}
+	return time.UnixMilli(ms).UTC()
+}
+
+// encodeJSON writes a manifest or summary, a line for each value so that it
+// can be read by people too.
+func encodeJSON(v any) ([]byte, error) {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", " ")
+	err := enc.Encode(v)
+	return b.Bytes(), err
+}
+
+// checkFormat refuses an archive that a newer program wrote.
+func checkFormat(what, format string) error {
+	switch {
+	case format == formatName:
+		return nil
+	case strings.HasPrefix(format, "rapport-backup/"):
+		return model.Errorf(model.TooNew, "%s was made by a newer Rapport", what).WithHint("update the program")
+	}
+	return model.Errorf(model.Corrupt, "%s is damaged", what)
+}
+
+// openRepo checks what a store is and makes it a repository if create is set
+// and it is none yet.
+func openRepo(ctx context.Context, s Store, create func() repo) error {
+	data, err := readAll(ctx, s, repoName)
+	if errors.Is(err, fs.ErrNotExist) {
+		if create == nil {
+			return nil
+		}
+		data, err := encodeJSON(create())
+		if err != nil {
+			return err
+		}
+		return s.Put(ctx, repoName, data)
+	}
+	if err != nil {
+		return cannotRead(s, err)
+	}
+	var r repo
+	if json.Unmarshal(data, &r) != nil {
+		return model.Errorf(model.Corrupt, "%s in %s is damaged", repoName, s)
+	}
+	return checkFormat("the folder of backups "+s.String(), r.Format)
+}
+
+// readManifest reads and checks the manifest of a backup.
+func readManifest(ctx context.Context, s Store, p place, k keys, name, hash string) (*manifest, error) {
+	data, err := readAll(ctx, s, p.prefix+name)
+	if err != nil {
+		return nil, damaged(p, name, "").Because(err)
+	}
+	if hash != "" && hashOf(data) != hash {
+		return nil, damaged(p, name, "")
+	}
+	plain, err := k.open(name, bytes.NewReader(data))
+	if err != nil {
+		if model.KindOf(err) != model.Other {
+			return nil, err
+		}
+		return nil, damaged(p, name, "").Because(err)
+	}
+	data, err = io.ReadAll(plain)
+	if err != nil {
+		return nil, damaged(p, name, "").Because(err)
+	}
+	var m manifest
+	if err := json.Unmarshal(data, &m); err != nil {
+		return nil, damaged(p, name, "").Because(err)
+	}
+	if err := checkFormat("the backup "+p.id.Short(), m.Format); err != nil {
+		return nil, err
+	}
+	if m.ID != p.id || m.Encoding != encodingVersion {
+		return nil, damaged(p, name, "")
+	}
+	return &m, nil
+}
+
+// damaged is the error that names the damaged object of a backup. what says
+// which rows are in it, "" for none.
+func damaged(p place, name, what string) *model.Error {
+	if what != "" {
+		what = " (" + what + ")"
+	}
+	return model.Errorf(model.Corrupt, "the backup %s is damaged: %s%s", p.id.Short(), name, what).
+		WithHint("restore another one: rapport backup list shows them")
+}

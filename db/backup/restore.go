@@ -1,0 +1,237 @@
+package backup
+
+import (
+	"context"
+	"crypto/sha256"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"rapport/db/sqlite"
+	"rapport/model"
+)
+
+// Restore restores a backup into a home that nobody has open. See
+// Backuper.RestoreBackup.
+func Restore(ctx context.Context, home string, req model.BackupRequest, n model.Notify) (model.BackupInfo, string, error) {
+	return New(Options{Home: home}).RestoreBackup(ctx, req, n)
+}
+
+// RestoreBackup replaces the records, unsent changes, conflicts and history of
+// the workspace by those of a backup. req.To names where the backup lies.
+//
+// The backup is read, proved and loaded into a file of its own first; whatever
+// is wrong with it leaves the workspace untouched. Then the cache is copied to
+// the backups folder and replaced in one rename. Settings are written only
+// where there are none. The restored workspace takes a new client id at its
+// first sync.
+func (b *Backuper) RestoreBackup(ctx context.Context, req model.BackupRequest, n model.Notify) (info model.BackupInfo, safetyCopy string, err error) {
+	s, err := b.store(req)
+	if err != nil {
+		return info, "", err
+	}
+	k, err := readKeys(req.Identity)
+	if err != nil {
+		return info, "", err
+	}
+	e, err := find(ctx, s, req.ID)
+	if err != nil {
+		return info, "", err
+	}
+	m, err := e.manifestOf(ctx, s, k)
+	if err != nil {
+		return e.info, "", err
+	}
+	if schema, err := sqlite.SchemaVersion(); err != nil {
+		return e.info, "", err
+	} else if m.Schema > schema {
+		return e.info, "", model.Errorf(model.TooNew, "the backup %s was made by a newer Rapport", e.id.Short()).WithHint("update the program")
+	}
+	if err := os.MkdirAll(b.o.Home, 0o700); err != nil {
+		return e.info, "", cannotRestore(b.o.Home, err)
+	}
+	temp, err := os.MkdirTemp(b.o.Home, ".restore-*")
+	if err != nil {
+		return e.info, "", cannotRestore(b.o.Home, err)
+	}
+	defer os.RemoveAll(temp)
+	file := filepath.Join(temp, sqlite.FileName)
+	if err := b.build(ctx, file, s, e.place, k, m, n); err != nil {
+		return e.info, "", err
+	}
+	swap := func() error {
+		safetyCopy, err = b.swap(ctx, file)
+		return err
+	}
+	if b.o.Exclusive != nil {
+		err = b.o.Exclusive(ctx, swap)
+	} else {
+		err = swap()
+	}
+	if err != nil {
+		return e.info, safetyCopy, cannotRestore(b.o.Home, err)
+	}
+	if err := b.restoreSettings(m.Settings); err != nil {
+		return e.info, safetyCopy, model.Errorf(model.Partial, "the records are restored, but the settings could not be written to %s", b.o.Config).Because(err)
+	}
+	return e.info, safetyCopy, nil
+}
+
+func cannotRestore(home string, err error) error {
+	var own *model.Error
+	if errors.As(err, &own) {
+		return err
+	}
+	return model.Errorf(model.Other, "the workspace in %s could not be replaced", home).WithHint("check that there is room and that the folder can be written").Because(err)
+}
+
+// build makes a whole cache of a backup at a path where none is.
+func (b *Backuper) build(ctx context.Context, path string, s Store, p place, k keys, m *manifest, n model.Notify) (err error) {
+	db, err := sqlite.Open(ctx, path, sqlite.Options{Now: b.o.Now, IDs: b.o.IDs})
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if cerr := db.Close(); err == nil && cerr != nil {
+			err = cannotRestore(b.o.Home, cerr)
+		}
+	}()
+	fill, err := db.BeginRefill(ctx)
+	if err != nil {
+		return err
+	}
+	defer fill.Discard()
+	err = readTables(ctx, s, p, k, m, n, "restoring", func(te *tableEntry, values []any) error {
+		return fill.Put(te.Name, te.Columns, values)
+	})
+	if err != nil {
+		return err
+	}
+	n.Tell("checking", 0, m.Rows)
+	if err := fill.Finish(); err != nil {
+		return err
+	}
+	return compareRestored(ctx, db, m)
+}
+
+// compareRestored proves that the restored cache holds the rows of the backup:
+// as many in each table, and where the columns are still the same, the very
+// same.
+func compareRestored(ctx context.Context, db *sqlite.DB, m *manifest) error {
+	tables, err := db.Tables(ctx)
+	if err != nil {
+		return err
+	}
+	snapshot, err := db.Snapshot(ctx)
+	if err != nil {
+		return err
+	}
+	defer snapshot.Rollback()
+	for _, t := range tables {
+		i := slices.IndexFunc(m.Tables, func(te tableEntry) bool { return te.Name == t.Name })
+		if i < 0 || sqlite.IsOwn(t.Name) {
+			continue
+		}
+		te := &m.Tables[i]
+		rows, hash, err := hashTable(ctx, snapshot, t)
+		if err != nil {
+			return err
+		}
+		same := slices.Equal(te.Columns, t.Columns) && slices.Equal(te.Types, t.Types) && slices.Equal(te.Key, t.Key)
+		if rows != te.Rows || same && hash != te.Hash {
+			return model.Errorf(model.Corrupt, "the restored rows of %s are not those of the backup", t.Name).WithHint("the workspace was not touched; check the disk and try again")
+		}
+	}
+	return nil
+}
+
+func hashTable(ctx context.Context, tx *sql.Tx, t sqlite.Table) (rows int64, hash string, err error) {
+	sc, err := query(ctx, tx, t)
+	if err != nil {
+		return 0, "", err
+	}
+	defer sc.rows.Close()
+	all := sha256.New()
+	var line []byte
+	for {
+		values, err := sc.next()
+		if err != nil {
+			return 0, "", err
+		}
+		if values == nil {
+			return rows, sumOf(all), nil
+		}
+		if line, err = appendRow(line[:0], t.Types, values); err != nil {
+			return 0, "", err
+		}
+		rows++
+		all.Write(append(line, '\n'))
+	}
+}
+
+// swap keeps a copy of the cache and puts the restored file in its place.
+func (b *Backuper) swap(ctx context.Context, file string) (safety string, err error) {
+	target := filepath.Join(b.o.Home, sqlite.FileName)
+	release, err := sqlite.LockFile(ctx, target)
+	if err != nil {
+		return "", err
+	}
+	defer release()
+	if _, err := os.Stat(target); err == nil {
+		if safety, err = b.safetyPath(); err != nil {
+			return "", err
+		}
+		if err := sqlite.Retire(ctx, target, safety); model.KindOf(err) == model.Corrupt || model.KindOf(err) == model.Invalid {
+			// A damaged file cannot be copied by the database: it is
+			// kept as it is.
+			if err := setAside(target, safety); err != nil {
+				return "", err
+			}
+		} else if err != nil {
+			return "", err
+		}
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return "", err
+	}
+	if err := os.Rename(file, target); err != nil {
+		return safety, err
+	}
+	return safety, syncDir(b.o.Home)
+}
+
+// safetyPath returns a name that no safety copy has yet.
+func (b *Backuper) safetyPath() (string, error) {
+	dir := filepath.Join(b.o.Home, "backups")
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return "", err
+	}
+	base := filepath.Join(dir, "safety-"+b.o.Now().UTC().Format("20060102T150405Z"))
+	for i := 1; ; i++ {
+		name := base + ".db"
+		if i > 1 {
+			name = fmt.Sprintf("%s-%d.db", base, i)
+		}
+		if _, err := os.Stat(name); errors.Is(err, fs.ErrNotExist) {
+			return name, nil
+		} else if err != nil {
+			return "", err
+		}
+	}
+}
+
+// setAside moves a file with its journals.
+func setAside(from, to string) error {
+	if err := os.Remove(to); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	for _, end := range []string{"-wal", "-shm", ""} {
+		if err := os.Rename(from+end, to+end); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
+}
