@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"html"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -21,12 +22,14 @@ func ReportText(v any) string {
 	return FormatValue(v)
 }
 
-// grid is the report as text: a head and rows of equal length. Each amount is
-// followed by a column with its currency, so that a spreadsheet reads numbers.
+// grid is the report as text: a head and rows of equal length. Unless the
+// report has a column for the currency, each amount is followed by one, so that
+// a spreadsheet reads numbers.
 func (r Report) grid(label func(ReportColumn) string) (head []string, rows [][]string) {
+	told := slices.ContainsFunc(r.Columns, func(c ReportColumn) bool { return c.Name == "currency" })
 	for _, c := range r.Columns {
 		head = append(head, label(c))
-		if c.Type == "money" {
+		if c.Type == "money" && !told {
 			head = append(head, label(c)+"_currency")
 		}
 	}
@@ -42,7 +45,7 @@ func (r Report) grid(label func(ReportColumn) string) (head []string, rows [][]s
 				text = guardCell(text)
 			}
 			row = append(row, text)
-			if c.Type == "money" {
+			if c.Type == "money" && !told {
 				m, _ := v.(Money)
 				row = append(row, m.Currency)
 			}
