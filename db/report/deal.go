@@ -185,11 +185,7 @@ func add[K comparable](m map[K]*sum, k K, s sum) {
 		t = &sum{}
 		m[k] = t
 	}
-	t.count += s.count
-	t.rotten += s.rotten
-	t.amount += s.amount
-	t.weighted += s.weighted
-	t.amounts += s.amounts
+	t.add(s)
 }
 
 // pipeline is the report of deals by stage. Living stages without deals have a

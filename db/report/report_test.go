@@ -115,12 +115,12 @@ func TestShareAddsUp(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		amount := rapid.Int64().Draw(rt, "amount")
 		values := rapid.SliceOfN(rapid.Int64Range(0, 1<<62), 1, 8).Draw(rt, "values")
-		var lines []line
+		var weights []*big.Int
 		for _, v := range values {
-			lines = append(lines, line{value: big.NewInt(v)})
+			weights = append(weights, big.NewInt(v))
 		}
 		total := new(big.Int)
-		for _, s := range share(amount, lines) {
+		for _, s := range share(amount, weights) {
 			if s != 0 && (s > 0) != (amount > 0) {
 				rt.Fatalf("a share of %d is %d", amount, s)
 			}
