@@ -249,6 +249,9 @@ type Settings struct {
 	Currency string
 	Region   string // ISO 3166 country in which phones without a country code lie
 	Central  string // with its password: never print it
+	// PasswordCommand prints the central's password, PasswordFile holds it;
+	// they are asked only when the central is.
+	PasswordCommand, PasswordFile string
 	Demo     bool
 	ReadOnly bool
 }
