@@ -10,41 +10,36 @@ import (
 
 	_ "modernc.org/sqlite"
 
+	"rapport/db/sqlite"
 	"rapport/model"
 )
 
-// store is a database with the tables of the declaration.
+// store is a cache, read through its own pool and written by hand.
 type store struct {
-	t  *testing.T
-	db *sql.DB
-	n  int
+	t     *testing.T
+	cache *sqlite.DB
+	db    *sql.DB
+	n     int
 }
 
 func newStore(t *testing.T) *store {
 	t.Helper()
-	db, err := sql.Open("sqlite", "file:"+filepath.Join(t.TempDir(), "t.db")+"?_pragma=synchronous(off)&_pragma=journal_mode(memory)")
+	path := filepath.Join(t.TempDir(), sqlite.FileName)
+	cache, err := sqlite.Open(t.Context(), path, sqlite.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { cache.Close() })
+	db, err := sql.Open("sqlite", "file:"+path+"?_pragma=synchronous(off)")
 	if err != nil {
 		t.Fatal(err)
 	}
 	db.SetMaxOpenConns(1)
 	t.Cleanup(func() { db.Close() })
-	s := &store{t: t, db: db}
-	types := map[model.ColumnType]string{model.ColInt: "INTEGER", model.ColBool: "INTEGER", model.ColTime: "INTEGER", model.ColID: "BLOB"}
+	s := &store{t: t, cache: cache, db: db}
 	for _, e := range model.Entities() {
-		var cols []string
-		for _, c := range e.Columns() {
-			typ := types[c.Type]
-			if typ == "" {
-				typ = "TEXT"
-			}
-			if c.Name == model.ColumnID {
-				typ += " PRIMARY KEY"
-			}
-			cols = append(cols, `"`+c.Name+`" `+typ)
-		}
-		s.exec(`CREATE TABLE "` + string(e.Noun) + `" (` + strings.Join(cols, ", ") + `) STRICT`)
+		s.exec(`DELETE FROM "` + string(e.Noun) + `"`)
 	}
-	s.exec(`CREATE INDEX line_deal ON deal_line(deal_id)`)
 	return s
 }
 
@@ -120,7 +115,7 @@ func (s *store) rows(req model.ReportRequest) []string {
 	if req.Now.IsZero() {
 		req.Now = noon
 	}
-	rep, err := New(s.db, "CHF").Report(s.t.Context(), req)
+	rep, err := New(s.cache, "CHF").Report(s.t.Context(), req)
 	if err != nil {
 		s.t.Fatalf("report %s: %v", req.Name, err)
 	}

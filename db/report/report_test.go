@@ -68,7 +68,7 @@ func TestWeightedRoundsPerDealHalfAwayFromZero(t *testing.T) {
 			}
 			want.Add(want, v.Quo(v.Add(v, big.NewInt(half)), big.NewInt(100)))
 		}
-		rep, err := New(s.db, "EUR").Report(context.Background(), model.ReportRequest{Name: "pipeline", Now: noon})
+		rep, err := New(s.cache, "EUR").Report(context.Background(), model.ReportRequest{Name: "pipeline", Now: noon})
 		if err != nil {
 			rt.Fatal(err)
 		}
@@ -219,7 +219,7 @@ func TestInvalid(t *testing.T) {
 		"pipeline of activities": {model.ReportRequest{Name: "activity", Pipeline: w.pipeline}, "nothing to do with pipelines", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := New(w.db, "").Report(t.Context(), c.req)
+			_, err := New(w.cache, "").Report(t.Context(), c.req)
 			e, _ := err.(*model.Error)
 			if e == nil || e.Kind != model.Invalid || !strings.Contains(e.Msg, c.want) || !strings.Contains(e.Hint, c.hint) {
 				t.Errorf("got %#v", err)
@@ -228,7 +228,7 @@ func TestInvalid(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := New(w.db, "").Report(ctx, model.ReportRequest{Name: "pipeline"}); err == nil {
+	if _, err := New(w.cache, "").Report(ctx, model.ReportRequest{Name: "pipeline"}); err == nil {
 		t.Error("a report was made after its context ended")
 	}
 }
@@ -236,7 +236,7 @@ func TestInvalid(t *testing.T) {
 func TestReportsAreListed(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	for _, info := range New(w.db, "").Reports() {
+	for _, info := range New(w.cache, "").Reports() {
 		for _, by := range append([]string{""}, info.By...) {
 			w.rows(model.ReportRequest{Name: info.Name, By: by})
 		}
@@ -290,7 +290,7 @@ func TestSalesData(t *testing.T) {
 	}
 	w.exec("COMMIT")
 	for _, by := range []string{"month", "owner", "product"} {
-		rep, err := New(w.db, "USD").Report(t.Context(), model.ReportRequest{Name: "won-lost", By: by, Now: noon})
+		rep, err := New(w.cache, "USD").Report(t.Context(), model.ReportRequest{Name: "won-lost", By: by, Now: noon})
 		if err != nil {
 			t.Fatal(err)
 		}
