@@ -252,8 +252,8 @@ type Settings struct {
 	// PasswordCommand prints the central's password, PasswordFile holds it;
 	// they are asked only when the central is.
 	PasswordCommand, PasswordFile string
-	Demo     bool
-	ReadOnly bool
+	Demo                          bool
+	ReadOnly                      bool
 }
 
 // Workspace is one home with everything a screen or a command can ask of it.
