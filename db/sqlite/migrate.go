@@ -145,6 +145,9 @@ func (d *DB) upgrade(ctx context.Context, scripts []string, want string) error {
 		}
 	}
 	t := d.newTx(tx)
+	if err := t.ensureSearch(ctx); err != nil {
+		return mapError("upgrade", err)
+	}
 	if err := t.setState(keyDeclaration, want); err != nil {
 		return mapError("upgrade", err)
 	}

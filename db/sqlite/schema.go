@@ -129,6 +129,7 @@ func fingerprint() string {
 			h.Write([]byte(ix.ddl))
 		}
 	}
+	h.Write([]byte(searchFingerprint()))
 	return hex.EncodeToString(h.Sum(nil)[:16])
 }
 

@@ -27,6 +27,7 @@ type Tx struct {
 	order      []recordKey
 	names      map[string]model.ID // names resolved in this transaction
 	changed    map[model.Noun]bool
+	bases      map[model.Noun]int64 // where each noun lies in the search index
 }
 
 func (d *DB) newTx(tx *sql.Tx) *Tx {
@@ -148,6 +149,9 @@ func (t *Tx) put(e *model.Entity, row model.Row) error {
 func (t *Tx) drop(e *model.Entity, id model.ID) error {
 	row, err := t.row(e, id)
 	if err != nil || row == nil {
+		return err
+	}
+	if err := t.forget(e.Noun, id); err != nil {
 		return err
 	}
 	if err := t.exec(planOf(e).drop, id.Bytes()); err != nil {

@@ -1,0 +1,129 @@
+package sqlite
+
+import (
+	"context"
+	"strings"
+
+	"rapport/model"
+)
+
+// How a text filters a list depends on how many records it fits, because
+// collecting a match costs about as much as reading the row, and asking the
+// index about one row a hundred times that.
+const (
+	fewRows   = 4000  // up to here the matches are collected and then put in order
+	someRows  = 40000 // up to here they are collected and the order is walked
+	probeRows = 500   // matches from whose distance the whole number is guessed
+)
+
+// textClause returns the condition that a record, under the alias t, has words
+// that begin with those of text. It collects every match and so suits reads of
+// whole lists.
+func (d *DB) textClause(noun model.Noun, text string) (string, []any) {
+	if c := d.textMatch(noun, text); c != nil {
+		return c.collect("t.rid")
+	}
+	return "0", nil
+}
+
+// pageClause is textClause for a page that is read by walking an index in
+// order until it is full. It answers soon for a rare word and for a letter
+// that half the records have.
+func (d *DB) pageClause(ctx context.Context, noun model.Noun, text string) (string, []any, error) {
+	c := d.textMatch(noun, text)
+	if c == nil {
+		return "0", nil, nil
+	}
+	n, err := c.guess(ctx, d.read())
+	if err != nil {
+		return "", nil, err
+	}
+	switch {
+	case n <= fewRows:
+		sql, args := c.collect("t.rid")
+		return sql, args, nil
+	case n <= someRows:
+		sql, args := c.collect("+t.rid")
+		return sql, args, nil
+	}
+	sql, args := c.probe()
+	return sql, args, nil
+}
+
+// textMatch is a text as it is looked up for one noun.
+type textMatch struct {
+	noun   model.Noun
+	groups []wordGroup
+}
+
+// textMatch returns nil for a text without anything to look up.
+func (d *DB) textMatch(noun model.Noun, text string) *textMatch {
+	groups := parseSearch(text, d.region())
+	if len(groups) == 0 || searchedNoun(noun) == nil {
+		return nil
+	}
+	return &textMatch{noun, groups}
+}
+
+// base is where the noun's range begins, as SQL.
+func (m *textMatch) base() string {
+	return "((SELECT number FROM search_noun WHERE noun = '" + string(m.noun) + "') << 40)"
+}
+
+// arm selects the rids that match in one table.
+func (m *textMatch) arm(table string) string {
+	return "SELECT rowid - " + m.base() + " FROM " + table + " WHERE " + table + " MATCH ? AND rowid > " + m.base() + " AND rowid < " + m.base() + " + (1 << 40)"
+}
+
+// collect selects every match; column is compared with the set.
+func (m *textMatch) collect(column string) (string, []any) {
+	arms := []string{m.arm("search_text"), m.arm("search_note")}
+	args := []any{match(m.groups, anyBegin), match(m.groups, noteBegin)}
+	for _, s := range splits(m.groups) {
+		arms = append(arms, "SELECT * FROM ("+m.arm("search_text")+" INTERSECT "+m.arm("search_note")+")")
+		args = append(args, match(s[0], anyBegin), match(s[1], noteBegin))
+	}
+	return column + " IN (" + strings.Join(arms, "\nUNION ALL ") + ")", args
+}
+
+// probe asks the index about the row at hand. A row whose names do not match
+// may still match by its notes.
+func (m *textMatch) probe() (string, []any) {
+	one := func(table string) string {
+		return "EXISTS (SELECT 1 FROM " + table + " WHERE " + table + " MATCH ? AND rowid = t.rid + " + m.base() + ")"
+	}
+	arms := []string{one("search_text"), one("search_note")}
+	args := []any{match(m.groups, anyBegin), match(m.groups, noteBegin)}
+	for _, s := range splits(m.groups) {
+		arms = append(arms, "("+one("search_text")+" AND "+one("search_note")+")")
+		args = append(args, match(s[0], anyBegin), match(s[1], noteBegin))
+	}
+	return "(" + strings.Join(arms, " OR ") + ")", args
+}
+
+// guess returns about how many records match: the distance that some matches
+// span, at the beginning and in the middle of the noun's range, says how dense
+// they are. A wrong guess costs time, never a wrong answer.
+func (m *textMatch) guess(ctx context.Context, q querier) (int64, error) {
+	f := &finder{ctx: ctx, q: q}
+	last, err := f.rows("SELECT coalesce(max(rid), 0) FROM " + quote(string(m.noun)))
+	if err != nil {
+		return 0, err
+	}
+	var total int64
+	for i, table := range []string{"search_text", "search_note"} {
+		expr := match(m.groups, []reading{anyBegin, noteBegin}[i])
+		var most int64
+		for _, from := range []int64{0, last[0] / 2} {
+			at, err := f.rows(m.arm(table)+" AND rowid > ? + "+m.base()+" LIMIT 1 OFFSET ?", expr, from, probeRows-1)
+			if err != nil {
+				return 0, err
+			}
+			if len(at) > 0 {
+				most = max(most, probeRows*last[0]/max(at[0]-from, 1))
+			}
+		}
+		total += most
+	}
+	return total, nil
+}
