@@ -12,6 +12,7 @@ import (
 type clauses struct {
 	ctx   context.Context
 	d     *DB
+	q     querier // what names are looked up with
 	e     *model.Entity
 	parts []string
 	args  []any
@@ -81,7 +82,7 @@ func invalid(c model.Condition, err error) error {
 // condition adds one term of a filter.
 func (w *clauses) condition(c model.Condition) error {
 	if c.Op == model.NotEqual { // absent values differ as well
-		sub := &clauses{ctx: w.ctx, d: w.d, e: w.e}
+		sub := &clauses{ctx: w.ctx, d: w.d, q: w.q, e: w.e}
 		c.Op = model.Equal
 		if err := sub.condition(c); err != nil {
 			return err
@@ -322,7 +323,7 @@ func (w *clauses) targets(f *model.Field, n model.Noun, value string) ([]model.I
 	if len(f.To) > 1 && ref.Noun != n {
 		return nil, nil
 	}
-	ids, err := w.d.named(w.ctx, w.d.read(), n, ref.Name)
+	ids, err := w.d.named(w.ctx, w.q, n, ref.Name)
 	if err != nil || len(ids) > 0 || w.d.isMe(n, ref.Name) || len(f.To) > 1 {
 		return ids, err
 	}

@@ -88,6 +88,7 @@ func (d *DB) List(ctx context.Context, q model.Query) (model.Page, error) {
 
 // Count returns how many records a query has in all.
 func (d *DB) Count(ctx context.Context, q model.Query) (int64, error) {
+	q.Limit = 0
 	l, err := d.listing(ctx, q)
 	if err != nil {
 		return 0, err
@@ -104,7 +105,7 @@ func (d *DB) listing(ctx context.Context, q model.Query) (*listing, error) {
 		return nil, model.Errorf(model.Invalid, "there is no list of %q", q.Noun)
 	}
 	l := &listing{e: e, short: q.Short}
-	w := &clauses{ctx: ctx, d: d, e: e}
+	w := &clauses{ctx: ctx, d: d, q: d.read(), e: e}
 	switch {
 	case q.Bin:
 		w.add("t.deleted_at IS NOT NULL")
@@ -117,8 +118,9 @@ func (d *DB) listing(ctx context.Context, q model.Query) (*listing, error) {
 		}
 	}
 	if strings.TrimSpace(q.Text) != "" {
-		sql, args := d.textClause(e.Noun, q.Text)
-		w.add(sql, args...)
+		if err := d.textCondition(ctx, w, q); err != nil {
+			return nil, mapError("list "+string(e.Noun), err)
+		}
 	}
 	l.where, l.args = w.sql(), w.args
 	var err error

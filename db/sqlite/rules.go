@@ -102,7 +102,10 @@ func (s *saving) closeDeal(kind string, moved bool) error {
 	v := s.rec.Values
 	if kind == model.StageOpen {
 		if moved {
-			v["closed_at"], v["lost_reason"] = nil, nil
+			v["closed_at"] = nil
+			if !s.sets("lost_reason") {
+				v["lost_reason"] = nil
+			}
 		}
 		return nil
 	}

@@ -40,24 +40,12 @@ func (d *DB) SaveAll(ctx context.Context, edits []model.Edit, dryRun bool) ([]mo
 			if err := ctx.Err(); err != nil {
 				return model.Errorf(model.Interrupted, "it was stopped; nothing of this step was kept").Because(err)
 			}
-			if err := t.exec("SAVEPOINT one"); err != nil {
+			saved, err := t.saveAlone(ed)
+			if own := (*model.Error)(nil); err != nil && !errors.As(err, &own) {
 				return err
 			}
-			saved, err := t.save(ed)
-			if err != nil {
-				if own := (*model.Error)(nil); !errors.As(err, &own) {
-					return err
-				}
+			if out[i] = saved; err != nil {
 				out[i] = model.Saved{ID: ed.ID, Err: err}
-				if err := t.exec("ROLLBACK TO one"); err != nil {
-					return err
-				}
-				clear(t.names)
-			} else {
-				out[i] = saved
-			}
-			if err := t.exec("RELEASE one"); err != nil {
-				return err
 			}
 		}
 		if dryRun {
@@ -161,6 +149,24 @@ func (s *saving) imported() bool { return s.ed.Action == actionImport }
 
 // sets tells whether the edit itself gives a field.
 func (s *saving) sets(field string) bool { _, ok := s.ed.Set[field]; return ok }
+
+// saveAlone applies one edit; if it fails, it alone is undone.
+func (t *Tx) saveAlone(ed model.Edit) (model.Saved, error) {
+	if err := t.exec("SAVEPOINT one"); err != nil {
+		return model.Saved{}, err
+	}
+	saved, err := t.save(ed)
+	if err != nil {
+		if undo := t.exec("ROLLBACK TO one"); undo != nil {
+			return model.Saved{}, undo
+		}
+		clear(t.names)
+	}
+	if end := t.exec("RELEASE one"); end != nil {
+		return model.Saved{}, end
+	}
+	return saved, err
+}
 
 // save applies one edit.
 func (t *Tx) save(ed model.Edit) (model.Saved, error) {
