@@ -16,6 +16,33 @@ const (
 	probeRows = 500   // matches from whose distance the whole number is guessed
 )
 
+// textCondition adds the text of a query to its conditions. Deleted records
+// are in no index: they are compared by title.
+func (d *DB) textCondition(ctx context.Context, w *clauses, q model.Query) error {
+	if q.Bin {
+		w.add("instr(t."+columnTitleKey+", ?) > 0", model.Fold(q.Text))
+		return nil
+	}
+	sql, args := d.textClause(w.e.Noun, q.Text)
+	if q.Limit > 0 && walksIndex(w.e, q.Sort) {
+		var err error
+		if sql, args, err = d.pageClause(ctx, w.e.Noun, q.Text); err != nil {
+			return err
+		}
+	}
+	w.add(sql, args...)
+	return nil
+}
+
+// walksIndex tells whether a list in this order is read from an index.
+func walksIndex(e *model.Entity, keys []model.SortKey) bool {
+	if len(keys) == 0 || keys[0].Field == "" {
+		return true
+	}
+	f := e.Field(keys[0].Field)
+	return f != nil && (f.Sorted || f == titleField(e)) && len(keys) == 1
+}
+
 // textClause returns the condition that a record, under the alias t, has words
 // that begin with those of text. It collects every match and so suits reads of
 // whole lists.
