@@ -3,6 +3,9 @@ package draw
 import (
 	"context"
 	"errors"
+	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"rapport/model"
 )
@@ -20,4 +23,14 @@ func sentence(err error) string {
 		return "stopped"
 	}
 	return err.Error()
+}
+
+// Sentence begins a text with a capital and ends it with one full stop.
+func Sentence(s string) string {
+	s = strings.TrimSuffix(strings.TrimSpace(model.Visible(s)), ".")
+	if s == "" {
+		return ""
+	}
+	r, n := utf8.DecodeRuneInString(s)
+	return string(unicode.ToUpper(r)) + s[n:] + "."
 }

@@ -1,0 +1,111 @@
+package syncer
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/charmbracelet/x/ansi"
+
+	"rapport/keymap"
+	"rapport/model"
+	"rapport/ui/screen"
+	"rapport/ui/theme"
+	"rapport/ui/uitest/fake"
+)
+
+func workspace() *fake.Workspace {
+	now := fake.Now()
+	ws := &fake.Workspace{
+		State: model.Status{Central: "mysql://ada@crm.example.com/crm", Pending: 31, Refused: 1, Conflicts: 1, LastSync: now.Add(-25 * time.Minute),
+			Problem: "the server does not answer"},
+		Clashes: []model.Conflict{{ID: fake.ID("c1"), Noun: "deal", Record: fake.ID("d1"), Title: "Fleet renewal",
+			Fields: []model.ConflictField{{Field: "amount"}, {Field: "close_date"}}}},
+		Items: []model.PendingItem{
+			{Noun: "organization", ID: fake.ID("o1"), Title: "Acme & Söhne\x1b[5m", Action: "edit", Fields: []string{"annual_revenue"}, At: now.Add(-2 * time.Hour), Code: "too_long", Error: "the name is longer than the 255 characters that the server allows"},
+			{Noun: "contact", ID: fake.ID("p1"), Title: "Grace Hopper", Action: "edit", Fields: []string{"job_title", "phone"}, At: now.Add(-20 * time.Minute)},
+			{Noun: "contact", ID: fake.ID("p2"), Title: "山田太郎", Action: "add", At: now.Add(-5 * time.Minute)},
+			{Noun: "deal", ID: fake.ID("p3"), Title: "Old idea", Action: "delete", At: now.Add(-time.Minute)},
+		},
+	}
+	for i := range 28 {
+		ws.Items = append(ws.Items, model.PendingItem{Noun: "activity", ID: fake.ID(fmt.Sprint("a", i)), Title: fmt.Sprint("Call ", i), Action: "add", At: now})
+	}
+	return ws
+}
+
+func opener(t *testing.T, ws *fake.Workspace) func(*theme.Theme) screen.Screen {
+	return fake.Opener(t, ws, screen.OpenMsg{Kind: screen.Sync}, New)
+}
+
+func TestLooks(t *testing.T) {
+	fake.Goldens(t, "sync", opener(t, workspace()))
+	fake.Goldens(t, "clear", opener(t, &fake.Workspace{State: model.Status{Central: "mysql://ada@crm.example.com/crm", Online: true, LastSync: fake.Now()}}))
+	fake.Goldens(t, "alone", opener(t, &fake.Workspace{}))
+	fake.Survives(t, opener(t, workspace()))
+}
+
+func TestAsksTheStoreOnlyInCommands(t *testing.T) {
+	ws := workspace()
+	fake.StoreFree(t, ws, opener(t, ws))
+	fake.HasAll(t, opener(t, ws))
+}
+
+func TestEnterOpens(t *testing.T) {
+	s := opener(t, workspace())(theme.New(true))
+	if m := fake.Want[screen.OpenMsg](t, fake.Do(t, s, keymap.Open)); m.Kind != screen.Conflict || m.ID != fake.ID("c1") {
+		t.Errorf("%+v", m)
+	}
+	fake.Do(t, s, keymap.Down)
+	if m := fake.Want[screen.OpenMsg](t, fake.Do(t, s, keymap.Open)); m.Kind != screen.Detail || m.ID != fake.ID("o1") {
+		t.Errorf("%+v", m)
+	}
+}
+
+func TestRetry(t *testing.T) {
+	ws := workspace()
+	s := opener(t, ws)(theme.New(true))
+	fake.Do(t, s, keymap.Down)
+	fake.Want[screen.NoticeMsg](t, fake.Do(t, s, keymap.Retry))
+	if len(ws.Retried) != 1 || ws.Retried[0] != fake.ID("o1") {
+		t.Errorf("retried %v", ws.Retried)
+	}
+}
+
+func TestDiscardAsksAndNamesWhatIsLost(t *testing.T) {
+	for _, c := range []struct {
+		down int
+		id   string
+		says string
+	}{
+		{2, "p1", "Grace Hopper. Its changes in job title, phones are lost"},
+		{3, "p2", "the whole contact disappears"},
+		{4, "p3", "not deleted after all"},
+	} {
+		ws := workspace()
+		s := opener(t, ws)(theme.New(true))
+		for range c.down {
+			fake.Do(t, s, keymap.Down)
+		}
+		ask := fake.Want[screen.AskMsg](t, fake.Do(t, s, keymap.Discard))
+		if !strings.Contains(ask.Text, c.says) || len(ws.Discarded) != 0 {
+			t.Errorf("asks %q, discarded %v", ask.Text, ws.Discarded)
+		}
+		fake.Run(s, ask.Do(""))
+		if len(ws.Discarded) != 1 || ws.Discarded[0] != fake.ID(c.id) {
+			t.Errorf("discarded %v", ws.Discarded)
+		}
+	}
+}
+
+func TestOfflineIsAStateNotAnError(t *testing.T) {
+	s := opener(t, workspace())(theme.New(true))
+	s.SetSize(80, 21)
+	v := ansi.Strip(s.View())
+	for _, want := range []string{"Offline", "The server does not answer", "nothing is lost", "ctrl+s syncs now", "31 changes wait"} {
+		if !strings.Contains(strings.Join(strings.Fields(v), " "), want) {
+			t.Errorf("%q is missing in\n%s", want, v)
+		}
+	}
+}
