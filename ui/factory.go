@@ -3,6 +3,8 @@ package ui
 import (
 	"rapport/keymap"
 	"rapport/model"
+	"rapport/ui/detail"
+	"rapport/ui/form"
 	"rapport/ui/list"
 	"rapport/ui/screen"
 )
@@ -11,7 +13,10 @@ import (
 // told to the person as not built yet.
 func factories() map[screen.Kind]func(*screen.Env, screen.OpenMsg) screen.Screen {
 	return map[screen.Kind]func(*screen.Env, screen.OpenMsg) screen.Screen{
-		screen.List: func(e *screen.Env, m screen.OpenMsg) screen.Screen { return list.New(e, m) },
+		screen.List:    func(e *screen.Env, m screen.OpenMsg) screen.Screen { return list.New(e, m) },
+		screen.Detail:  func(e *screen.Env, m screen.OpenMsg) screen.Screen { return detail.New(e, m) },
+		screen.History: func(e *screen.Env, m screen.OpenMsg) screen.Screen { return detail.NewHistory(e, m) },
+		screen.Form:    func(e *screen.Env, m screen.OpenMsg) screen.Screen { return form.New(e, m) },
 	}
 }
 

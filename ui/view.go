@@ -40,12 +40,12 @@ func (r *Root) View() tea.View {
 	}
 	if r.whichKey {
 		box := r.whichKeyBox()
-		overlay(lines, box, r.w-width(box)-1, r.h-frameBottom-strings.Count(box, "\n")-1)
+		widget.Overlay(lines, box, r.w-width(box)-1, r.h-frameBottom-strings.Count(box, "\n")-1)
 	}
 	for i, d := range r.dialogs {
 		box := d.View(r.w-4, r.h-4)
 		x, y := (r.w-width(box))/2, max(1, (r.h-strings.Count(box, "\n")-1)/3)
-		overlay(lines, box, x, y)
+		widget.Overlay(lines, box, x, y)
 		if i == len(r.dialogs)-1 {
 			r.boxX, r.boxY = x, y
 			if cursor = d.Cursor(); cursor != nil {
@@ -72,28 +72,6 @@ func (r *Root) small() bool { return r.w < MinWidth || r.h < MinHeight }
 func width(box string) int {
 	first, _, _ := strings.Cut(box, "\n")
 	return ansi.StringWidth(first)
-}
-
-// overlay draws a box over lines at a place.
-func overlay(lines []string, box string, x, y int) {
-	x = max(0, x)
-	for i, l := range strings.Split(box, "\n") {
-		if y+i < 0 || y+i >= len(lines) {
-			continue
-		}
-		w := ansi.StringWidth(l)
-		under := lines[y+i]
-		left := draw.Fit(ansi.Cut(under, 0, x), x)
-		rest := ansi.StringWidth(under) - x - w
-		right := ""
-		if rest > 0 {
-			right = ansi.Cut(under, x+w, x+w+rest)
-			if lost := rest - ansi.StringWidth(right); lost > 0 {
-				right = strings.Repeat(" ", lost) + right
-			}
-		}
-		lines[y+i] = left + "\x1b[m" + l + "\x1b[m" + right
-	}
 }
 
 // headLine is the program, the tabs and where in the active one the person is.
@@ -239,7 +217,7 @@ func (r *Root) drawNotices(lines []string) {
 		}
 		text := ansi.Truncate(model.Visible(n.text), r.w-8, "…")
 		box := st.Render(sign + text + " ")
-		overlay(lines, box, r.w-ansi.StringWidth(box)-1, r.h-frameBottom-len(r.notices)+i)
+		widget.Overlay(lines, box, r.w-ansi.StringWidth(box)-1, r.h-frameBottom-len(r.notices)+i)
 	}
 }
 

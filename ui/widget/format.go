@@ -56,8 +56,11 @@ func Value(f *model.Field, v any, now time.Time) string {
 	case model.Money:
 		return draw.Amount(x)
 	case int64:
-		if f != nil && f.Comment == "year" {
+		switch {
+		case f != nil && f.Comment == "year":
 			return strconv.FormatInt(x, 10)
+		case f != nil && f.Comment == "seconds":
+			return draw.Plural((x+59)/60, "minute", "minutes")
 		}
 		return draw.Count(x)
 	case bool:
