@@ -5,7 +5,7 @@ import "context"
 // KeyPart is one value by which an import recognises a record: a field and
 // what it holds. An empty field is the record's title. A list field matches a
 // record that has an item of that value, a link one that points to the record
-// of that id or name.
+// of that id or name. A nil value is a record in which the field is empty.
 type KeyPart struct {
 	Field string
 	Value any
