@@ -282,7 +282,11 @@ type Backend interface {
 	// Demo makes a demo workspace in an empty or absent home. It returns
 	// the number of records made by noun.
 	Demo(ctx context.Context, s Settings, req DemoRequest, n Notify) (map[Noun]int64, error)
-	// Inspect tells what a home holds without opening it.
+	// Restore restores a backup into a home that nobody has opened, also one
+	// that is damaged; see Backuper.RestoreBackup.
+	Restore(ctx context.Context, s Settings, req BackupRequest, n Notify) (info BackupInfo, safetyCopy string, err error)
+	// Inspect tells what a home holds. A workspace that cannot be read has no
+	// Counts.
 	Inspect(ctx context.Context, home string) (HomeInfo, error)
 }
 
