@@ -76,18 +76,18 @@ func (r *Reporter) wonLost(ctx context.Context, q *request) (table, error) {
 func (r *Reporter) byGroup(ctx context.Context, q *request, group string, out map[outcomeKey]*outcome) error {
 	where, args := dealScope(q, closedOn)
 	return r.each(ctx, `
-		SELECT `+group+` AS grp, s.kind, `+currencyOf+` AS currency, p.currency,
+		SELECT `+group+` AS grp, s.kind, `+currencyOf+` AS currency,
 			COUNT(*), COUNT(d.amount_minor), COALESCE(SUM(d.amount_minor), 0)`+
 		fromDeal+where+closed+`
-		GROUP BY grp, s.kind, `+currencyOf+`, p.id`, args, func(rows *sql.Rows) error {
+		GROUP BY grp, s.kind, currency`, args, func(rows *sql.Rows) error {
 		var group []byte
 		var kind string
-		var cur, ofPipeline sql.NullString
+		var cur sql.NullString
 		var s sum
-		if err := rows.Scan(&group, &kind, &cur, &ofPipeline, &s.count, &s.amounts, &s.amount); err != nil {
+		if err := rows.Scan(&group, &kind, &cur, &s.count, &s.amounts, &s.amount); err != nil {
 			return err
 		}
-		outcomeOf(out, outcomeKey{string(group), r.currencyOr(cur, ofPipeline)}).of(kind).add(s)
+		outcomeOf(out, outcomeKey{string(group), r.currencyOr(cur)}).of(kind).add(s)
 		return nil
 	})
 }
@@ -182,9 +182,26 @@ type line struct {
 
 // closedDeal is a deal whose amount is shared out to its lines.
 type closedDeal struct {
-	kind, currency string
-	amount         sql.NullInt64
-	lines          []line
+	won      bool
+	currency string
+	amount   sql.NullInt64
+	lines    []line
+}
+
+// texts keeps one copy of each of the few texts that many rows repeat.
+type texts map[string]string
+
+func (t texts) of(b []byte) string {
+	s, ok := t[string(b)]
+	if !ok {
+		s = string(b)
+		t[s] = s
+	}
+	return s
+}
+
+func (t texts) orNull(b []byte) sql.NullString {
+	return sql.NullString{String: t.of(b), Valid: b != nil}
 }
 
 // byProduct adds closed deals up by product: each counts at every product in
@@ -193,18 +210,20 @@ type closedDeal struct {
 // having the database join them.
 func (r *Reporter) byProduct(ctx context.Context, q *request, out map[outcomeKey]*outcome) error {
 	where, args := dealScope(q, closedOn)
-	deals := map[[16]byte]*closedDeal{}
+	var deals []closedDeal
+	at := map[[16]byte]int{}
+	words := texts{}
 	err := r.each(ctx, `
-		SELECT d.id, s.kind, `+currencyOf+`, p.currency, d.amount_minor`+
+		SELECT d.id, s.kind = 'won', `+currencyOf+`, d.amount_minor`+
 		fromDeal+where+closed, args, func(rows *sql.Rows) error {
-		var id sql.RawBytes
-		var cur, ofPipeline sql.NullString
-		d := &closedDeal{}
-		if err := rows.Scan(&id, &d.kind, &cur, &ofPipeline, &d.amount); err != nil {
+		var id, cur sql.RawBytes
+		var d closedDeal
+		if err := rows.Scan(&id, &d.won, &cur, &d.amount); err != nil {
 			return err
 		}
-		d.currency = r.currencyOr(cur, ofPipeline)
-		deals[key(id)] = d
+		d.currency = r.currencyOr(words.orNull(cur))
+		at[key(id)] = len(deals)
+		deals = append(deals, d)
 		return nil
 	})
 	if err != nil {
@@ -214,19 +233,19 @@ func (r *Reporter) byProduct(ctx context.Context, q *request, out map[outcomeKey
 		SELECT deal_id, product_id, COALESCE(position, 0), quantity, price_minor, discount
 		FROM "deal_line"
 		WHERE deleted_at IS NULL`, nil, func(rows *sql.Rows) error {
-		var id, product sql.RawBytes
+		var id, product, quantity, discount sql.RawBytes
 		var l line
-		if err := rows.Scan(&id, &product, &l.position, &l.quantity, &l.price, &l.discount); err != nil {
+		if err := rows.Scan(&id, &product, &l.position, &quantity, &l.price, &discount); err != nil {
 			return err
 		}
-		if d := deals[key(id)]; d != nil {
-			l.product = string(product)
-			d.lines = append(d.lines, l)
+		if i, ok := at[key(id)]; ok {
+			l.product, l.quantity, l.discount = words.of(product), words.orNull(quantity), words.orNull(discount)
+			deals[i].lines = append(deals[i].lines, l)
 		}
 		return nil
 	})
-	for _, d := range deals {
-		d.addTo(out)
+	for i := range deals {
+		deals[i].addTo(out)
 	}
 	return err
 }
@@ -239,6 +258,10 @@ func key(id []byte) (k [16]byte) {
 
 func (d *closedDeal) addTo(out map[outcomeKey]*outcome) {
 	one := sum{count: 1}
+	kind := model.StageLost
+	if d.won {
+		kind = model.StageWon
+	}
 	if d.amount.Valid {
 		one.amounts = 1
 	}
@@ -248,7 +271,7 @@ func (d *closedDeal) addTo(out map[outcomeKey]*outcome) {
 		fallthrough
 	case 1:
 		one.amount = d.amount.Int64
-		outcomeOf(out, outcomeKey{d.lines[0].product, d.currency}).of(d.kind).add(one)
+		outcomeOf(out, outcomeKey{d.lines[0].product, d.currency}).of(kind).add(one)
 		return
 	}
 	slices.SortFunc(d.lines, func(a, b line) int {
@@ -266,7 +289,7 @@ func (d *closedDeal) addTo(out map[outcomeKey]*outcome) {
 			s.count, s.amounts = one.count, one.amounts
 		}
 		seen[product] = true
-		outcomeOf(out, outcomeKey{product, d.currency}).of(d.kind).add(s)
+		outcomeOf(out, outcomeKey{product, d.currency}).of(kind).add(s)
 	}
 }
 

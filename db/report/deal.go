@@ -14,12 +14,12 @@ import (
 // fromDeal joins what every report about deals needs.
 const fromDeal = `
 	FROM "deal" d
-	LEFT JOIN "stage" s ON s.id = d.stage_id
-	LEFT JOIN "pipeline" p ON p.id = COALESCE(d.pipeline_id, s.pipeline_id)`
+	LEFT JOIN "stage" s ON s.id = d.stage_id`
 
-// currencyOf is the currency that a deal counts under: NULL for a deal without
-// an amount, which then takes that of its pipeline.
-const currencyOf = `CASE WHEN d.amount_minor IS NULL THEN NULL ELSE COALESCE(d.amount_currency, '') END`
+// currencyOf is the currency that a deal counts under. A deal without an amount
+// takes that of its pipeline; NULL where that has none.
+const currencyOf = `CASE WHEN d.amount_minor IS NOT NULL THEN COALESCE(d.amount_currency, '')
+	ELSE (SELECT NULLIF(p.currency, '') FROM "pipeline" p WHERE p.id = COALESCE(d.pipeline_id, s.pipeline_id)) END`
 
 // weighted is the deal's amount times its probability, rounded half away from
 // zero. The hundreds are multiplied apart from the rest, so that no product
@@ -75,13 +75,10 @@ func (s *sum) money(minor int64, currency string) any {
 	return model.Money{Minor: minor, Currency: currency}
 }
 
-// currency returns the one that a group counts under.
-func (r *Reporter) currencyOr(c, ofPipeline sql.NullString) string {
-	switch {
-	case c.Valid:
+// currencyOr returns the currency that a group counts under.
+func (r *Reporter) currencyOr(c sql.NullString) string {
+	if c.Valid {
 		return c.String
-	case ofPipeline.String != "":
-		return ofPipeline.String
 	}
 	return r.currency
 }
@@ -160,18 +157,18 @@ func (r *Reporter) byStage(ctx context.Context, q *request, bracket, rotten, ext
 	where, args := dealScope(q, "d.close_date")
 	out := map[stageKey]*sum{}
 	err := r.each(ctx, `
-		SELECT d.stage_id, `+bracket+` AS bracket, `+currencyOf+` AS currency, p.currency,
+		SELECT d.stage_id, `+bracket+` AS bracket, `+currencyOf+` AS currency,
 			COUNT(*), COUNT(d.amount_minor), COALESCE(SUM(d.amount_minor), 0), COALESCE(SUM(`+weighted+`), 0), SUM(`+rotten+`)`+
 		fromDeal+where+extra+`
-		GROUP BY d.stage_id, bracket, `+currencyOf+`, p.id`, args, func(rows *sql.Rows) error {
+		GROUP BY d.stage_id, bracket, currency`, args, func(rows *sql.Rows) error {
 		var id []byte
 		var k stageKey
-		var cur, ofPipeline sql.NullString
+		var cur sql.NullString
 		var s sum
-		if err := rows.Scan(&id, &k.bracket, &cur, &ofPipeline, &s.count, &s.amounts, &s.amount, &s.weighted, &s.rotten); err != nil {
+		if err := rows.Scan(&id, &k.bracket, &cur, &s.count, &s.amounts, &s.amount, &s.weighted, &s.rotten); err != nil {
 			return err
 		}
-		k.stage, k.currency = model.IDFromBytes(id), r.currencyOr(cur, ofPipeline)
+		k.stage, k.currency = model.IDFromBytes(id), r.currencyOr(cur)
 		add(out, k, s)
 		return nil
 	})
@@ -290,18 +287,18 @@ func (r *Reporter) forecast(ctx context.Context, q *request) (table, error) {
 	sums := map[key]*sum{}
 	err := r.each(ctx, `
 		SELECT CASE WHEN d.close_date IS NULL THEN '`+noDate+`' WHEN d.close_date < ? THEN '`+overdue+`' ELSE substr(d.close_date, 1, 7) END AS month,
-			`+currencyOf+` AS currency, p.currency,
+			`+currencyOf+` AS currency,
 			COUNT(*), COUNT(d.amount_minor), COALESCE(SUM(d.amount_minor), 0), COALESCE(SUM(`+weighted+`), 0)`+
 		fromDeal+where+`
 		  AND `+kindOf+` = 'open'
-		GROUP BY month, `+currencyOf+`, p.id`, append([]any{q.Now.Format(dateLayout)}, args...), func(rows *sql.Rows) error {
+		GROUP BY month, currency`, append([]any{q.Now.Format(dateLayout)}, args...), func(rows *sql.Rows) error {
 		var k key
-		var cur, ofPipeline sql.NullString
+		var cur sql.NullString
 		var s sum
-		if err := rows.Scan(&k.month, &cur, &ofPipeline, &s.count, &s.amounts, &s.amount, &s.weighted); err != nil {
+		if err := rows.Scan(&k.month, &cur, &s.count, &s.amounts, &s.amount, &s.weighted); err != nil {
 			return err
 		}
-		k.currency = r.currencyOr(cur, ofPipeline)
+		k.currency = r.currencyOr(cur)
 		add(sums, k, s)
 		return nil
 	})
