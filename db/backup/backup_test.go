@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"reflect"
 	"runtime"
 	"slices"
 	"strings"
@@ -593,4 +594,65 @@ func FuzzParseRow(f *testing.F) {
 			t.Errorf("%q gave %d values", line, len(values))
 		}
 	})
+}
+
+// TestWorkAfterARestore restores what a person did and goes on from there: the
+// unsent changes are sent, the history tells them, the search finds them.
+func TestWorkAfterARestore(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	h := newHome(t)
+	mail := model.NewRecord("contact_method")
+	mail.Values = map[string]any{"kind": "email", "value": "zoe@example.org"}
+	org, err := h.db.Save(ctx, model.Edit{Noun: "organization", Set: map[string]any{"name": "Müller GmbH"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	made, err := h.db.Save(ctx, model.Edit{Noun: "contact", Set: map[string]any{"email": []*model.Record{mail}, "organization": model.Ref{Noun: "organization", ID: org.ID}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := h.db.Save(ctx, model.Edit{Noun: "contact", ID: made.ID, Set: map[string]any{"notes": "met\nat the fair"}}); err != nil {
+		t.Fatal(err)
+	}
+	before, err := h.db.Get(ctx, "contact", made.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	target := t.TempDir()
+	h.create(model.BackupRequest{To: target})
+	dir := t.TempDir()
+	if _, _, err := Restore(ctx, dir, model.BackupRequest{To: target}, nil); err != nil {
+		t.Fatal(err)
+	}
+	n := &home{t: t, dir: dir}
+	n.open()
+	defer n.close()
+	got, err := n.db.Get(ctx, "contact", made.ID)
+	if err != nil || !reflect.DeepEqual(got, before) {
+		t.Errorf("the contact is %+v, %v; want %+v", got, err, before)
+	}
+	if hits, err := n.db.Search(ctx, "mull", "", 10); err != nil || len(hits) == 0 || hits[0].ID != org.ID {
+		t.Errorf("search: %+v, %v", hits, err)
+	}
+	if hits, err := n.db.Search(ctx, "zoe@ex", "", 10); err != nil || len(hits) == 0 || hits[0].ID != made.ID {
+		t.Errorf("search: %+v, %v", hits, err)
+	}
+	want, err := h.db.NextBatch(ctx, 1000, 1<<20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	batch, err := n.db.NextBatch(ctx, 1000, 1<<20)
+	if err != nil || batch == nil {
+		t.Fatalf("the unsent changes are gone: %v", err)
+	}
+	if !reflect.DeepEqual(batch.Ops, want.Ops) {
+		t.Errorf("the unsent changes are\n%+v, want\n%+v", batch.Ops, want.Ops)
+	}
+	if batch.Client == want.Client || batch.Client == "" {
+		t.Errorf("the restored workspace is the client %q, the other one %q", batch.Client, want.Client)
+	}
+	if _, err := n.db.Save(ctx, model.Edit{Noun: "contact", ID: made.ID, Set: map[string]any{"first_name": "Zoë"}}); err != nil {
+		t.Errorf("the restored workspace takes no edit: %v", err)
+	}
 }

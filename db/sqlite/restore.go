@@ -23,7 +23,7 @@ var serviceTables = []string{"sync_base", "sync_batch", "sync_conflict", "audit"
 
 // ownState are the states that belong to one copy of a workspace. A restored
 // copy makes its own, except for the declaration, which is that of its file.
-var ownState = []string{stateClient, stateBatch, keyLineage, keyDeclaration}
+var ownState = []string{stateClient, stateBatch, keyLineage, keyDeclaration, keySearch}
 
 // QueryContext runs a query on the pool of readers.
 func (d *DB) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
@@ -330,10 +330,8 @@ func (r *Refill) Finish() error {
 			return r.failed(err)
 		}
 	}
-	for _, e := range model.Records() {
-		if err := r.reindex(e); err != nil {
-			return r.failed(err)
-		}
+	if err := r.tx.rebuildSearch(r.ctx); err != nil {
+		return r.failed(err)
 	}
 	if err := r.commit(); err != nil {
 		return err
@@ -353,42 +351,6 @@ func (r *Refill) Finish() error {
 		return model.Errorf(model.Corrupt, "the restored workspace is not sound: %s", damage[0])
 	}
 	return nil
-}
-
-// reindex makes the search entries of all records of an entity.
-func (r *Refill) reindex(e *model.Entity) error {
-	var last []byte
-	for {
-		rows, err := r.tx.query("SELECT id\nFROM "+quote(string(e.Noun))+"\nWHERE id > ?\nORDER BY id\nLIMIT 5000", nonNil(last))
-		if err != nil {
-			return err
-		}
-		var keys []recordKey
-		for rows.Next() {
-			if err := rows.Scan(&last); err != nil {
-				rows.Close()
-				return err
-			}
-			keys = append(keys, recordKey{e.Noun, model.IDFromBytes(last)})
-		}
-		if err := rows.Close(); err != nil {
-			return err
-		}
-		if len(keys) == 0 {
-			return nil
-		}
-		if err := r.tx.reindex(keys); err != nil {
-			return err
-		}
-	}
-}
-
-// nonNil makes an empty value that sorts before every id.
-func nonNil(b []byte) []byte {
-	if b == nil {
-		return []byte{}
-	}
-	return b
 }
 
 // IsOwn tells whether a table holds values that belong to one copy of a
