@@ -1,0 +1,264 @@
+package cli
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+
+	"rapport/model"
+)
+
+func (a *app) backup() *cobra.Command {
+	return branch("backup", "Backups of the workspace: create, list, show, verify, restore",
+		a.backupCreate(), a.backupList(), a.backupOne("show", "Show one backup"), a.backupOne("verify", "Read a backup whole and prove that it restores"),
+		a.backupRestore(), unbuilt("prune"), unbuilt("schedule"), unbuilt("init"))
+}
+
+// backupRequest fills in what the configuration says.
+func (a *app) backupRequest(to, identity string) (model.BackupRequest, error) {
+	s, err := a.load()
+	if err != nil {
+		return model.BackupRequest{}, err
+	}
+	req := model.BackupRequest{To: to, Identity: identity, Recipients: s.recipients}
+	if req.To == "" {
+		req.To = s.backupTo
+	}
+	if req.Identity == "" {
+		req.Identity = s.identity
+	}
+	return req, nil
+}
+
+func backupObject(b model.BackupInfo) object {
+	o := object{{"id", b.ID}, {"kind", b.Kind}, {"rows", b.Rows}, {"bytes", b.Bytes}, {"verified", b.Verified}, {"at", orNull(b.At)}}
+	if b.Path != "" {
+		o = append(o, pair{"path", b.Path})
+	}
+	if b.Problem != "" {
+		o = append(o, pair{"problem", b.Problem})
+	}
+	return o
+}
+
+func (a *app) backupLine(b model.BackupInfo) error {
+	if a.json {
+		return a.result(backupObject(b))
+	}
+	state := "not verified"
+	if b.Verified {
+		state = "verified"
+	}
+	if b.Problem != "" {
+		state = b.Problem
+	}
+	return a.print("%s  %s  %s  %s, %d bytes, %s", b.ID, b.Kind, a.value(model.Time, b.At), plural(b.Rows, "row", "rows"), b.Bytes, model.Visible(state))
+}
+
+func (a *app) backupCreate() *cobra.Command {
+	var kind, to, source string
+	c := &cobra.Command{
+		Use: "create", Short: "Back the workspace up and prove the backup", Args: exactly(0), Example: "  rapport backup create --to /media/usb/rapport",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			switch {
+			case kind == "incremental" || kind == "differential":
+				return model.Errorf(model.Invalid, "%s backups are not built yet", kind).WithHint("use --kind full")
+			case kind != "full":
+				return model.Errorf(model.Invalid, "--kind is full")
+			case source == "central":
+				return model.Errorf(model.Invalid, "backups of the central are not built yet").WithHint("use --source local")
+			case source != "local":
+				return model.Errorf(model.Invalid, "--source is local or central")
+			}
+			req, err := a.backupRequest(to, "")
+			if err != nil {
+				return err
+			}
+			req.Kind = kind
+			ws, err := a.open(cmd.Context())
+			if err != nil {
+				return err
+			}
+			if a.flags.dryRun {
+				return model.Errorf(model.Invalid, "a backup has no dry run")
+			}
+			b, err := ws.CreateBackup(cmd.Context(), req, a.notify())
+			a.quietly()
+			if err != nil {
+				return err
+			}
+			return a.backupLine(b)
+		},
+	}
+	c.Flags().StringVar(&kind, "kind", "full", "full")
+	c.Flags().StringVar(&to, "to", "", "folder; the workspace's backups folder if left out")
+	c.Flags().StringVar(&source, "source", "local", "local")
+	return c
+}
+
+// fromFlags names the place of backups; both words are understood everywhere.
+func fromFlags(c *cobra.Command, place, identity *string) {
+	c.Flags().StringVar(place, "from", "", "folder; the workspace's backups folder if left out")
+	c.Flags().StringVar(place, "to", "", "the same as --from")
+	c.Flags().StringVar(identity, "identity", "", "age identity file of an encrypted backup")
+}
+
+func (a *app) backupList() *cobra.Command {
+	var from, identity string
+	c := &cobra.Command{
+		Use: "list", Short: "List backups", Args: exactly(0), Example: "  rapport backup list",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			items, err := a.backups(cmd.Context(), from, identity)
+			if err != nil {
+				return err
+			}
+			if a.json {
+				out := []object{}
+				for _, b := range items {
+					out = append(out, backupObject(b))
+				}
+				return a.result(object{{"items", out}})
+			}
+			if len(items) == 0 {
+				a.say("no backups")
+				return nil
+			}
+			for _, b := range items {
+				if err := a.backupLine(b); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+	}
+	fromFlags(c, &from, &identity)
+	return c
+}
+
+func (a *app) backups(ctx context.Context, from, identity string) ([]model.BackupInfo, error) {
+	req, err := a.backupRequest(from, identity)
+	if err != nil {
+		return nil, err
+	}
+	ws, err := a.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return ws.ListBackups(ctx, req)
+}
+
+// backupOne shows or verifies one backup.
+func (a *app) backupOne(name, short string) *cobra.Command {
+	var from, identity string
+	c := &cobra.Command{
+		Use: name + " [ID|latest]", Short: short, Args: between(0, 1), Example: "  rapport backup " + name + " latest",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			ctx := cmd.Context()
+			req, err := a.backupRequest(from, identity)
+			if err != nil {
+				return err
+			}
+			if len(args) == 1 {
+				req.ID = args[0]
+			}
+			ws, err := a.open(ctx)
+			if err != nil {
+				return err
+			}
+			if name == "verify" {
+				b, err := ws.VerifyBackup(ctx, req, a.notify())
+				a.quietly()
+				if err != nil {
+					return err
+				}
+				return a.backupLine(b)
+			}
+			items, err := ws.ListBackups(ctx, req)
+			if err != nil {
+				return err
+			}
+			for _, b := range items {
+				if b.ID == req.ID || req.ID == "" || req.ID == "latest" {
+					return a.backupLine(b)
+				}
+			}
+			return model.Errorf(model.NotFound, "there is no backup %s", args[0]).WithHint("see rapport backup list")
+		},
+	}
+	fromFlags(c, &from, &identity)
+	return c
+}
+
+func (a *app) backupRestore() *cobra.Command {
+	var from, identity string
+	c := &cobra.Command{
+		Use: "restore [ID|latest]", Short: "Put the records of a backup into the workspace", Args: between(0, 1),
+		Long:    "Put the records of a backup into the workspace. What was there is kept as a safety copy.\nInto an empty workspace it asks nothing.",
+		Example: "  rapport --home ~/crm backup restore latest --from /media/usb/rapport",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			ctx := cmd.Context()
+			req, err := a.backupRequest(from, identity)
+			if err != nil {
+				return err
+			}
+			if len(args) == 1 {
+				req.ID = args[0]
+			}
+			s, err := a.load()
+			if err != nil {
+				return err
+			}
+			if a.flags.dryRun {
+				ws, err := a.open(ctx)
+				if err != nil {
+					return err
+				}
+				b, err := ws.VerifyBackup(ctx, req, a.notify())
+				a.quietly()
+				if err != nil {
+					return err
+				}
+				return a.backupLine(b)
+			}
+			if err := a.mayReplace(ctx, s.home); err != nil {
+				return err
+			}
+			a.startLog(s.home)
+			b, safety, err := a.Backend.Restore(ctx, s.workspace(), req, a.notify())
+			a.quietly()
+			if err != nil {
+				return err
+			}
+			if a.json {
+				return a.result(append(backupObject(b), pair{"safety_copy", orNull(safety)}))
+			}
+			if safety != "" {
+				a.say("what was here before is kept in %s", safety)
+			}
+			return a.print("Restored %s of backup %s", plural(b.Rows, "row", "rows"), b.ID)
+		},
+	}
+	fromFlags(c, &from, &identity)
+	return c
+}
+
+// mayReplace asks before the records of a home give way to those of a backup.
+// What every new workspace begins with is no reason to ask.
+func (a *app) mayReplace(ctx context.Context, home string) error {
+	info, err := a.Backend.Inspect(ctx, home)
+	if err != nil || !info.Exists {
+		return err
+	}
+	seeds := model.SeedRows()
+	var rows int64
+	for n, count := range info.Counts {
+		rows += max(0, count-int64(len(seeds[n])))
+	}
+	switch {
+	case info.Counts == nil:
+		return a.confirm("Replace the damaged workspace %s by the backup?", home)
+	case rows > 0:
+		return a.confirm("Replace the %s of %s by those of the backup?", plural(rows, "record", "records"), home)
+	}
+	return nil
+}

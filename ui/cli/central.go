@@ -1,0 +1,98 @@
+package cli
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"rapport/model"
+)
+
+func (a *app) central() *cobra.Command {
+	c := branch("central", "The administrator's side of the company's database: init, status", a.centralInit(), a.centralStatus())
+	for _, name := range []string{"migrate", "check", "user", "grant", "refresh-reports", "rebuild", "sweep", "promote"} {
+		c.AddCommand(unbuilt(name))
+	}
+	return c
+}
+
+// administer opens the workspace and makes sure that there is a central to
+// administer.
+func (a *app) administer(cmd *cobra.Command) (model.Workspace, error) {
+	ws, err := a.open(cmd.Context())
+	if err != nil {
+		return nil, err
+	}
+	if ws.Settings().Central == "" {
+		return nil, model.Errorf(model.NoCentral, "no central database is configured").
+			WithHint("name it with --central mysql://user@host/database, RAPPORT_CENTRAL or in config.toml")
+	}
+	return ws, nil
+}
+
+func (a *app) centralInit() *cobra.Command {
+	return &cobra.Command{
+		Use: "init", Short: "Make the tables in the company's database; harmless when run twice", Args: exactly(0),
+		Example: "  rapport central init --central mysql://root@localhost/crm",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			ws, err := a.administer(cmd)
+			if err != nil {
+				return err
+			}
+			if a.flags.dryRun {
+				return model.Errorf(model.Invalid, "central init has no dry run").WithHint("it changes nothing that is there")
+			}
+			steps, err := ws.InitCentral(cmd.Context())
+			if err != nil {
+				return err
+			}
+			if a.json {
+				return a.result(object{{"central", redacted(ws.Settings().Central)}, {"done", list(steps)}})
+			}
+			for _, s := range steps {
+				if err := a.print("%s", model.Visible(s)); err != nil {
+					return err
+				}
+			}
+			if len(steps) == 0 {
+				return a.print("everything is there already")
+			}
+			return nil
+		},
+	}
+}
+
+func (a *app) centralStatus() *cobra.Command {
+	return &cobra.Command{
+		Use: "status", Short: "Show the state of the company's database", Args: exactly(0), Example: "  rapport central status --json",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			ws, err := a.administer(cmd)
+			if err != nil {
+				return err
+			}
+			st, err := ws.CentralStatus(cmd.Context())
+			if err != nil {
+				return err
+			}
+			st.Address = redacted(st.Address)
+			st.Checks = list(st.Checks)
+			if a.json {
+				return a.result(st)
+			}
+			if err := a.print("Address      %s\nServer       %s\nSchema       %d\nPosition     %d\nUnsequenced  %d\nClients      %d",
+				model.Visible(st.Address), model.Visible(st.Server), st.SchemaVersion, st.Position, st.Unsequenced, st.Clients); err != nil {
+				return err
+			}
+			t := &table{head: []string{"TABLE", "ROWS"}, right: []bool{false, true}}
+			for _, name := range slices.Sorted(maps.Keys(st.Rows)) {
+				t.add(name, fmt.Sprint(st.Rows[name]))
+			}
+			if err := t.write(a.Out); err != nil {
+				return err
+			}
+			return a.checks(st.Checks)
+		},
+	}
+}

@@ -1,0 +1,135 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"rapport/model"
+)
+
+// terminal tells whether the interface can be shown.
+func (a *app) terminal() bool { return a.InTerminal && a.OutTerminal }
+
+// interactive is the program without a command.
+func (a *app) interactive(cmd *cobra.Command) error {
+	if v, _ := cmd.Flags().GetBool("version"); v {
+		return a.showVersion()
+	}
+	if !a.terminal() {
+		cmd.SetOut(a.Err)
+		if !a.json {
+			if err := cmd.Help(); err != nil {
+				return err
+			}
+		}
+		return &usageError{err: errors.New("the interface needs a terminal"), hint: "give a command, or run rapport in a terminal"}
+	}
+	s, err := a.load()
+	if err != nil {
+		return err
+	}
+	return a.session(cmd.Context(), s.workspace())
+}
+
+// session shows the interface on a workspace, and again on another one for as
+// long as it asks for that.
+func (a *app) session(ctx context.Context, s model.Settings) error {
+	if a.TUI == nil {
+		return model.Errorf(model.Other, "this build has no interface")
+	}
+	theme, config := a.flags.theme, s.Home
+	if a.settings != nil {
+		theme, config = a.settings.theme, filepath.Dir(a.settings.config)
+	}
+	for {
+		ws, err := a.openWith(ctx, s)
+		if err != nil {
+			return err
+		}
+		var next *model.Settings
+		o := UIOptions{NoColor: a.flags.noColor, Theme: theme, Config: config}
+		o.Demo = func(ctx context.Context) error {
+			demo, _, err := a.makeDemo(ctx, demoContacts, 1, false)
+			if err == nil {
+				next = &demo
+			}
+			return err
+		}
+		o.Connect = func(ctx context.Context, url string) error {
+			to := s
+			to.Central, to.Demo = strings.TrimSpace(url), false
+			if to.Me = userOf(to.Central); to.Me == "" {
+				to.Me = s.Me
+			}
+			if err := a.connect(ctx, to, filepath.Join(config, configName)); err != nil {
+				return err
+			}
+			next = &to
+			return nil
+		}
+		if s.Demo {
+			o.Demo, o.Connect = nil, nil
+		}
+		err = errors.Join(a.TUI(ctx, ws, o), a.close())
+		if err != nil || next == nil {
+			return err
+		}
+		s = *next
+	}
+}
+
+// connect tries a central and writes it to the configuration.
+func (a *app) connect(ctx context.Context, s model.Settings, config string) error {
+	ws, err := a.Backend.Open(ctx, s)
+	if err != nil {
+		return err
+	}
+	_, err = ws.CentralStatus(ctx)
+	if err = errors.Join(err, ws.Close()); err != nil {
+		return err
+	}
+	old, err := os.ReadFile(config)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return model.Errorf(model.Invalid, "the configuration %s cannot be read", config).Because(err)
+	}
+	if err := os.MkdirAll(filepath.Dir(config), 0o700); err != nil {
+		return err
+	}
+	return writeFile(config, func(w io.Writer) error {
+		_, err := w.Write(withCentral(old, s.Central))
+		return err
+	})
+}
+
+// withCentral replaces the central of a configuration and leaves the rest of
+// the text as its author wrote it.
+func withCentral(old []byte, central string) []byte {
+	line := append([]byte("central = "), encode(central)...)
+	var out [][]byte
+	placed, top := false, true
+	for _, l := range bytes.Split(bytes.TrimRight(old, "\n"), []byte("\n")) {
+		t := bytes.TrimSpace(l)
+		if bytes.HasPrefix(t, []byte("[")) && !placed {
+			out, placed = append(out, line), true
+		}
+		top = top && !bytes.HasPrefix(t, []byte("["))
+		if key, _, ok := bytes.Cut(t, []byte("=")); ok && top && string(bytes.TrimSpace(key)) == "central" {
+			if !placed {
+				out, placed = append(out, line), true
+			}
+			continue
+		}
+		out = append(out, l)
+	}
+	if !placed {
+		out = append(out, line)
+	}
+	return append(bytes.TrimLeft(bytes.Join(out, []byte("\n")), "\n"), '\n')
+}

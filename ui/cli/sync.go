@@ -1,0 +1,356 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"rapport/model"
+)
+
+func msTime(ms int64) time.Time { return time.UnixMilli(ms).UTC() }
+
+func (a *app) sync() *cobra.Command {
+	var watch, full bool
+	c := &cobra.Command{
+		Use: "sync", Short: "Send and fetch changes", Args: exactly(0),
+		Example: "  rapport sync\n  rapport sync --watch",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			ctx := cmd.Context()
+			ws, err := a.open(ctx)
+			if err != nil {
+				return err
+			}
+			if watch {
+				return a.watch(ctx, ws, full)
+			}
+			res, err := ws.Sync(ctx, full, a.notify())
+			a.quietly()
+			if err != nil && !reached(err) {
+				return err
+			}
+			return a.synced(ctx, ws, res, err)
+		},
+	}
+	c.Flags().BoolVar(&watch, "watch", false, "keep on syncing until stopped")
+	c.Flags().BoolVar(&full, "full", false, "also compare every row")
+	return c
+}
+
+// reached tells whether a sync began, so that its counts mean something.
+func reached(err error) bool {
+	switch model.KindOf(err) {
+	case model.NoCentral, model.Invalid, model.Locked, model.Interrupted:
+		return false
+	}
+	return true
+}
+
+// synced prints what a sync did. Of several outcomes the gravest decides how
+// the command ends: unreachable, too new, refused, conflicts, rejected rows.
+func (a *app) synced(ctx context.Context, ws model.Workspace, res model.SyncResult, err error) error {
+	if a.json {
+		if e := a.result(syncObject(res)); e != nil {
+			return e
+		}
+	} else if err == nil {
+		if e := a.print("%s", syncLine(res)); e != nil {
+			return e
+		}
+	}
+	if err != nil {
+		return err
+	}
+	if forbidden(ctx, ws, res) {
+		return model.Errorf(model.Refused, "the company's database refused %s", plural(res.Refused, "record", "records")).
+			WithHint("see rapport pending list")
+	}
+	if res.Conflicts > 0 {
+		return model.Errorf(model.Conflicting, "%s for your decision", plural(res.Conflicts, "conflict waits", "conflicts wait")).
+			WithHint("see rapport conflict list")
+	}
+	if res.Refused > 0 {
+		return model.Errorf(model.Partial, "the company's database refused %s", plural(res.Refused, "record", "records")).
+			WithHint("see rapport pending list")
+	}
+	return nil
+}
+
+// forbidden tells whether a refused change was one that the person may not
+// make, as opposed to one that breaks a rule.
+func forbidden(ctx context.Context, ws model.Workspace, res model.SyncResult) bool {
+	if res.Refused == 0 {
+		return false
+	}
+	items, err := ws.Pending(ctx)
+	if err != nil {
+		return false
+	}
+	for _, p := range items {
+		if p.Code == "not_allowed" || p.Code == "not_visible" {
+			return true
+		}
+	}
+	return false
+}
+
+func syncObject(r model.SyncResult) object {
+	return object{{"pushed", r.Pushed}, {"pulled", r.Pulled}, {"conflicts", r.Conflicts}, {"refused", r.Refused}, {"round_trips", r.RoundTrips},
+		{"bytes_sent", r.BytesSent}, {"bytes_received", r.BytesReceived}, {"duration_ms", r.Duration.Milliseconds()}}
+}
+
+func syncLine(r model.SyncResult) string {
+	s := fmt.Sprintf("sent %d, received %d", r.Pushed, r.Pulled)
+	if r.Conflicts > 0 {
+		s += ", " + plural(r.Conflicts, "conflict", "conflicts")
+	}
+	if r.Refused > 0 {
+		s += fmt.Sprintf(", %d refused", r.Refused)
+	}
+	return s + fmt.Sprintf(" in %d round trips, %d ms", r.RoundTrips, r.Duration.Milliseconds())
+}
+
+// watchPause is how long a watching sync rests when nothing changes here.
+const watchPause = 15 * time.Second
+
+// watch syncs again and again: after a local change, and from time to time.
+// While the central does not answer the pause doubles up to five minutes.
+func (a *app) watch(ctx context.Context, ws model.Workspace, full bool) error {
+	changed := ws.Watch(ctx)
+	pause := watchPause
+	for {
+		res, err := ws.Sync(ctx, full, nil)
+		full = false
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		switch model.KindOf(err) {
+		case model.Unreachable, model.Locked:
+			a.say("%s  %s", a.Now().Format("15:04:05"), sentence(err))
+			pause = min(pause*2, 5*time.Minute)
+		default:
+			if err != nil {
+				return err
+			}
+			pause = watchPause
+			if a.json {
+				err = a.result(syncObject(res))
+			} else {
+				err = a.print("%s  %s", a.Now().Format("15:04:05"), syncLine(res))
+			}
+			if err != nil {
+				return err
+			}
+		}
+		// What this sync itself wrote is no reason for another one.
+		select {
+		case <-changed:
+		default:
+		}
+		timer := time.NewTimer(pause + rand.N(pause/5))
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return ctx.Err()
+		case <-changed:
+			timer.Stop()
+		case <-timer.C:
+		}
+	}
+}
+
+func sentence(err error) string {
+	_, msg, _ := describe(err)
+	return model.Visible(msg)
+}
+
+func (a *app) status() *cobra.Command {
+	return &cobra.Command{
+		Use: "status", Short: "Say what is unsent, what conflicts and whether the central answers", Args: exactly(0),
+		Example: "  rapport status --json",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			ws, err := a.open(cmd.Context())
+			if err != nil {
+				return err
+			}
+			st, err := ws.Status(cmd.Context(), true)
+			if err != nil {
+				return err
+			}
+			if a.json {
+				o := object{{"pending", st.Pending}, {"conflicts", st.Conflicts}, {"refused", st.Refused},
+					{"last_sync", orNull(st.LastSync)}, {"central", orNull(redacted(st.Central))}, {"online", st.Online}}
+				if st.Problem != "" {
+					o = append(o, pair{"problem", st.Problem})
+				}
+				return a.result(o)
+			}
+			last := "never"
+			if !st.LastSync.IsZero() {
+				last = a.value(model.Time, st.LastSync)
+			}
+			central := "none"
+			switch {
+			case st.Central != "" && st.Online:
+				central = redacted(st.Central) + ", online"
+			case st.Central != "" && st.Problem != "":
+				central = redacted(st.Central) + ", offline: " + st.Problem
+			case st.Central != "":
+				central = redacted(st.Central) + ", offline"
+			}
+			return a.print("Pending    %d\nConflicts  %d\nRefused    %d\nLast sync  %s\nCentral    %s",
+				st.Pending, st.Conflicts, st.Refused, last, model.Visible(central))
+		},
+	}
+}
+
+func (a *app) pending() *cobra.Command {
+	return branch("pending", "Unsent changes: list, retry, discard", a.pendingList(), a.pendingAct("retry"), a.pendingAct("discard"))
+}
+
+func (a *app) pendingList() *cobra.Command {
+	return &cobra.Command{
+		Use: "list", Short: "List records with unsent changes", Args: exactly(0), Example: "  rapport pending list --json",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			ws, err := a.open(cmd.Context())
+			if err != nil {
+				return err
+			}
+			items, err := ws.Pending(cmd.Context())
+			if err != nil {
+				return err
+			}
+			if a.json {
+				out := []object{}
+				for _, p := range items {
+					var failure any
+					if p.Code != "" {
+						failure = object{{"code", p.Code}, {"message", p.Error}}
+					}
+					out = append(out, object{{"noun", p.Noun}, {"id", p.ID}, {"fields", list(p.Fields)}, {"error", failure},
+						{"title", p.Title}, {"action", p.Action}, {"at", orNull(p.At)}})
+				}
+				return a.result(object{{"items", out}})
+			}
+			if len(items) == 0 {
+				a.say("nothing is unsent")
+				return nil
+			}
+			t := &table{head: []string{"ID", "NOUN", "TITLE", "CHANGE", "FIELDS", "REFUSED"}, most: a.cellLimit()}
+			for _, p := range items {
+				t.add(p.ID.Short(), string(p.Noun), p.Title, p.Action, strings.Join(p.Fields, ", "), p.Error)
+			}
+			return t.write(a.Out)
+		},
+	}
+}
+
+// pendingAct retries or discards unsent changes, of some records or of all
+// that were refused.
+func (a *app) pendingAct(verb string) *cobra.Command {
+	var all bool
+	short := "Send refused changes again at the next sync"
+	if verb == "discard" {
+		short = "Give unsent changes up"
+	}
+	c := &cobra.Command{
+		Use: verb + " [ID…]", Short: short, Example: "  rapport pending " + verb + " 1a2b3c4d",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			ctx := cmd.Context()
+			ws, err := a.open(ctx)
+			if err != nil {
+				return err
+			}
+			items, err := ws.Pending(ctx)
+			if err != nil {
+				return err
+			}
+			ids, err := pendingIDs(items, args)
+			if err != nil {
+				return err
+			}
+			if verb == "retry" {
+				if a.flags.dryRun {
+					return a.count("retried", len(ids))
+				}
+				n, err := ws.Retry(ctx, ids...)
+				if err != nil {
+					return err
+				}
+				return a.count("retried", n)
+			}
+			if len(ids) == 0 && !all {
+				return model.Errorf(model.Invalid, "it is not said what to discard").WithHint("name the records, or add --all")
+			}
+			if all {
+				ids = nil
+				for _, p := range items {
+					ids = append(ids, p.ID)
+				}
+			}
+			if len(ids) == 0 || a.flags.dryRun {
+				return a.count("discarded", len(ids))
+			}
+			if err := a.confirm("Give up the unsent changes of %s?", plural(int64(len(ids)), "record", "records")); err != nil {
+				return err
+			}
+			n, err := ws.Discard(ctx, ids...)
+			if err != nil {
+				return err
+			}
+			return a.count("discarded", n)
+		},
+	}
+	if verb == "discard" {
+		c.Flags().BoolVar(&all, "all", false, "every unsent change")
+	}
+	return c
+}
+
+func (a *app) count(what string, n int) error {
+	if a.json {
+		return a.result(object{{what, n}})
+	}
+	return a.print("%s %s", plural(int64(n), "record", "records"), what)
+}
+
+// pendingIDs resolves ids among the records with unsent changes.
+func pendingIDs(items []model.PendingItem, refs []string) ([]model.ID, error) {
+	all := make([]model.ID, 0, len(items))
+	for _, p := range items {
+		all = append(all, p.ID)
+	}
+	var out []model.ID
+	for _, ref := range refs {
+		id, err := among(all, ref, "unsent change")
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, id)
+	}
+	return out, nil
+}
+
+// among resolves a whole or shortened id among some.
+func among(ids []model.ID, ref, what string) (model.ID, error) {
+	s := strings.ToLower(strings.TrimSpace(ref))
+	var found []string
+	seen := map[model.ID]bool{}
+	for _, id := range ids {
+		if !seen[id] && (string(id) == s || len(s) >= 8 && (strings.HasPrefix(string(id), s) || strings.HasSuffix(string(id), s))) {
+			seen[id] = true
+			found = append(found, string(id))
+		}
+	}
+	switch {
+	case len(found) == 1:
+		return model.ID(found[0]), nil
+	case len(found) > 1:
+		return "", model.Errorf(model.Ambiguous, "%q fits several", ref).WithHint("%s", strings.Join(found, ", "))
+	}
+	return "", model.Errorf(model.NotFound, "there is no %s %q", what, ref)
+}
