@@ -179,10 +179,24 @@ func (b *batchBuilder) add(ctx context.Context, e *model.Entity, id model.ID) er
 		}
 	} else if len(op.Columns) == 0 {
 		return nil
+	} else {
+		compareLife(&op, e, base, row)
 	}
 	b.out = append(b.out, op)
 	b.size += opSize(op)
 	return nil
+}
+
+// compareLife lets an edit of a living row apply to a living row only: where
+// somebody deleted it meanwhile, the two meet in a merge, in which the edit
+// wins, instead of passing each other.
+func compareLife(op *model.PushOp, e *model.Entity, base, row model.Row) {
+	d, _ := e.Column(model.ColumnDeletedAt)
+	if base[d] == nil && row[d] == nil {
+		op.Columns = append(op.Columns, model.ColumnDeletedAt)
+		op.Base = append(op.Base, nil)
+		op.Values = append(op.Values, nil)
+	}
 }
 
 // unborn tells whether a row that the server never had is deleted already, or

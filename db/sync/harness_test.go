@@ -1,0 +1,356 @@
+package sync_test
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"fmt"
+	"net"
+	"path/filepath"
+	"slices"
+	"strings"
+	gosync "sync"
+	"testing"
+	"time"
+
+	"rapport/db/mysql"
+	"rapport/db/mysql/servertest"
+	"rapport/db/sqlite"
+	"rapport/db/sync"
+	"rapport/model"
+)
+
+// central is a company database of its own on the shared test server.
+type central struct {
+	*sql.DB
+	url  string
+	name string
+}
+
+func newCentral(t *testing.T) *central {
+	t.Helper()
+	srv := servertest.Shared(t)
+	url := srv.Database(t)
+	if _, err := mysql.Init(t.Context(), url); err != nil {
+		t.Fatalf("init: %v", err)
+	}
+	name := servertest.Name(url)
+	return &central{DB: srv.DB(name), url: url, name: name}
+}
+
+// exec runs a statement as another program does.
+func (c *central) exec(t *testing.T, query string, args ...any) {
+	t.Helper()
+	if _, err := c.ExecContext(t.Context(), query, args...); err != nil {
+		t.Fatalf("%s: %v", query, err)
+	}
+}
+
+// value reads one value as text; NULL is "NULL".
+func (c *central) value(t *testing.T, query string, args ...any) string {
+	t.Helper()
+	var v sql.NullString
+	if err := c.QueryRowContext(t.Context(), query, args...).Scan(&v); err != nil {
+		t.Fatalf("%s: %v", query, err)
+	}
+	if !v.Valid {
+		return "NULL"
+	}
+	return v.String
+}
+
+// home is one laptop.
+type home struct {
+	*sqlite.DB
+	me  string
+	dir string
+	url string // of the central, possibly through a proxy
+}
+
+func newHome(t *testing.T, me, url string) *home {
+	t.Helper()
+	return openHome(t, me, t.TempDir(), url)
+}
+
+func openHome(t *testing.T, me, dir, url string) *home {
+	t.Helper()
+	db, err := sqlite.Open(t.Context(), filepath.Join(dir, sqlite.FileName), sqlite.Options{
+		Settings: model.Settings{Home: dir, Me: me, Currency: "EUR", Region: "CH"}})
+	if err != nil {
+		t.Fatalf("open home of %s: %v", me, err)
+	}
+	t.Cleanup(func() { db.Close() })
+	return &home{DB: db, me: me, dir: dir, url: url}
+}
+
+func (h *home) engine() *sync.Engine {
+	return sync.New(h.DB, func(ctx context.Context) (model.Central, error) {
+		c, err := mysql.Dial(ctx, h.url, mysql.DialOptions{})
+		if err != nil {
+			return nil, err
+		}
+		return c, nil
+	}, sync.Options{})
+}
+
+// try syncs once and returns what came of it.
+func (h *home) try(t *testing.T) (model.SyncResult, error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
+	defer cancel()
+	return h.engine().Sync(ctx, false, nil)
+}
+
+// sync syncs once and must succeed.
+func (h *home) sync(t *testing.T) model.SyncResult {
+	t.Helper()
+	res, err := h.try(t)
+	if err != nil {
+		t.Fatalf("sync of %s: %v", h.me, err)
+	}
+	return res
+}
+
+// save makes or edits a record.
+func (h *home) save(t *testing.T, noun model.Noun, id model.ID, set map[string]any) *model.Record {
+	t.Helper()
+	r, err := h.Save(t.Context(), model.Edit{Noun: noun, ID: id, Set: set, MakeLinks: true})
+	if err != nil {
+		t.Fatalf("save %s on %s: %v", noun, h.me, err)
+	}
+	return r
+}
+
+func (h *home) get(t *testing.T, noun model.Noun, id model.ID) *model.Record {
+	t.Helper()
+	r, err := h.Get(t.Context(), noun, id)
+	if err != nil {
+		t.Fatalf("get %s %s on %s: %v", noun, id, h.me, err)
+	}
+	return r
+}
+
+func (h *home) pending(t *testing.T) []model.PendingItem {
+	t.Helper()
+	items, err := h.Pending(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return items
+}
+
+func (h *home) conflicts(t *testing.T) []model.Conflict {
+	t.Helper()
+	items, err := h.Conflicts(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return items
+}
+
+// rows returns every row of a table, canonical, by id. Service columns that
+// say when and how often a row changed are part of it.
+func (h *home) rows(t *testing.T, e *model.Entity) map[model.ID]string {
+	t.Helper()
+	out := map[model.ID]string{}
+	c, err := mysql.Dial(t.Context(), h.url, mysql.DialOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Close()
+	var cols []string
+	for _, col := range e.Columns() {
+		cols = append(cols, `"`+col.Name+`"`)
+	}
+	db, err := sql.Open("sqlite", "file:"+filepath.Join(h.dir, sqlite.FileName)+"?mode=ro")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	rows, err := db.QueryContext(t.Context(), "SELECT "+strings.Join(cols, ", ")+` FROM "`+string(e.Noun)+`"`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		row := make([]any, len(cols))
+		dest := make([]any, len(cols))
+		for i := range row {
+			dest[i] = &row[i]
+		}
+		if err := rows.Scan(dest...); err != nil {
+			t.Fatal(err)
+		}
+		for i, col := range e.Columns() {
+			if b, ok := row[i].([]byte); ok && col.Type == model.ColID {
+				row[i] = model.IDFromBytes(b)
+			}
+		}
+		id, _ := row[0].(model.ID)
+		out[id] = fmt.Sprintf("%q", row)
+	}
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// serverRows is rows for the central.
+func serverRows(t *testing.T, url string, e *model.Entity) map[model.ID]string {
+	t.Helper()
+	c, err := mysql.Dial(t.Context(), url, mysql.DialOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	out := map[model.ID]string{}
+	err = c.Load(t.Context(), e.Noun, "", func(row model.Row) error {
+		out[row.ID()] = fmt.Sprintf("%q", []any(row))
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// converge is the oracle after every trap: within four rounds nothing moves
+// any more, every home has every row of the server byte for byte, and nothing
+// else; and a further sync takes one round trip.
+func converge(t *testing.T, c *central, homes ...*home) {
+	t.Helper()
+	for _, h := range homes {
+		h.url = c.url
+	}
+	quiet := false
+	for round := 0; round < 4 && !quiet; round++ {
+		quiet = true
+		for _, h := range homes {
+			res := h.sync(t)
+			quiet = quiet && res.Pushed == 0 && res.Pulled == 0
+		}
+	}
+	if !quiet {
+		t.Error("rows still move after four rounds")
+	}
+	for _, e := range model.Entities() {
+		want := serverRows(t, c.url, e)
+		for _, h := range homes {
+			got := h.rows(t, e)
+			for id, row := range want {
+				if got[id] != row {
+					t.Errorf("%s %s on %s:\n  is   %s\n  want %s", e.Noun, id, h.me, got[id], row)
+				}
+			}
+			for id, row := range got {
+				if _, ok := want[id]; !ok {
+					t.Errorf("%s %s is on %s only: %s", e.Noun, id, h.me, row)
+				}
+			}
+		}
+	}
+	for _, h := range homes {
+		if res := h.sync(t); res.RoundTrips != 1 {
+			t.Errorf("an idle sync of %s took %d round trips", h.me, res.RoundTrips)
+		}
+		if p := h.pending(t); len(p) > 0 {
+			t.Errorf("%s still has %d records pending: %+v", h.me, len(p), p)
+		}
+	}
+}
+
+// proxy stands between a home and the server. When a request holds a marker it
+// calls the hook before the request is forwarded; a hook that returns false
+// cuts the connection towards the client once the server has the request.
+type proxy struct {
+	url    string
+	mu     gosync.Mutex
+	marker []byte
+	hook   func() (deliver bool)
+}
+
+func newProxy(t *testing.T, c *central) *proxy {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := servertest.Shared(t).Address()
+	p := &proxy{url: strings.Replace(c.url, server, l.Addr().String(), 1)}
+	t.Cleanup(func() { l.Close() })
+	go func() {
+		for {
+			client, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go p.serve(client, server)
+		}
+	}()
+	return p
+}
+
+// on arms the hook for the next request that holds the marker.
+func (p *proxy) on(marker string, hook func() bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.marker, p.hook = []byte(marker), hook
+}
+
+func (p *proxy) take(data []byte) func() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.hook == nil || !bytes.Contains(data, p.marker) {
+		return nil
+	}
+	h := p.hook
+	p.hook = nil
+	return h
+}
+
+func (p *proxy) serve(client net.Conn, server string) {
+	defer client.Close()
+	up, err := net.Dial("tcp", server)
+	if err != nil {
+		return
+	}
+	defer up.Close()
+	var mute gosync.Mutex
+	muted := false
+	go func() {
+		buf := make([]byte, 64<<10)
+		for {
+			n, err := up.Read(buf)
+			mute.Lock()
+			drop := muted
+			mute.Unlock()
+			if !drop && n > 0 {
+				if _, werr := client.Write(buf[:n]); werr != nil {
+					return
+				}
+			}
+			if drop && n > 0 || err != nil {
+				client.Close()
+				return
+			}
+		}
+	}()
+	buf := make([]byte, 256<<10)
+	for {
+		n, err := client.Read(buf)
+		if n > 0 {
+			data := slices.Clone(buf[:n])
+			if hook := p.take(data); hook != nil && !hook() {
+				mute.Lock()
+				muted = true
+				mute.Unlock()
+			}
+			if _, err := up.Write(data); err != nil {
+				return
+			}
+		}
+		if err != nil {
+			return
+		}
+	}
+}

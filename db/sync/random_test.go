@@ -1,0 +1,90 @@
+package sync_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+
+	"rapport/model"
+)
+
+// TestRandomSchedules runs seeds of three laptops and another program that
+// change the same few records in any order, with lost acknowledgements, and
+// then asks for convergence. Fields that no two sides ever touch must hold the
+// last value that their one writer gave them.
+func TestRandomSchedules(t *testing.T) {
+	for seed := range uint64(4) {
+		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) { randomSchedule(t, seed) })
+	}
+}
+
+func randomSchedule(t *testing.T, seed uint64) {
+	rng := rand.New(rand.NewPCG(seed, 7))
+	c := newCentral(t)
+	p := newProxy(t, c)
+	homes := []*home{newHome(t, "ann", p.url), newHome(t, "bob", p.url), newHome(t, "cid", p.url)}
+	own := []string{"job_title", "department", "salutation"} // one field for each laptop alone
+	var ids []model.ID
+	for i := range 3 {
+		ids = append(ids, homes[0].save(t, "contact", "", map[string]any{"last_name": fmt.Sprint("c", i)}).ID)
+	}
+	for _, h := range homes {
+		h.sync(t)
+	}
+	last := map[string]string{}
+	for step := range 40 {
+		i := rng.IntN(len(homes))
+		h, id := homes[i], ids[rng.IntN(len(ids))]
+		value := fmt.Sprint("v", step)
+		switch rng.IntN(9) {
+		case 0, 1, 2:
+			h.save(t, "contact", id, map[string]any{own[i]: value})
+			last[string(id)+own[i]] = value
+		case 3:
+			h.save(t, "contact", id, map[string]any{"status": value}) // shared, low risk
+		case 4:
+			h.save(t, "contact", id, map[string]any{"do_not_call": step%2 == 0}) // shared, waits
+		case 5:
+			c.exec(t, "UPDATE contact SET source = ? WHERE id = ?", value, id.Bytes())
+			last[string(id)+"source"] = value
+		case 6:
+			p.on("sync_push", func() bool { return false })
+			h.try(t)
+			p.on("", nil)
+		default:
+			h.sync(t)
+		}
+	}
+	p.on("", nil)
+	settleAll(t, homes)
+	converge(t, c, homes...)
+	for key, want := range last {
+		id, field := model.ID(key[:36]), key[36:]
+		for _, h := range homes {
+			if got := h.get(t, "contact", id).Text(field); got != want {
+				t.Errorf("%s of %s on %s = %q, want %q", field, id, h.me, got, want)
+			}
+		}
+	}
+}
+
+// settleAll syncs and takes mine until no conflict is open anywhere.
+func settleAll(t *testing.T, homes []*home) {
+	t.Helper()
+	for range 6 {
+		open := 0
+		for _, h := range homes {
+			h.sync(t)
+			for _, cf := range h.conflicts(t) {
+				open++
+				if err := h.Settle(t.Context(), cf.ID, []model.Settlement{{Take: "mine"}}); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		if open == 0 {
+			return
+		}
+	}
+	t.Error("conflicts keep coming")
+}
