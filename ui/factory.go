@@ -3,10 +3,16 @@ package ui
 import (
 	"rapport/keymap"
 	"rapport/model"
+	"rapport/ui/board"
+	"rapport/ui/conflict"
 	"rapport/ui/detail"
+	"rapport/ui/find"
 	"rapport/ui/form"
 	"rapport/ui/list"
+	"rapport/ui/reports"
 	"rapport/ui/screen"
+	"rapport/ui/start"
+	"rapport/ui/syncer"
 )
 
 // factories says which package makes which screen. A kind that is missing is
@@ -17,6 +23,13 @@ func factories() map[screen.Kind]func(*screen.Env, screen.OpenMsg) screen.Screen
 		screen.Detail:  func(e *screen.Env, m screen.OpenMsg) screen.Screen { return detail.New(e, m) },
 		screen.History: func(e *screen.Env, m screen.OpenMsg) screen.Screen { return detail.NewHistory(e, m) },
 		screen.Form:    func(e *screen.Env, m screen.OpenMsg) screen.Screen { return form.New(e, m) },
+
+		screen.Start:    start.New,
+		screen.Board:    board.New,
+		screen.Reports:  reports.New,
+		screen.Sync:     syncer.New,
+		screen.Conflict: conflict.New,
+		screen.Find:     find.New,
 	}
 }
 
