@@ -168,3 +168,16 @@ func (t *Tx) dropConflicts(ctx context.Context, e *model.Entity, id model.ID) er
 		t.now.UnixMilli(), string(e.Noun), id.Bytes())
 	return err
 }
+
+// Row returns one stored row as the sync sees it, nil if there is none.
+func (d *DB) Row(ctx context.Context, e *model.Entity, id model.ID) (model.Row, error) {
+	rows, err := d.read().QueryContext(ctx, planOf(e).byID, id.Bytes())
+	if err != nil {
+		return nil, mapError("read row", err)
+	}
+	defer rows.Close()
+	if !rows.Next() {
+		return nil, mapError("read row", rows.Err())
+	}
+	return scanRow(e, rows)
+}

@@ -1,0 +1,171 @@
+// Command screenshots takes the pictures of the README from the real program on
+// a demo workspace: go run ./screenshots
+//
+// It builds the program, makes the demo workspace in a temporary folder, drives
+// the program in a terminal of its own and writes one PNG a picture into its
+// own folder. The conflict in one of the pictures comes about as in a company:
+// an unsent edit here meets a changed row from the feed.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"image/png"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"time"
+
+	"rapport/db/sqlite"
+	"rapport/model"
+	"rapport/screenshots/term"
+)
+
+func main() {
+	out := flag.String("out", "screenshots", "folder for the pictures")
+	size := flag.Float64("size", 15, "height of the letters, pixels")
+	seed := flag.String("seed", "7", "seed of the sample data")
+	flag.Parse()
+	if err := run(*out, *size, *seed); err != nil {
+		fmt.Fprintln(os.Stderr, "screenshots:", err)
+		os.Exit(1)
+	}
+}
+
+// shot is one picture: the keys that lead to it and a text that shows that the
+// program is there.
+type shot struct {
+	name          string
+	width, height int
+	dark          bool
+	steps         []step
+}
+
+// step presses keys, or types text, and waits for what then appears.
+type step struct {
+	keys []string
+	text string
+	wait string
+}
+
+var shots = []shot{
+	{"start", 110, 32, true, []step{{wait: "Contacts"}}},
+	{"contacts", 110, 32, true, []step{{wait: "Contacts"}, {keys: []string{"2"}, wait: "Organization"}, {keys: []string{"down", "down", "down"}}}},
+	{"board", 120, 34, true, []step{{wait: "Contacts"}, {keys: []string{"5"}, wait: "Prospecting"}, {keys: []string{"right", "down"}}}},
+	{"detail", 110, 34, true, []step{{wait: "Contacts"}, {keys: []string{"4"}, wait: "Stage"}, {keys: []string{"enter"}, wait: "Timeline"}}},
+	{"conflict", 110, 30, true, []step{{wait: "Contacts"}, {keys: []string{"8"}, wait: "onflict"}, {keys: []string{"enter"}, wait: "heirs"}}},
+	{"report", 110, 34, true, []step{{wait: "Contacts"}, {keys: []string{"7"}, wait: "Pipeline"}, {keys: []string{"right"}, wait: "Won"}}},
+	{"search", 110, 32, true, []step{{wait: "Contacts"}, {keys: []string{"ctrl+k"}}, {text: "ma", wait: "Contact"}}},
+	{"light", 110, 32, false, []step{{wait: "Contacts"}, {keys: []string{"2"}, wait: "Organization"}, {keys: []string{"down", "down"}}}},
+	{"small", 60, 20, true, []step{{wait: "Start"}, {keys: []string{"2"}}}},
+}
+
+func run(out string, size float64, seed string) error {
+	dir, err := os.MkdirTemp("", "rapport-shots-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	program, home := filepath.Join(dir, "rapport"), filepath.Join(dir, "home")
+	if err := command("go", "build", "-o", program, "."); err != nil {
+		return err
+	}
+	if err := command(program, "demo", "--home", home, "--seed", seed, "--no-ui", "--quiet"); err != nil {
+		return err
+	}
+	if err := makeConflict(context.Background(), home); err != nil {
+		return fmt.Errorf("make a conflict: %w", err)
+	}
+	pencil, err := term.NewPencil(size)
+	if err != nil {
+		return err
+	}
+	for _, s := range shots {
+		if err := take(s, program, home, pencil, filepath.Join(out, s.name+".png")); err != nil {
+			return fmt.Errorf("%s: %w", s.name, err)
+		}
+		fmt.Println(filepath.Join(out, s.name+".png"))
+	}
+	return nil
+}
+
+func command(name string, args ...string) error {
+	cmd := exec.Command(name, args...)
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	cmd.Stderr = os.Stderr
+	return cmd.Run()
+}
+
+// take drives the program to one picture and writes it.
+func take(s shot, program, home string, pencil *term.Pencil, path string) error {
+	cmd := exec.Command(program, "--home", home)
+	t, err := term.Start(cmd, s.width, s.height, s.dark)
+	if err != nil {
+		return err
+	}
+	defer t.Close()
+	for _, st := range s.steps {
+		if err := t.Press(st.keys...); err != nil {
+			return err
+		}
+		if err := t.Type(st.text); err != nil {
+			return err
+		}
+		if st.wait != "" {
+			if err := t.Wait(st.wait, 20*time.Second); err != nil {
+				return err
+			}
+		}
+		t.Settle(300 * time.Millisecond)
+	}
+	f, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if err := png.Encode(f, pencil.Draw(t)); err != nil {
+		return err
+	}
+	return f.Close()
+}
+
+// makeConflict edits the amount and the close date of a deal here and lets the
+// feed bring a colleague's values for the same fields.
+func makeConflict(ctx context.Context, home string) error {
+	db, err := sqlite.Open(ctx, filepath.Join(home, sqlite.FileName), sqlite.Options{Settings: model.Settings{Home: home, Me: "you", Currency: "EUR"}})
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	page, err := db.List(ctx, model.Query{Noun: "deal", Filter: []model.Condition{{Field: "stage", Op: model.Equal, Value: "Negotiation"}}, Limit: 1})
+	if err != nil {
+		return err
+	}
+	if len(page.Items) == 0 {
+		return model.Errorf(model.NotFound, "the demo has no deal in negotiation")
+	}
+	r := page.Items[0]
+	amount, _ := r.Money("amount")
+	mine, theirs := amount, amount
+	mine.Minor += 250_000
+	theirs.Minor -= 400_000
+	now := time.Now()
+	if _, err := db.Save(ctx, model.Edit{Noun: "deal", ID: r.ID, Set: map[string]any{
+		"amount": mine, "close_date": now.AddDate(0, 0, 10).Format("2006-01-02"), "next_step": "send the revised offer"}}); err != nil {
+		return err
+	}
+	e := model.EntityOf("deal")
+	row, err := db.Row(ctx, e, r.ID)
+	if err != nil {
+		return err
+	}
+	model.SetFieldValue(e, e.Field("amount"), row, theirs)
+	model.SetFieldValue(e, e.Field("close_date"), row, now.AddDate(0, 0, 24).Format("2006-01-02"))
+	model.SetFieldValue(e, e.Field("next_step"), row, r.Values["next_step"])
+	row.Set(e, model.ColumnVersion, r.RowVersion+1)
+	row.Set(e, model.ColumnUpdatedBy, "maria.keller")
+	row.Set(e, model.ColumnUpdatedAt, now.Add(-40*time.Minute).UnixMilli())
+	_, err = db.Apply(ctx, &model.FeedPage{Rows: map[model.Noun][]model.Row{"deal": {row}}}, model.Position{})
+	return err
+}
