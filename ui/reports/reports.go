@@ -8,7 +8,6 @@ package reports
 
 import (
 	"context"
-	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -190,40 +189,18 @@ func (s *Screen) export() tea.Cmd {
 			if strings.TrimSpace(path) == "" {
 				return screen.Notice("The report needs the name of a file.")
 			}
-			return s.saving.Load(func(context.Context) (any, error) { return path, save(r, path) })
+			return s.saving.Load(func(context.Context) (any, error) { return save(r, path) })
 		}}
 	return func() tea.Msg { return ask }
 }
 
-// save writes a report to a new file. An existing file is never replaced.
-func save(r model.Report, path string) (err error) {
-	if rest, ok := strings.CutPrefix(path, "~"+string(filepath.Separator)); ok {
-		home, err := os.UserHomeDir()
-		if err != nil {
-			return model.Errorf(model.NotFound, "there is no home folder for %s", path).Because(err)
-		}
-		path = filepath.Join(home, rest)
-	}
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		if os.IsExist(err) {
-			return model.Errorf(model.Invalid, "%s is there already", path).WithHint("choose another name")
-		}
-		return model.Errorf(model.Invalid, "%s cannot be written", path).Because(err)
-	}
-	defer func() {
-		if e := f.Close(); err == nil && e != nil {
-			err = model.Errorf(model.Other, "%s could not be written", path).Because(e)
-		}
-	}()
+// save writes a report to a new file and returns its path.
+func save(r model.Report, path string) (string, error) {
 	write := r.WriteCSV
-	if ext := strings.ToLower(filepath.Ext(path)); ext == ".html" || ext == ".htm" {
+	if ext := strings.ToLower(filepath.Ext(strings.TrimSpace(path))); ext == ".html" || ext == ".htm" {
 		write = r.WriteHTML
 	}
-	if err := write(f); err != nil {
-		return model.Errorf(model.Other, "%s could not be written", path).Because(err)
-	}
-	return nil
+	return screen.WriteNew(path, write)
 }
 
 // SetSize gives the page its rectangle.
