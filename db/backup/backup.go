@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"fmt"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -66,10 +67,9 @@ func (b *Backuper) store(req model.BackupRequest) (Store, error) {
 // entry is one backup in a store, as far as a list tells.
 type entry struct {
 	place
-	info      model.BackupInfo
-	manifest  string // its object's name within the backup
-	hash      string // that it must have
-	encrypted bool
+	info     model.BackupInfo
+	manifest string // its object's name within the backup
+	hash     string // that it must have
 }
 
 // entries lists the backups of a store, newest first. A folder without a
@@ -87,7 +87,7 @@ func entries(ctx context.Context, s Store) ([]entry, error) {
 		p, name, ok := placeOf(o.Key)
 		if ok && (name == manifestName || name == manifestName+suffix) {
 			e := entry{place: p, manifest: name}
-			e.read(ctx, s)
+			_ = e.read(ctx, s) // the entry tells what is wrong
 			out = append(out, e)
 		}
 	}
@@ -97,25 +97,37 @@ func entries(ctx context.Context, s Store) ([]entry, error) {
 	return out, nil
 }
 
-// read fills the entry from the summary, which must fit the manifest.
-func (e *entry) read(ctx context.Context, s Store) {
+// read fills the entry from the summary, which must fit the manifest. What is
+// wrong is the entry's Problem; the error is its cause.
+func (e *entry) read(ctx context.Context, s Store) error {
 	e.info = model.BackupInfo{ID: string(e.id), Kind: e.kind, At: e.at(), Path: strings.TrimSuffix(s.String(), "/") + "/" + strings.TrimSuffix(e.prefix, "/")}
 	var sum summary
 	data, err := readAll(ctx, s, e.prefix+summaryName)
-	if err != nil || json.Unmarshal(data, &sum) != nil || sum.ID != e.id {
-		e.info.Problem = summaryName + " is damaged"
-		return
+	if err == nil {
+		err = json.Unmarshal(data, &sum)
 	}
-	e.hash, e.encrypted = sum.Manifest, sum.Encrypted
-	if data, err = readAll(ctx, s, e.prefix+e.manifest); err != nil || hashOf(data) != sum.Manifest {
+	if err == nil && sum.ID != e.id {
+		err = fmt.Errorf("it is that of %s", sum.ID)
+	}
+	if err != nil {
+		e.info.Problem = summaryName + " is damaged"
+		return err
+	}
+	e.hash = sum.Manifest
+	data, err = readAll(ctx, s, e.prefix+e.manifest)
+	if err == nil && hashOf(data) != sum.Manifest {
+		err = fmt.Errorf("its hash is %s, want %s", hashOf(data), sum.Manifest)
+	}
+	if err != nil {
 		e.info.Problem = e.manifest + " is damaged"
-		return
+		return err
 	}
 	if err := checkFormat("this backup", sum.Format); err != nil {
-		e.info.Problem = err.(*model.Error).Msg
-		return
+		e.info.Problem = messageOf(err)
+		return err
 	}
 	e.info.At, e.info.Rows, e.info.Bytes, e.info.Verified, e.info.Problem = sum.At, sum.Rows, sum.Bytes, sum.Verified, sum.Problem
+	return nil
 }
 
 // ListBackups lists the backups of a store, newest first, with what was found

@@ -113,7 +113,10 @@ func (w *writer) run(ctx context.Context, db *sqlite.DB, now func() time.Time) (
 		return info, err
 	}
 	e := entry{place: w.place, manifest: manifestName + w.keys.suffix()}
-	e.read(ctx, w.store)
+	if err := e.read(ctx, w.store); err != nil {
+		return e.info, model.Errorf(model.Corrupt, "the backup %s cannot be read back: %s", w.place.id.Short(), e.info.Problem).
+			WithHint("check the place of the backups, then make another one").Because(err)
+	}
 	if !w.m.Verify.OK {
 		return e.info, model.Errorf(model.Corrupt, "the backup %s differs from the workspace: %s", w.place.id.Short(), w.m.Verify.Problem).
 			WithHint("check the disk and the memory of this computer, then make another backup")

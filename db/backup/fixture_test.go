@@ -74,9 +74,9 @@ func (h *home) close() {
 // strange are texts that archives get wrong.
 var strange = []string{"", " ", "Müller & Söhne", "\"quoted\" \\ back", "line\nfeed\r\ttab", "nul\x00byte", "not utf-8 \xff\xfe", "\u2028 \U0001f4a9", "[1,2]", "null", "\x7f\x1b[31m", `{"b64":"AA=="}`}
 
-// fill puts n rows with every sort of value into each table, in one
-// transaction.
-func (h *home) fill(n int) {
+// fill puts n rows with every sort of value into the tables named, all if none
+// is, in one transaction.
+func (h *home) fill(n int, only ...string) {
 	h.t.Helper()
 	tables, err := h.db.Tables(h.t.Context())
 	if err != nil {
@@ -88,7 +88,7 @@ func (h *home) fill(n int) {
 	}
 	defer tx.Rollback()
 	for _, t := range tables {
-		if t.Name == "state" {
+		if t.Name == "state" || len(only) > 0 && !slices.Contains(only, t.Name) {
 			continue
 		}
 		e := model.EntityOf(model.Noun(t.Name))
