@@ -12,22 +12,28 @@ import (
 // Board returns a pipeline's stages with their first deals, counts and sums.
 // An empty id means the default pipeline.
 func (d *DB) Board(ctx context.Context, pipeline model.ID, perColumn int) (model.Board, error) {
-	if pipeline == "" {
-		var b []byte
-		err := d.read().QueryRowContext(ctx, "SELECT id\nFROM pipeline\nWHERE deleted_at IS NULL\nORDER BY is_default DESC, id\nLIMIT 1").Scan(&b)
-		if notNoRows(err) != nil {
-			return model.Board{}, mapError("board", err)
-		}
-		if pipeline = model.IDFromBytes(b); pipeline == "" {
-			return model.Board{}, model.Errorf(model.NotFound, "there is no pipeline yet")
-		}
-	}
-	p, err := d.Get(ctx, "pipeline", pipeline)
+	p, err := d.pipeline(ctx, pipeline)
 	if err != nil {
 		return model.Board{}, err
 	}
 	columns, err := d.columns(ctx, p, "", perColumn)
 	return model.Board{Pipeline: p, Columns: columns}, mapError("board", err)
+}
+
+// pipeline returns a pipeline with its stages; an empty id means the default
+// one. Error: NotFound.
+func (d *DB) pipeline(ctx context.Context, id model.ID) (*model.Record, error) {
+	if id == "" {
+		var b []byte
+		err := d.read().QueryRowContext(ctx, "SELECT id\nFROM pipeline\nWHERE deleted_at IS NULL\nORDER BY is_default DESC, id\nLIMIT 1").Scan(&b)
+		if notNoRows(err) != nil {
+			return nil, mapError("board", err)
+		}
+		if id = model.IDFromBytes(b); id == "" {
+			return nil, model.Errorf(model.NotFound, "there is no pipeline yet")
+		}
+	}
+	return d.Get(ctx, "pipeline", id)
 }
 
 // columns returns the columns of a board, of one owner's deals only if one is
@@ -138,14 +144,14 @@ func (d *DB) overview(ctx context.Context, now time.Time) (o model.Overview, err
 	if o.Upcoming, err = d.records(ctx, activity, open+">= ?\nORDER BY t.due_at, t.id\nLIMIT ?", []any{me.Bytes(), end, overviewUpcoming}, true); err != nil {
 		return o, err
 	}
-	b, err := d.Board(ctx, "", 0)
+	p, err := d.pipeline(ctx, "")
 	if model.KindOf(err) == model.NotFound {
 		return o, nil
 	}
 	if err != nil {
 		return o, err
 	}
-	if o.Pipeline, err = d.columns(ctx, b.Pipeline, me, 0); err != nil {
+	if o.Pipeline, err = d.columns(ctx, p, me, 0); err != nil {
 		return o, err
 	}
 	deal := model.EntityOf("deal")

@@ -10,6 +10,9 @@ import (
 	"rapport/model"
 )
 
+// living is the condition of a list that asks for nothing else.
+const living = "t.deleted_at IS NULL"
+
 // listing is a query that was read: its condition and its order.
 type listing struct {
 	e     *model.Entity
@@ -93,8 +96,12 @@ func (d *DB) Count(ctx context.Context, q model.Query) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
+	query := "SELECT count(*)\nFROM " + quote(string(l.e.Noun)) + " AS t\nWHERE " + l.where
+	if l.where == living {
+		query = countLiving(l.e)
+	}
 	var n int64
-	err = d.read().QueryRowContext(ctx, "SELECT count(*)\nFROM "+quote(string(l.e.Noun))+" AS t\nWHERE "+l.where, l.args...).Scan(&n)
+	err = d.read().QueryRowContext(ctx, query, l.args...).Scan(&n)
 	return n, mapError("count "+string(l.e.Noun), err)
 }
 
@@ -110,7 +117,7 @@ func (d *DB) listing(ctx context.Context, q model.Query) (*listing, error) {
 	case q.Bin:
 		w.add("t.deleted_at IS NOT NULL")
 	case !slices.ContainsFunc(q.Filter, func(c model.Condition) bool { return c.Field == "deleted" }):
-		w.add("t.deleted_at IS NULL")
+		w.add(living)
 	}
 	for _, c := range q.Filter {
 		if err := w.condition(c); err != nil {

@@ -25,7 +25,7 @@ func (t *Tx) record(e *model.Entity, id model.ID) (*model.Record, error) {
 		return nil, err
 	}
 	r := model.RecordOf(e, row)
-	return r, t.db.fill(context.Background(), t, e, []*model.Record{r}, false)
+	return r, t.db.fill(context.Background(), prepared{t}, e, []*model.Record{r}, false)
 }
 
 // Get returns a record with its parts and the names of its links, also one

@@ -135,9 +135,8 @@ func (t *Tx) edit(e *model.Entity, old, new model.Row) error {
 
 // settled tells whether no conflict of a row waits for a person.
 func (t *Tx) settled(e *model.Entity, id model.ID) (bool, error) {
-	var n int
-	err := t.QueryRow("SELECT count(*) FROM sync_conflict WHERE tbl = ? AND row_id = ? AND settled_at IS NULL", string(e.Noun), id.Bytes()).Scan(&n)
-	return n == 0, err
+	open, err := t.one([]any{new(any)}, "SELECT NULL\nFROM sync_conflict\nWHERE tbl = ? AND row_id = ? AND settled_at IS NULL", string(e.Noun), id.Bytes())
+	return !open, err
 }
 
 // text is nil for an empty string.

@@ -63,7 +63,7 @@ func (t *Tx) lookup(e *model.Entity, name string, ed model.Edit) (model.ID, erro
 		return id, nil
 	}
 	ctx := context.Background()
-	ids, err := t.db.named(ctx, t, e.Noun, name)
+	ids, err := t.db.named(ctx, prepared{t}, e.Noun, name)
 	if err != nil {
 		return "", err
 	}
@@ -121,7 +121,7 @@ func (t *Tx) me() (model.Ref, error) {
 		return ref, nil
 	}
 	e := model.EntityOf("user")
-	ids, err := t.db.matching(context.Background(), t, e, "login COLLATE NOCASE = ?", login)
+	ids, err := t.db.matching(context.Background(), prepared{t}, e, "login COLLATE NOCASE = ?", login)
 	if err != nil {
 		return ref, err
 	}
@@ -152,7 +152,7 @@ func (t *Tx) stageNamed(pipeline model.ID, name string, ed model.Edit) (model.ID
 		return id, nil
 	}
 	e, ctx := model.EntityOf("stage"), context.Background()
-	ids, err := t.db.matching(ctx, t, e, "pipeline_id = ? AND title_key = ?", pipeline.Bytes(), model.Fold(name))
+	ids, err := t.db.matching(ctx, prepared{t}, e, "pipeline_id = ? AND title_key = ?", pipeline.Bytes(), model.Fold(name))
 	if err != nil {
 		return "", err
 	}
@@ -163,7 +163,7 @@ func (t *Tx) stageNamed(pipeline model.ID, name string, ed model.Edit) (model.ID
 		if err != nil {
 			return "", err
 		}
-		if ids, err = t.db.matching(ctx, t, e, "pipeline_id = ? AND title_key = ?", pipeline.Bytes(), model.Fold(name)); err != nil {
+		if ids, err = t.db.matching(ctx, prepared{t}, e, "pipeline_id = ? AND title_key = ?", pipeline.Bytes(), model.Fold(name)); err != nil {
 			return "", err
 		}
 	}
@@ -184,8 +184,7 @@ func (t *Tx) defaultPipeline() (model.ID, error) {
 		return id, nil
 	}
 	var b []byte
-	err := t.QueryRow("SELECT id\nFROM pipeline\nWHERE deleted_at IS NULL\nORDER BY is_default DESC, id\nLIMIT 1").Scan(&b)
-	if notNoRows(err) != nil {
+	if _, err := t.one([]any{&b}, "SELECT id\nFROM pipeline\nWHERE deleted_at IS NULL\nORDER BY is_default DESC, id\nLIMIT 1"); err != nil {
 		return "", err
 	}
 	if b == nil {

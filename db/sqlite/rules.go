@@ -83,11 +83,11 @@ func (s *saving) placeDeal() error {
 		v["pipeline"] = model.Ref{Noun: "pipeline", ID: id}
 	}
 	var b []byte
-	err := s.t.QueryRow(`SELECT id FROM stage
+	_, err := s.t.one([]any{&b}, `SELECT id FROM stage
 WHERE pipeline_id = ? AND deleted_at IS NULL
 ORDER BY title_key = ? DESC, kind = 'open' DESC, position, id
-LIMIT 1`, pipeline.Bytes(), model.Fold(s.rec.Ref("stage").Name)).Scan(&b)
-	if notNoRows(err) != nil {
+LIMIT 1`, pipeline.Bytes(), model.Fold(s.rec.Ref("stage").Name))
+	if err != nil {
 		return err
 	}
 	if b == nil {

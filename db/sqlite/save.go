@@ -239,7 +239,7 @@ func (s *saving) load(id model.ID) error {
 		return err
 	}
 	old := model.RecordOf(s.e, row)
-	if err := s.t.db.fill(context.Background(), s.t, s.e, []*model.Record{old}, false); err != nil {
+	if err := s.t.db.fill(context.Background(), prepared{s.t}, s.e, []*model.Record{old}, false); err != nil {
 		return err
 	}
 	rec := *old

@@ -69,13 +69,14 @@ func tableDDL(e *model.Entity) string {
 }
 
 // questions are the indexes that one screen asks for: the board's columns by
-// close date and a person's open tasks by due date.
+// close date and their sums, and a person's open tasks by due date.
 var questions = []struct {
 	table model.Noun
 	name  string
 	on    string
 }{
 	{"deal", "board", "stage_id, close_date, id"},
+	{"deal", "sums", "stage_id, amount_currency, amount_minor, probability"},
 	{"deal", "mine", "owner_id, stage_id, stage_entered_at"},
 	{"activity", "mine", "owner_id, status, due_at"},
 }
@@ -91,6 +92,7 @@ func indexes(e *model.Entity) []index {
 	if e.Name != nil {
 		add(columnSortKey, "sort_key, id", live)
 		add(columnTitleKey, "title_key", live)
+		add("bin", model.ColumnDeletedAt, "deleted_at IS NOT NULL") // what is not living is few: see countLiving
 	}
 	for _, c := range e.Columns() {
 		switch f := c.Field; {

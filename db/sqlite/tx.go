@@ -95,6 +95,28 @@ func (t *Tx) query(query string, args ...any) (*sql.Rows, error) {
 	return s.Query(args...)
 }
 
+// one runs a prepared query for one row; found is false if there is none.
+func (t *Tx) one(dest []any, query string, args ...any) (found bool, err error) {
+	rows, err := t.query(query, args...)
+	if err != nil {
+		return false, err
+	}
+	defer rows.Close()
+	if !rows.Next() {
+		return false, rows.Err()
+	}
+	return true, rows.Scan(dest...)
+}
+
+// prepared reads by statements that stay prepared. A query must be read to its
+// end before the same one is run again.
+type prepared struct{ *Tx }
+
+// QueryContext runs a prepared query. The transaction's own context ends it.
+func (p prepared) QueryContext(_ context.Context, query string, args ...any) (*sql.Rows, error) {
+	return p.query(query, args...)
+}
+
 func (t *Tx) closeStatements() {
 	for _, s := range t.statements {
 		s.Close()
