@@ -55,7 +55,7 @@ var tabs = [...]tab{
 	{keymap.GoOrgs, screen.OpenMsg{Kind: screen.List, Noun: "organization"}, "Organizations", "Orgs"},
 	{keymap.GoDeals, screen.OpenMsg{Kind: screen.List, Noun: "deal"}, "Deals", "Deals"},
 	{keymap.GoBoard, screen.OpenMsg{Kind: screen.Board}, "Board", "Board"},
-	{keymap.GoTasks, openActivities, "Activities", "Acts"},
+	{keymap.GoTasks, openActivities, "Activities", "Tasks"},
 	{keymap.GoReports, screen.OpenMsg{Kind: screen.Reports}, "Reports", "Reports"},
 	{keymap.GoSync, screen.OpenMsg{Kind: screen.Sync}, "Sync", "Sync"},
 	{keymap.GoAdmin, screen.OpenMsg{Kind: screen.Admin}, "Admin", "Admin"},

@@ -56,7 +56,7 @@ func (r *Root) wheel(m tea.MouseWheelMsg) tea.Cmd {
 // the digit that precedes each name.
 func (r *Root) tabAt(x int) int {
 	line := ansi.Strip(r.headLine())
-	at := ansi.StringWidth(" Rapport ")
+	at := 0
 	found := -1
 	for i := range tabs {
 		mark := " " + strconv.Itoa(i+1)

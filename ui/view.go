@@ -75,45 +75,43 @@ func width(box string) int {
 }
 
 // headLine is the program, the tabs and where in the active one the person is.
+// Where there is no room the program's name goes first, then the long names of
+// the tabs.
 func (r *Root) headLine() string {
 	th := r.env.Theme
-	trail := ""
-	if st := r.stacks[r.tab]; len(st) > 1 {
-		trail = model.Visible(r.top().Title())
-	}
 	for level := 0; ; level++ {
-		used := ansi.StringWidth(" Rapport ")
-		parts := []string{th.Bar.Bold(true).Render(" Rapport ")}
+		used := 0
+		var parts []string
+		put := func(st lipgloss.Style, s string) {
+			used += ansi.StringWidth(s)
+			parts = append(parts, st.Render(s))
+		}
+		if level == 0 {
+			put(th.Bar.Bold(true), " Rapport ")
+		}
 		for i, t := range tabs {
 			name := [...]string{t.name, t.short, ""}[level]
+			st := th.BarMuted
 			if i == r.tab {
-				name = t.name
+				st = th.Selected
+				if level == 2 {
+					name = t.short
+				}
 			}
-			label := " " + strconv.Itoa(i+1)
-			if name != "" {
-				label += " " + name
+			label := strings.TrimRight(" "+strconv.Itoa(i+1)+" "+name, " ") + " "
+			if level == 1 && i != r.tab {
+				label = strings.TrimSuffix(label, " ")
 			}
-			label += " "
-			used += ansi.StringWidth(label)
-			if i == r.tab {
-				parts = append(parts, th.Selected.Render(label))
-			} else {
-				parts = append(parts, th.BarMuted.Render(label))
-			}
+			put(st, label)
 		}
-		room := r.w - used
-		need := 0
-		if trail != "" {
-			need = min(ansi.StringWidth(trail), 24) + 3
-		}
-		if room < need && level < 2 {
+		if used > r.w && level < 2 {
 			continue
 		}
-		end := ""
-		if trail != "" && room > 6 {
-			end = " › " + ansi.Truncate(trail, room-4, "…")
+		trail := ""
+		if st := r.stacks[r.tab]; len(st) > 1 && r.w-used > 12 {
+			trail = " › " + ansi.Truncate(model.Visible(r.top().Title()), r.w-used-4, "…")
 		}
-		return strings.Join(parts, "") + th.Bar.Render(draw.Fit(end, max(0, room)))
+		return strings.Join(parts, "") + th.Bar.Render(draw.Fit(trail, max(0, r.w-used)))
 	}
 }
 

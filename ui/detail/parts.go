@@ -170,11 +170,10 @@ func (d *Detail) event(ev model.Event) item {
 		}
 		return it
 	}
-	if it.text == "" || len(ev.Changes) > 0 {
-		it.text = changesText(d.entity, ev.Changes, d.env.Now)
-	}
-	if it.text == "" {
-		it.text = ev.Title
+	if ev.Kind == "add" {
+		it.text = "added"
+	} else if s := changesText(d.entity, ev.Changes, d.env.Now); s != "" {
+		it.text = s
 	}
 	it.copy = it.text
 	if ev.Conflict {

@@ -57,7 +57,7 @@ func (d *Detail) heading() string {
 	}
 	right = ansi.Truncate(right, d.w/2, "…")
 	room := max(0, d.w-ansi.StringWidth(right)-3)
-	return " " + th.Strong.Render(widget.Fit(rec.Title(), room)) + " " + st.Render(right) + " "
+	return "  " + th.Strong.Render(widget.Fit(rec.Title(), max(0, room-1))) + " " + st.Render(right) + " "
 }
 
 // column draws some of the parts below each other, scrolled so that the cursor

@@ -208,14 +208,15 @@ func (q *QuickLog) View(w, h int) string {
 		if focus {
 			x, _ := f.in.Cursor()
 			q.cursor = tea.NewCursor(2+labels+x, len(lines))
-			if hint := q.hint(f); hint != "" {
-				lines = append(lines, strings.Repeat(" ", labels)+th.Muted.Render(widget.Fit(hint, inner-labels)))
-			}
 		}
 	}
+	// One line is kept for what there is to say, so that the box stays as high
+	// as it is.
+	say := strings.Repeat(" ", labels) + th.Muted.Render(widget.Fit(q.hint(&q.fields[q.at]), inner-labels))
 	if q.msg != "" {
-		lines = append(lines, th.Danger.Render(widget.Fit("× "+q.msg, inner)))
+		say = th.Danger.Render(widget.Fit("× "+q.msg, inner))
 	}
+	lines = append(lines, say)
 	title := map[string]string{"call": "Log a call", "note": "Write a note", "task": "Add a task"}[q.kind]
 	save := "enter"
 	if q.fields[q.at].in.Multi {

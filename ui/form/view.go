@@ -114,7 +114,7 @@ func (f *Form) line(l line) (out []string, cx, cy int) {
 	if l.indent {
 		label = "  " + label
 	}
-	if len(l.slots) > 0 && l.slots[0].of.Required {
+	if s := l.slots[0]; s.part == nil && s.of.Required {
 		label += " *"
 	}
 	st := f.env.Theme.Muted

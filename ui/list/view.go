@@ -49,7 +49,7 @@ func (l *List) infoLine() string {
 	if n := l.table.Marked(); n > 0 {
 		parts = append(parts, th.Marked.Render("✓ "+draw.Count(int64(n))+" selected"))
 	}
-	return draw.Fit(" "+strings.Join(parts, "  "), l.w)
+	return draw.Fit("   "+strings.Join(parts, "  "), l.w)
 }
 
 func (l *List) counts() string {

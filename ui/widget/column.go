@@ -52,7 +52,7 @@ func named(f *model.Field) bool {
 }
 
 func columnOf(f *model.Field) Column {
-	c := Column{Label: f.Label, Field: f, Right: RightAligned(f), Min: 10, Max: 32}
+	c := Column{Label: f.Label, Field: f, Right: RightAligned(f), Min: 12, Max: 32}
 	switch f.Type {
 	case model.Bool:
 		c.Min, c.Max = 4, 8
@@ -66,8 +66,8 @@ func columnOf(f *model.Field) Column {
 		c.Min, c.Max = 12, 18
 	case model.Choice:
 		c.Min, c.Max = 6, 12
-	case model.Link:
-		c.Min, c.Max = 10, 28
+	case model.Link, model.List:
+		c.Min, c.Max = 16, 30
 	}
 	return c
 }
