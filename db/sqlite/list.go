@@ -363,8 +363,8 @@ func (d *DB) stretch(ctx context.Context, l *listing, at *cursor, inclusive, rev
 	return out, nil
 }
 
-// readPart reads from the stretch of values or from that of NULLs.
-func (d *DB) readPart(ctx context.Context, l *listing, out *stretch, null bool, from *cursor, inclusive, reverse bool, limit int) error {
+// partQuery is the query of the stretch of values or of that of NULLs.
+func partQuery(l *listing, null bool, from *cursor, inclusive, reverse bool, limit int) (string, []any) {
 	where, args, terms := l.where, slices.Clone(l.args), l.terms
 	switch first := l.terms[0]; {
 	case null:
@@ -393,6 +393,12 @@ func (d *DB) readPart(ctx context.Context, l *listing, out *stretch, null bool, 
 	if limit > 0 {
 		query, args = query+"\nLIMIT ?", append(args, limit)
 	}
+	return query, args
+}
+
+// readPart reads from the stretch of values or from that of NULLs.
+func (d *DB) readPart(ctx context.Context, l *listing, out *stretch, null bool, from *cursor, inclusive, reverse bool, limit int) error {
+	query, args := partQuery(l, null, from, inclusive, reverse, limit)
 	rows, err := d.read().QueryContext(ctx, query, args...)
 	if err != nil {
 		return err

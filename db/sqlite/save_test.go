@@ -2,7 +2,10 @@ package sqlite
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
+	"os"
+	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
@@ -445,5 +448,51 @@ func TestRefusals(t *testing.T) {
 	}
 	if id, err := d.Find(ctx, "organization", " b "); err != nil || id != b.ID {
 		t.Errorf("find by name: %v %v", id, err)
+	}
+}
+
+// TestNaughtyStrings stores each string of the public list of naughty strings
+// as a contact's notes and as an organization's name.
+func TestNaughtyStrings(t *testing.T) {
+	folder := os.Getenv("RAPPORT_TESTDATA")
+	if folder == "" {
+		t.Skip("RAPPORT_TESTDATA does not name the folder of test data")
+	}
+	data, err := os.ReadFile(filepath.Join(folder, "naughty-strings", "blns.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var list []string
+	if err := json.Unmarshal(data, &list); err != nil {
+		t.Fatal(err)
+	}
+	d, _ := testDB(t)
+	var edits []model.Edit
+	var want []string
+	for _, s := range list {
+		if strings.TrimSpace(s) == "" {
+			continue
+		}
+		want = append(want, s)
+		edits = append(edits, model.Edit{Noun: "contact", Set: map[string]any{"last_name": "x", "notes": s}},
+			model.Edit{Noun: "organization", Set: map[string]any{"name": s}})
+	}
+	saved := must(d.SaveAll(ctx, edits, false))(t)
+	for i, s := range want {
+		for j, field := range []string{"notes", "name"} {
+			one := saved[2*i+j]
+			if one.Err != nil {
+				if len([]rune(s)) <= 255 || field == "notes" {
+					t.Errorf("%q: %v", s, one.Err)
+				}
+				continue
+			}
+			if got := must(d.Get(ctx, edits[2*i+j].Noun, one.ID))(t).Text(field); got != s {
+				t.Errorf("%s %q came back as %q", field, s, got)
+			}
+		}
+	}
+	if len(want) < 400 {
+		t.Errorf("only %d strings", len(want))
 	}
 }
