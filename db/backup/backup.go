@@ -21,8 +21,9 @@ type Options struct {
 	// DB returns the workspace's open cache. It is needed for making
 	// backups; a restore into a home that nobody has opened needs none.
 	DB func() *sqlite.DB
-	// Exclusive closes the cache, calls swap, and opens the cache again
-	// whatever swap returned. nil where the cache is not open.
+	// Exclusive takes the sync lock, closes the cache, calls swap, and opens
+	// the cache again whatever swap returned. nil where the cache is not
+	// open.
 	Exclusive func(ctx context.Context, swap func() error) error
 	Now       func() time.Time
 	IDs       *model.IDSource

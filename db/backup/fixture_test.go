@@ -38,7 +38,12 @@ func newHome(t *testing.T) *home {
 	h.open()
 	t.Cleanup(func() { h.close() })
 	h.Backuper = New(Options{Home: h.dir, Now: func() time.Time { return h.now }, DB: func() *sqlite.DB { return h.db },
-		Exclusive: func(_ context.Context, swap func() error) error {
+		Exclusive: func(ctx context.Context, swap func() error) error {
+			release, err := h.db.Lock(ctx)
+			if err != nil {
+				return err
+			}
+			defer release()
 			h.close()
 			defer h.open()
 			return swap()

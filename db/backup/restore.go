@@ -63,16 +63,14 @@ func (b *Backuper) RestoreBackup(ctx context.Context, req model.BackupRequest, n
 	if err := b.build(ctx, file, s, e.place, k, m, n); err != nil {
 		return e.info, "", err
 	}
-	swap := func() error {
+	exclusive := b.o.Exclusive
+	if exclusive == nil {
+		exclusive = b.locked
+	}
+	if err := exclusive(ctx, func() (err error) {
 		safetyCopy, err = b.swap(ctx, file)
 		return err
-	}
-	if b.o.Exclusive != nil {
-		err = b.o.Exclusive(ctx, swap)
-	} else {
-		err = swap()
-	}
-	if err != nil {
+	}); err != nil {
 		return e.info, safetyCopy, cannotRestore(b.o.Home, err)
 	}
 	if err := b.restoreSettings(m.Settings); err != nil {
@@ -173,14 +171,19 @@ func hashTable(ctx context.Context, tx *sql.Tx, t sqlite.Table) (rows int64, has
 	}
 }
 
+// locked calls swap while no sync of a home that is not open can run.
+func (b *Backuper) locked(ctx context.Context, swap func() error) error {
+	release, err := sqlite.LockFile(ctx, filepath.Join(b.o.Home, sqlite.FileName))
+	if err != nil {
+		return err
+	}
+	defer release()
+	return swap()
+}
+
 // swap keeps a copy of the cache and puts the restored file in its place.
 func (b *Backuper) swap(ctx context.Context, file string) (safety string, err error) {
 	target := filepath.Join(b.o.Home, sqlite.FileName)
-	release, err := sqlite.LockFile(ctx, target)
-	if err != nil {
-		return "", err
-	}
-	defer release()
 	if _, err := os.Stat(target); err == nil {
 		if safety, err = b.safetyPath(); err != nil {
 			return "", err
