@@ -193,7 +193,7 @@ func exitCode(err error) int {
 func (a *app) printError(err error) {
 	code, msg, hint := describe(err)
 	if a.json {
-		fmt.Fprintf(a.Err, "%s\n", encode(map[string]any{"error": map[string]any{"code": code, "message": msg, "hint": hint}}))
+		fmt.Fprintf(a.Err, "%s\n", encode(object{{"error", object{{"code", code}, {"message", msg}, {"hint", hint}}}}))
 		return
 	}
 	fmt.Fprintf(a.Err, "rapport: %s\n", model.VisibleLines(msg))

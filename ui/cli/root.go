@@ -81,7 +81,6 @@ func (a *app) root() *cobra.Command {
 	f.StringVar(&a.flags.theme, "theme", "", "dark or light; the terminal is asked if left out")
 	root.Flags().Bool("version", false, "print the version")
 	root.CompletionOptions.SetDefaultShellCompDirective(cobra.ShellCompDirectiveNoFileComp)
-	root.SuggestionsMinimumDistance = 2
 
 	root.AddGroup(&cobra.Group{ID: "records", Title: "Records:"}, &cobra.Group{ID: "work", Title: "Find and sync:"},
 		&cobra.Group{ID: "files", Title: "Files and reports:"}, &cobra.Group{ID: "program", Title: "The program:"})
@@ -133,6 +132,9 @@ func flagNames(cmd *cobra.Command) []string {
 
 func unknownCommand(cmd *cobra.Command, name string) error {
 	e := &usageError{err: fmt.Errorf("unknown command %q for %q", model.Visible(name), cmd.CommandPath()), hint: "see " + cmd.CommandPath() + " --help"}
+	if cmd.SuggestionsMinimumDistance <= 0 {
+		cmd.SuggestionsMinimumDistance = 2
+	}
 	if near := cmd.SuggestionsFor(name); len(near) > 0 {
 		e.hint = "did you mean " + strings.Join(near, " or ") + "?"
 	}

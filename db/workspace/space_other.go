@@ -1,0 +1,6 @@
+//go:build !unix
+
+package workspace
+
+// freeSpace is not known on this system.
+func freeSpace(string) (int64, bool) { return 0, false }

@@ -1,0 +1,269 @@
+// Package workspace puts the stores together: one home with its cache, its
+// sync with the central, its transfers, reports and backups, as the one
+// model.Workspace that commands and screens use.
+//
+// Promises:
+//   - Opening a workspace touches no network and asks for no password; both
+//     happen when the central is asked for the first time.
+//   - Any number of processes may have a workspace open. Only a sync and a
+//     restore take its lock.
+//   - A demo is marked as such before it holds a single record; a home that is
+//     not marked is never made a demo.
+package workspace
+
+import (
+	"context"
+	"log/slog"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"rapport/db/backup"
+	"rapport/db/mysql"
+	"rapport/db/report"
+	"rapport/db/sqlite"
+	engine "rapport/db/sync"
+	"rapport/db/transfer"
+	"rapport/model"
+)
+
+// probeTime is how long a status waits for the central.
+const probeTime = 2 * time.Second
+
+// Workspace is one open home. It implements model.Workspace. Its methods may
+// be called from any goroutine.
+type Workspace struct {
+	settings model.Settings
+	now      func() time.Time
+	ids      *model.IDSource
+	log      *slog.Logger
+	backups  *backup.Backuper
+
+	// mu guards db, which a restore replaces. Whoever uses the cache for
+	// longer than one call must be ready for it to be closed.
+	mu       sync.RWMutex
+	db       *sqlite.DB
+	replaced chan struct{} // closed when db is replaced
+}
+
+var _ model.Workspace = (*Workspace)(nil)
+
+func open(ctx context.Context, s model.Settings, o Options) (*Workspace, error) {
+	w := &Workspace{settings: s, now: o.Now, ids: model.NewIDSource(o.Now, nil), log: o.log(), replaced: make(chan struct{})}
+	var err error
+	if w.db, err = w.openCache(ctx); err != nil {
+		return nil, err
+	}
+	w.backups = backup.New(backup.Options{Home: s.Home, DB: w.cache, Exclusive: w.exclusive, Now: o.Now, IDs: w.ids})
+	return w, nil
+}
+
+func (w *Workspace) openCache(ctx context.Context) (*sqlite.DB, error) {
+	return sqlite.Open(ctx, filepath.Join(w.settings.Home, sqlite.FileName),
+		sqlite.Options{Settings: w.settings, Now: w.now, IDs: w.ids, Log: w.log})
+}
+
+// cache returns the cache as it is now.
+func (w *Workspace) cache() *sqlite.DB {
+	w.mu.RLock()
+	defer w.mu.RUnlock()
+	return w.db
+}
+
+// exclusive closes the cache while its file is replaced. No sync runs
+// meanwhile, in this process or another.
+func (w *Workspace) exclusive(ctx context.Context, swap func() error) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	release, err := w.db.Lock(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
+	if err := w.db.Close(); err != nil {
+		return err
+	}
+	swapErr := swap()
+	db, err := w.openCache(context.WithoutCancel(ctx))
+	if err != nil {
+		return err
+	}
+	w.db = db
+	close(w.replaced)
+	w.replaced = make(chan struct{})
+	return swapErr
+}
+
+// Settings returns the workspace's settings.
+func (w *Workspace) Settings() model.Settings { return w.settings }
+
+// Close closes the cache.
+func (w *Workspace) Close() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.db.Close()
+}
+
+// Sync pushes and pulls once.
+func (w *Workspace) Sync(ctx context.Context, full bool, n model.Notify) (model.SyncResult, error) {
+	if w.settings.Central == "" {
+		return model.SyncResult{}, noCentral()
+	}
+	res, err := engine.New(w.cache(), w.dial, engine.Options{Now: w.now}).Sync(ctx, full, n)
+	w.log.Info("sync ended", "kind", outcome(err), "pushed", res.Pushed, "pulled", res.Pulled, "conflicts", res.Conflicts,
+		"refused", res.Refused, "round_trips", res.RoundTrips, "ms", res.Duration.Milliseconds())
+	return res, err
+}
+
+func outcome(err error) string {
+	if err == nil {
+		return "ok"
+	}
+	return model.KindOf(err).String()
+}
+
+func noCentral() error {
+	return model.Errorf(model.NoCentral, "no central database is configured").
+		WithHint("name it with --central mysql://user@host/database, RAPPORT_CENTRAL or in config.toml")
+}
+
+// dial connects to the central.
+func (w *Workspace) dial(ctx context.Context) (model.Central, error) {
+	url, err := w.central(ctx)
+	if err != nil {
+		return nil, err
+	}
+	c, err := mysql.Dial(ctx, url, mysql.DialOptions{Program: "rapport"})
+	if err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// Status counts what waits. With probe it asks the central, for two seconds at
+// most.
+func (w *Workspace) Status(ctx context.Context, probe bool) (model.Status, error) {
+	st, err := w.cache().LocalStatus(ctx)
+	if err != nil {
+		return st, err
+	}
+	if w.settings.Central == "" {
+		return st, nil
+	}
+	a, err := mysql.ParseURL(w.settings.Central)
+	if err != nil {
+		return st, err
+	}
+	st.Central = a.String()
+	if !probe {
+		return st, nil
+	}
+	if err := w.probe(ctx); err != nil {
+		if ctx.Err() != nil {
+			return st, err
+		}
+		st.Problem = sentence(err)
+		return st, nil
+	}
+	st.Online = true
+	return st, nil
+}
+
+func (w *Workspace) probe(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, probeTime)
+	defer cancel()
+	db := w.cache()
+	client, err := db.Client(ctx)
+	if err != nil {
+		return err
+	}
+	at, err := db.Position(ctx)
+	if err != nil {
+		return err
+	}
+	c, err := w.dial(ctx)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	_, err = c.Poll(ctx, client, at)
+	return err
+}
+
+// InitCentral makes the central's tables where they are missing.
+func (w *Workspace) InitCentral(ctx context.Context) ([]string, error) {
+	url, err := w.central(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return mysql.Init(ctx, url)
+}
+
+// CentralStatus tells how the central is.
+func (w *Workspace) CentralStatus(ctx context.Context) (model.CentralStatus, error) {
+	url, err := w.central(ctx)
+	if err != nil {
+		return model.CentralStatus{}, err
+	}
+	return mysql.Status(ctx, url)
+}
+
+func (w *Workspace) transfer() *transfer.Transfer {
+	return transfer.New(w.cache(), w.settings.Home, transfer.Options{Now: w.now, IDs: w.ids})
+}
+
+func (w *Workspace) reporter() *report.Reporter {
+	return report.New(w.cache(), w.settings.Currency)
+}
+
+// Watch tells of changes, also after a restore put another file in place.
+func (w *Workspace) Watch(ctx context.Context) <-chan model.Change {
+	out := make(chan model.Change, 1)
+	go func() {
+		defer close(out)
+		for ctx.Err() == nil {
+			w.watchOne(ctx, out)
+		}
+	}()
+	return out
+}
+
+// watchOne passes changes on until the cache is replaced, which is a change of
+// everything.
+func (w *Workspace) watchOne(ctx context.Context, out chan model.Change) {
+	w.mu.RLock()
+	db, replaced := w.db, w.replaced
+	w.mu.RUnlock()
+	inner, cancel := context.WithCancel(ctx)
+	defer cancel()
+	changes := db.Watch(inner)
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-replaced:
+			pass(out, model.Change{})
+			return
+		case c, ok := <-changes:
+			if !ok {
+				changes = nil
+				continue
+			}
+			pass(out, c)
+		}
+	}
+}
+
+// pass leaves a notice and widens one that waits already.
+func pass(out chan model.Change, c model.Change) {
+	select {
+	case old := <-out:
+		if old.Nouns == nil || c.Nouns == nil {
+			c.Nouns = nil
+		} else {
+			c.Nouns = append(append([]model.Noun(nil), old.Nouns...), c.Nouns...)
+		}
+	default:
+	}
+	out <- c
+}
