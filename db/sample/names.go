@@ -21,7 +21,7 @@ var locales = []locale{
 		last:    []string{"Smith", "Johnson", "Williams", "Brown", "Jones", "Garcia", "Miller", "Davis", "Rodriguez", "Wilson", "Anderson", "Taylor", "Moore", "Jackson", "Martin", "Lee", "Thompson", "White", "Harris", "Clark", "Lewis", "Robinson", "Walker", "Young", "O'Brien", "Baker-Hill"},
 		cities:  []string{"New York|10016|NY", "San Francisco|94107|CA", "Chicago|60611|IL", "Austin|78701|TX", "Boston|02110|MA", "Seattle|98101|WA", "Denver|80202|CO"},
 		streets: []string{"Main St", "Market St", "Oak Avenue", "5th Avenue", "Lake Shore Drive", "Elm St"},
-		mobiles: []string{"(415) 555-01##", "+1 212 555 01##", "312.555.01##", "+1-512-555-01##"}, offices: []string{"(617) 555-01## x##", "+1 206 555 01##", "1-303-555-01##"}},
+		mobiles: []string{"(4#5) 555-01##", "+1 2#2 555 01##", "3#2.555.01##", "+1-5#2-555-01##", "+1 7#4 555 01##"}, offices: []string{"(6#7) 555-01## x##", "+1 2#6 555 01##", "1-3#3-555-01##", "(8#4) 555-01##"}},
 	{country: "United Kingdom", share: 10, domain: "co.uk",
 		first:   []string{"Oliver", "Amelia", "George", "Isla", "Harry", "Freya", "Jack", "Poppy", "Alfie", "Imogen", "Siân", "Rhys", "Fiona", "Hamish"},
 		last:    []string{"Smith", "Jones", "Taylor", "Evans", "Wright", "Hughes", "Green", "Hall", "Wood", "Clarke", "MacLeod", "Fitzgerald", "Llewellyn"},

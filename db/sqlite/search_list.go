@@ -114,15 +114,21 @@ func (m *textMatch) collect(column string) (string, []any) {
 }
 
 // probe asks the index about the row at hand. A row whose names do not match
-// may still match by its notes.
+// may still match by its notes. Beginnings that have no list of their own are
+// collected: each question about them would gather their words anew.
 func (m *textMatch) probe() (string, []any) {
-	one := func(table string) string {
+	one := func(table string, groups []wordGroup, prefix int) string {
+		if longest(groups) > prefix {
+			return "t.rid IN (" + m.arm(table) + ")"
+		}
 		return "EXISTS (SELECT 1 FROM " + table + " WHERE " + table + " MATCH ? AND rowid = t.rid + " + m.base() + ")"
 	}
-	arms := []string{one("search_text"), one("search_note")}
+	text := func(groups []wordGroup) string { return "+" + one("search_text", groups, textPrefix) }
+	note := func(groups []wordGroup) string { return "+" + one("search_note", groups, notePrefix) }
+	arms := []string{text(m.groups), note(m.groups)}
 	args := []any{match(m.groups, anyBegin), match(m.groups, noteBegin)}
 	for _, s := range splits(m.groups) {
-		arms = append(arms, "("+one("search_text")+" AND "+one("search_note")+")")
+		arms = append(arms, "("+text(s[0])+" AND "+note(s[1])+")")
 		args = append(args, match(s[0], anyBegin), match(s[1], noteBegin))
 	}
 	return "(" + strings.Join(arms, " OR ") + ")", args

@@ -30,7 +30,8 @@ type reading int
 const (
 	nameExact reading = iota // every word is a whole word of a name
 	nameBegin                // every word begins a word of a name
-	mailBegin                // of a name or a mail
+	mailExact                // begins one of a name, or is a whole word of a mail
+	mailBegin                // begins one of a name or a mail
 	anyBegin                 // of a name, a mail or a phone
 	noteExact                // every word is a word of the notes
 	noteBegin                // every word begins a word of the notes
@@ -162,34 +163,47 @@ func match(groups []wordGroup, r reading) string {
 }
 
 func matchWord(w string, phones []string, r reading) string {
-	q := `"` + w + `"`
+	name, mail := `"`+markName+w+`"`, `"`+markMail+w+`"`
 	switch r {
 	case nameExact:
-		return "name : " + q
+		return name
 	case nameBegin:
-		return "name : " + q + " *"
+		return name + " *"
+	case mailExact:
+		return "(" + name + " * OR " + mail + ")"
 	case mailBegin:
-		return "{name mail} : " + q + " *"
+		return "(" + name + " * OR " + mail + " *)"
 	case anyBegin:
-		expr := "{name mail} : " + q + " *"
+		expr := name + " * OR " + mail + " *"
 		if len(phones) > 0 {
-			expr = "(" + expr + " OR " + matchPhones(phones) + ")"
+			expr += " OR " + matchPhones(phones)
 		}
-		return expr
+		return "(" + expr + ")"
 	case noteBegin:
 		if utf8.RuneCountInString(w) >= minNotePrefix {
-			return q + " *"
+			return `"` + w + `" *`
 		}
 	}
-	return q
+	return `"` + w + `"`
 }
 
 func matchPhones(forms []string) string {
 	var out []string
 	for _, f := range forms {
-		out = append(out, `phone : "`+f+`" *`)
+		out = append(out, `"`+markPhone+f+`" *`)
 	}
 	return strings.Join(out, " OR ")
+}
+
+// longest returns the length of the longest beginning that groups look up.
+func longest(groups []wordGroup) int {
+	n := 0
+	for _, g := range groups {
+		for _, w := range append(slices.Concat(g.phones...), append(g.words, g.whole...)...) {
+			n = max(n, utf8.RuneCountInString(w))
+		}
+	}
+	return n
 }
 
 // hasDigits tells whether a query may mean a phone.
