@@ -127,6 +127,9 @@ func (t *Tx) change(e *model.Entity, old, row model.Row, r revision) error {
 		return nil
 	}
 	r.Entity, r.Row, r.Changes = e, row.ID(), model.Changes(e, old, row)
+	if old == nil {
+		r.Changes = slices.DeleteFunc(r.Changes, func(c model.FieldChange) bool { return c.New == false })
+	}
 	if err := t.edit(e, old, row); err != nil {
 		return err
 	}

@@ -168,6 +168,9 @@ func mapError(op string, err error) error {
 	if errors.As(err, &own) {
 		return err
 	}
+	if errors.Is(err, context.Canceled) {
+		return &model.Error{Kind: model.Interrupted, Op: op, Msg: "it was stopped", Err: err}
+	}
 	var se *driver.Error
 	if !errors.As(err, &se) {
 		return fmt.Errorf("%s: %w", op, err)
