@@ -1,0 +1,243 @@
+package admin
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	tea "charm.land/bubbletea/v2"
+	"github.com/charmbracelet/x/ansi"
+
+	"rapport/keymap"
+	"rapport/model"
+	"rapport/ui/screen"
+	"rapport/ui/theme"
+	"rapport/ui/uitest/fake"
+)
+
+func workspace() *fake.Workspace {
+	at := fake.Now()
+	stages := []*model.Record{
+		fake.Record("stage", "s1", "name", "Lead", "probability", int64(10), "kind", "open", "rot_days", int64(21)),
+		fake.Record("stage", "s2", "name", "Won", "probability", int64(100), "kind", "won"),
+		fake.Record("stage", "s3", "name", "Lost\x1b[7m", "probability", int64(0), "kind", "lost"),
+	}
+	return &fake.Workspace{
+		Copies: []model.BackupInfo{
+			{ID: "b2", Kind: "full", At: at.Add(-time.Hour), Rows: 48200, Bytes: 3_400_000, Verified: true, Path: "/home/ada/backups/b2"},
+			{ID: "b1", Kind: "full", At: at.AddDate(0, 0, -1), Rows: 47000, Bytes: 3_300_000, Path: "/home/ada/backups/b1"},
+			{ID: "b0", Kind: "full", At: at.AddDate(0, 0, -2), Rows: 0, Bytes: 12, Problem: "the file is shorter than it should be"},
+		},
+		Pages: map[model.Noun][]*model.Record{"pipeline": {fake.Record("pipeline", "p1", "name", "Sales", "is_default", true, "currency", "EUR", "stages", stages)}},
+		Looked: model.ImportPreview{Format: "csv", Preset: "google", As: "contact", Header: []string{"First Name", "Phone 1 - Value", "Nonsense"},
+			Rows: [][]string{{"Grace", "+49 30 1234", ""}}, Map: map[string]string{"First Name": "first_name", "Phone 1 - Value": "phone"}},
+		Imported: model.ImportResult{Run: "r1", Counts: model.Counts{Read: 120, Created: 100, Updated: 7, Unchanged: 10, Rejected: 3},
+			ByNoun: map[model.Noun]model.Counts{"contact": {Read: 110, Created: 95}, "organization": {Read: 10, Created: 5}}, RejectsFile: "/home/ada/imports/r1-rejects.csv",
+			Notes: []string{"4 photos were not kept"}, Rejects: []model.Reject{{File: "x.csv", Line: 17, Message: "a contact needs a name"}}},
+		Overlook: model.CentralStatus{Address: "mysql://crm.example.com/crm", Server: "MariaDB 10.11", Epoch: "e1", SchemaVersion: 1, Position: 88123, Clients: 4,
+			Rows: map[string]int64{"contact": 12000, "deal": 8800}, Checks: []model.Check{{Name: "feed", State: "ok", Detail: "nothing waits"}}},
+		Checks: []model.Check{{Name: "files", State: "ok", Detail: "only you can read them"}, {Name: "password", State: "warn", Detail: "stands in config.toml", Fix: "use password_command"},
+			{Name: "database", State: "fail", Detail: "page 7 is damaged", Fix: "restore a backup"}},
+		Exported: "id,name\n",
+	}
+}
+
+func opener(t *testing.T, ws *fake.Workspace, k screen.Kind) func(*theme.Theme) screen.Screen {
+	return fake.Opener(t, ws, screen.OpenMsg{Kind: k}, New)
+}
+
+var kinds = []screen.Kind{screen.Admin, screen.Import, screen.ExportTo, screen.Backups, screen.Pipelines, screen.Central, screen.Doctor}
+
+func TestLooks(t *testing.T) {
+	for _, k := range kinds {
+		fake.Goldens(t, string(k), opener(t, workspace(), k))
+		fake.Survives(t, opener(t, workspace(), k))
+	}
+	fake.Goldens(t, "import-tried", func(th *theme.Theme) screen.Screen {
+		s := looking(t, workspace(), th)
+		fake.Do(t, s, keymap.Open)
+		return s
+	})
+}
+
+func TestAsksTheStoreOnlyInCommands(t *testing.T) {
+	for _, k := range kinds {
+		t.Run(string(k), func(t *testing.T) {
+			ws := workspace()
+			fake.StoreFree(t, ws, opener(t, ws, k))
+			fake.HasAll(t, opener(t, ws, k))
+		})
+	}
+}
+
+func TestMenuLeadsEverywhere(t *testing.T) {
+	s := opener(t, workspace(), screen.Admin)(theme.New(true)).(*menu)
+	s.SetSize(80, 21)
+	seen := map[screen.Kind]bool{}
+	if m := fake.Want[screen.ActMsg](t, fake.Do(t, s, keymap.Open)); m.Action != keymap.SyncNow {
+		t.Errorf("%+v", m)
+	}
+	for range 10 {
+		fake.Do(t, s, keymap.Down)
+		if m, ok := fake.Find[screen.OpenMsg](fake.Do(t, s, keymap.Open)); ok {
+			seen[m.Kind] = true
+		}
+	}
+	for _, k := range []screen.Kind{screen.Import, screen.ExportTo, screen.Backups, screen.Pipelines, screen.List, screen.Central, screen.Doctor} {
+		if !seen[k] {
+			t.Errorf("%s cannot be reached", k)
+		}
+	}
+}
+
+// looking opens the import and chooses a file.
+func looking(t *testing.T, ws *fake.Workspace, th *theme.Theme) screen.Screen {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "people.csv")
+	if err := os.WriteFile(path, []byte("First Name\nGrace\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := opener(t, ws, screen.Import)(th)
+	s.SetSize(120, 37)
+	q := fake.Want[screen.AskMsg](t, fake.Do(t, s, keymap.Open))
+	fake.Run(s, q.Do(path))
+	im := s.(*importer)
+	im.files = []string{"/home/ada/people.csv"} // what is drawn does not depend on the test's folder
+	im.rebuild()
+	return s
+}
+
+func TestImportTriesThenRuns(t *testing.T) {
+	ws := workspace()
+	s := looking(t, ws, theme.New(true))
+	if s.(*importer).rows[s.(*importer).at].label != "Try it" {
+		t.Fatal("the cursor is not on the dry run")
+	}
+	fake.Do(t, s, keymap.Open)
+	v := ansi.Strip(s.View())
+	for _, want := range []string{"What would happen", "100 new, 7 changed, 10 as they were, 3 rejected", "r1-rejects.csv", "line 17", "4 photos were not kept"} {
+		if !strings.Contains(v, want) {
+			t.Errorf("%q is missing in\n%s", want, v)
+		}
+	}
+	fake.Want[screen.NoticeMsg](t, fake.Do(t, s, keymap.Open))
+	if len(ws.Imports) != 2 || !ws.Imports[0].DryRun || ws.Imports[1].DryRun || ws.Imports[1].Map != nil {
+		t.Errorf("%+v", ws.Imports)
+	}
+	if !strings.Contains(ansi.Strip(s.View()), "What was done") {
+		t.Error("the result is not told")
+	}
+}
+
+func TestChangedColumnIsSent(t *testing.T) {
+	ws := workspace()
+	s := looking(t, ws, theme.New(true)).(*importer)
+	s.goTo("Nonsense")
+	q := fake.Want[screen.AskMsg](t, fake.Do(t, s, keymap.Open))
+	typed := fake.Want[screen.AskMsg](t, fake.Run(s, q.Do(typeIt)))
+	fake.Run(s, typed.Do("phone:work"))
+	s.goTo("Try it")
+	fake.Do(t, s, keymap.Open)
+	if len(ws.Imports) != 1 || ws.Imports[0].Map["Nonsense"] != "phone:work" || ws.Imports[0].Map["First Name"] != "first_name" {
+		t.Errorf("%+v", ws.Imports)
+	}
+	if ws.Looked.Map["Nonsense"] != "" {
+		t.Error("the preview's own mapping was changed")
+	}
+}
+
+func TestMissingFileIsSaid(t *testing.T) {
+	s := opener(t, workspace(), screen.Import)(theme.New(true))
+	s.SetSize(100, 30)
+	q := fake.Want[screen.AskMsg](t, fake.Do(t, s, keymap.Open))
+	fake.Run(s, q.Do("/nowhere/x.csv"))
+	if v := ansi.Strip(s.View()); !strings.Contains(v, "there is no file /nowhere/x.csv") {
+		t.Error(v)
+	}
+}
+
+func TestRestoreAsksTwiceAndNamesWhatIsReplaced(t *testing.T) {
+	ws := workspace()
+	s := opener(t, ws, screen.Backups)(theme.New(true)).(*backups)
+	s.SetSize(100, 30)
+	fake.Do(t, s, keymap.Down)
+	q := fake.Want[screen.AskMsg](t, fake.Do(t, s, keymap.Open))
+	sure := fake.Want[screen.AskMsg](t, fake.Run(s, q.Do(restoreIt)))
+	if len(ws.Restored) != 0 || !strings.Contains(sure.Text, "48,200 rows") || !strings.Contains(sure.Text, "safety copy") {
+		t.Fatalf("restored %v, asks %q", ws.Restored, sure.Text)
+	}
+	m := fake.Want[screen.NoticeMsg](t, fake.Run(s, sure.Do("")))
+	if len(ws.Restored) != 1 || ws.Restored[0].ID != "b2" || !strings.Contains(m.Text, "before-restore") {
+		t.Errorf("restored %+v, said %q", ws.Restored, m.Text)
+	}
+	fake.Want[screen.NoticeMsg](t, fake.Run(s, q.Do(verifyIt)))
+}
+
+func TestExportWritesANewFile(t *testing.T) {
+	s := opener(t, workspace(), screen.ExportTo)(theme.New(true)).(*exporter)
+	s.SetSize(100, 30)
+	path := filepath.Join(t.TempDir(), "out.csv")
+	s.goTo("File")
+	fake.Run(s, fake.Want[screen.AskMsg](t, fake.Do(t, s, keymap.Open)).Do(path))
+	s.goTo("Export now")
+	fake.Want[screen.NoticeMsg](t, fake.Do(t, s, keymap.Open))
+	if data, err := os.ReadFile(path); err != nil || string(data) != "id,name\n" {
+		t.Errorf("%q %v", data, err)
+	}
+	fake.Do(t, s, keymap.Open)
+	if v := ansi.Strip(s.View()); !strings.Contains(v, "is there already") {
+		t.Errorf("an existing file was replaced:\n%s", v)
+	}
+}
+
+func TestExportChecksItsFilter(t *testing.T) {
+	s := opener(t, workspace(), screen.ExportTo)(theme.New(true)).(*exporter)
+	s.goTo("Which ones")
+	q := fake.Want[screen.AskMsg](t, fake.Do(t, s, keymap.Open))
+	if m := fake.Want[screen.NoticeMsg](t, fake.Run(s, q.Do("nmae=x"))); model.KindOf(m.Err) != model.Invalid {
+		t.Errorf("%+v", m)
+	}
+	fake.Run(s, q.Do("status=new"))
+	if len(s.req.Query.Filter) != 1 || s.req.Query.Filter[0].Field != "status" {
+		t.Errorf("%+v", s.req.Query)
+	}
+}
+
+func TestJobTellsHowFarItIsAndStops(t *testing.T) {
+	ws := workspace()
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	s := newBackups(ws.Env(ctx, theme.New(true))).(*backups)
+	s.SetSize(80, 21)
+	told, stopped := make(chan struct{}), make(chan struct{})
+	batch := s.job.start("Backing up", func(ctx context.Context, n model.Notify) (any, error) {
+		n.Tell("copying", 3, 10)
+		close(told)
+		<-ctx.Done()
+		close(stopped)
+		return nil, model.Errorf(model.Interrupted, "stopped; what was done is kept")
+	})().(tea.BatchMsg)
+	end := make(chan tea.Msg, 1)
+	go func() { end <- batch[0]() }()
+	<-told
+	next := s.Update(batch[1]())
+	if v := ansi.Strip(s.View()); !strings.Contains(v, "Backing up: copying") || !strings.Contains(v, "3 of 10") || !s.Dirty() {
+		t.Errorf("\n%s", v)
+	}
+	if m := fake.Want[screen.NoticeMsg](t, fake.Do(t, s, keymap.Open)); !strings.Contains(m.Text, "still running") {
+		t.Errorf("a second job could begin: %q", m.Text)
+	}
+	q := fake.Want[screen.AskMsg](t, fake.Do(t, s, keymap.Back))
+	q.Do("")
+	<-stopped
+	s.Update(<-end)
+	if s.job.running() || !strings.Contains(ansi.Strip(s.View()), "stopped; what was done is kept") {
+		t.Error("it does not say that it stopped")
+	}
+	if msg := next(); msg != nil {
+		s.Update(msg)
+	}
+}

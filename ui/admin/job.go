@@ -1,0 +1,115 @@
+package admin
+
+import (
+	"context"
+
+	tea "charm.land/bubbletea/v2"
+
+	"rapport/model"
+	"rapport/ui/screen"
+	"rapport/ui/theme"
+	"rapport/ui/widget/draw"
+)
+
+// job is something long that runs in a command and tells how far it is. It is
+// used on the event loop only; the command reaches it through channels.
+type job struct {
+	work, tick *screen.Loader
+	parent     context.Context
+	name       string // "Importing"
+	cancel     context.CancelFunc
+	news       chan model.Progress
+	done       chan struct{}
+	last       model.Progress
+	stopping   bool
+}
+
+func newJob(env *screen.Env) *job {
+	return &job{work: screen.NewLoader(env.Context), tick: screen.NewLoader(env.Context), parent: env.Context}
+}
+
+func (j *job) running() bool { return j.work.Busy() }
+
+// start runs something and listens to its progress.
+func (j *job) start(name string, run func(ctx context.Context, n model.Notify) (any, error)) tea.Cmd {
+	ctx, cancel := context.WithCancel(j.parent)
+	news, done := make(chan model.Progress, 1), make(chan struct{})
+	j.name, j.cancel, j.news, j.done, j.last, j.stopping = name, cancel, news, done, model.Progress{}, false
+	// The newest report takes the place of one that nobody has read yet.
+	tell := func(p model.Progress) {
+		select {
+		case <-news:
+		default:
+		}
+		select {
+		case news <- p:
+		default:
+		}
+	}
+	work := j.work.Load(func(context.Context) (any, error) {
+		defer close(done)
+		return run(ctx, tell)
+	})
+	return tea.Batch(work, j.listen())
+}
+
+// listen waits for the next report.
+func (j *job) listen() tea.Cmd {
+	news, done := j.news, j.done
+	return j.tick.Load(func(ctx context.Context) (any, error) {
+		select {
+		case p := <-news:
+			return p, nil
+		case <-done:
+		case <-ctx.Done():
+		}
+		return nil, nil
+	})
+}
+
+// take tells whether a message is the job's end. A report of progress is taken
+// by itself; cmd listens on.
+func (j *job) take(m screen.LoadedMsg) (ended bool, cmd tea.Cmd) {
+	if j.work.Take(m) {
+		j.cancel()
+		j.tick.Stop()
+		return true, nil
+	}
+	if j.tick.Take(m) {
+		if p, ok := m.Value.(model.Progress); ok && j.running() {
+			j.last = p
+			return false, j.listen()
+		}
+	}
+	return false, nil
+}
+
+// askStop asks whether to stop.
+func (j *job) askStop() tea.Cmd {
+	return ask(screen.AskMsg{Title: "Stop?", Text: j.name + " is under way. What is done already is kept.", Yes: "Stop", Do: func(string) tea.Cmd {
+		j.stopping = true
+		j.cancel()
+		return nil
+	}})
+}
+
+// lines say how far it is.
+func (j *job) lines(th *theme.Theme, w int) []string {
+	p := j.last
+	words := j.name
+	switch {
+	case j.stopping:
+		words += ": stopping"
+	case p.Phase != "":
+		words += ": " + p.Phase
+	}
+	switch {
+	case p.Total > 0:
+		n := draw.Count(p.Done) + " of " + draw.Count(p.Total)
+		return []string{"  " + th.Accent.Render(draw.Fit(model.Visible(words), max(0, w-4))),
+			draw.Bars(th, []draw.Bar{{Label: "", Value: float64(p.Total), Part: max(0.001, float64(p.Done)), Notes: []string{n}}}, min(w, 70))[0]}
+	case p.Done > 0:
+		words += ", " + draw.Count(p.Done)
+	}
+	return []string{"  " + th.Accent.Render(draw.Fit(model.Visible(words)+" …", max(0, w-4)))}
+}
