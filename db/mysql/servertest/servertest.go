@@ -131,9 +131,14 @@ func start(ctx context.Context, opts ...Option) (*Server, error) {
 	return s, nil
 }
 
-// shortTemp returns a folder for sockets: the machine's temporary folder, or
-// /tmp where that one's path is long.
+// shortTemp returns a folder for servers that are thrown away: one in memory
+// where there is room, for a server waits for the disk at each statement that
+// makes a table. Paths of sockets must be short, so a long one gives way to
+// /tmp.
 func shortTemp() string {
+	if dir, ok := memoryFolder(); ok {
+		return dir
+	}
 	t := os.TempDir()
 	if _, err := os.Stat("/tmp"); err == nil && len(t) > 60 {
 		return "/tmp"

@@ -1,0 +1,5 @@
+//go:build !linux
+
+package servertest
+
+func memoryFolder() (string, bool) { return "", false }
