@@ -3,6 +3,7 @@ package ui
 import (
 	"rapport/keymap"
 	"rapport/model"
+	"rapport/ui/admin"
 	"rapport/ui/board"
 	"rapport/ui/conflict"
 	"rapport/ui/detail"
@@ -13,6 +14,7 @@ import (
 	"rapport/ui/screen"
 	"rapport/ui/start"
 	"rapport/ui/syncer"
+	"rapport/ui/welcome"
 )
 
 // factories says which package makes which screen. A kind that is missing is
@@ -30,6 +32,18 @@ func factories() map[screen.Kind]func(*screen.Env, screen.OpenMsg) screen.Screen
 		screen.Sync:     syncer.New,
 		screen.Conflict: conflict.New,
 		screen.Find:     find.New,
+		screen.Welcome:  welcome.New,
+
+		screen.Admin:     admin.New,
+		screen.Import:    admin.New,
+		screen.ExportTo:  admin.New,
+		screen.Backups:   admin.New,
+		screen.Pipelines: admin.New,
+		screen.Central:   admin.New,
+		screen.Doctor:    admin.New,
+		screen.Users: func(e *screen.Env, _ screen.OpenMsg) screen.Screen {
+			return list.New(e, withNoun(screen.OpenMsg{Kind: screen.List, Noun: "user"}))
+		},
 	}
 }
 
