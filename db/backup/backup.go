@@ -18,6 +18,9 @@ import (
 type Options struct {
 	Home   string // the folder of the cache
 	Config string // the settings' file; "" for config.toml in Home
+	// Settings are the workspace's own, with the country of its phones; those
+	// of DB if they are left out.
+	Settings model.Settings
 	// DB returns the workspace's open cache. It is needed for making
 	// backups; a restore into a home that nobody has opened needs none.
 	DB func() *sqlite.DB
@@ -57,6 +60,14 @@ func cmpFunc(f, fallback func() time.Time) func() time.Time {
 		return fallback
 	}
 	return f
+}
+
+// settingsOf returns the settings under which the workspace is opened.
+func (b *Backuper) settingsOf() model.Settings {
+	if b.o.Settings.Home == "" && b.o.DB != nil {
+		return b.o.DB().Settings()
+	}
+	return b.o.Settings
 }
 
 // store opens the store that a request names, the home's backups folder if it

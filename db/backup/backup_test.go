@@ -604,11 +604,13 @@ func TestWorkAfterARestore(t *testing.T) {
 	h := newHome(t)
 	mail := model.NewRecord("contact_method")
 	mail.Values = map[string]any{"kind": "email", "value": "zoe@example.org"}
+	phone := model.NewRecord("contact_method")
+	phone.Values = map[string]any{"kind": "phone", "value": "044 668 18 00"}
 	org, err := h.db.Save(ctx, model.Edit{Noun: "organization", Set: map[string]any{"name": "Müller GmbH"}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	made, err := h.db.Save(ctx, model.Edit{Noun: "contact", Set: map[string]any{"email": []*model.Record{mail}, "organization": model.Ref{Noun: "organization", ID: org.ID}}})
+	made, err := h.db.Save(ctx, model.Edit{Noun: "contact", Set: map[string]any{"email": []*model.Record{mail}, "phone": []*model.Record{phone}, "organization": model.Ref{Noun: "organization", ID: org.ID}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -622,7 +624,8 @@ func TestWorkAfterARestore(t *testing.T) {
 	target := t.TempDir()
 	h.create(model.BackupRequest{To: target})
 	dir := t.TempDir()
-	if _, _, err := Restore(ctx, dir, model.BackupRequest{To: target}, nil); err != nil {
+	swiss := New(Options{Home: dir, Settings: model.Settings{Home: dir, Region: "CH"}})
+	if _, _, err := swiss.RestoreBackup(ctx, model.BackupRequest{To: target}, nil); err != nil {
 		t.Fatal(err)
 	}
 	n := &home{t: t, dir: dir}
@@ -637,6 +640,9 @@ func TestWorkAfterARestore(t *testing.T) {
 	}
 	if hits, err := n.db.Search(ctx, "zoe@ex", "", 10); err != nil || len(hits) == 0 || hits[0].ID != made.ID {
 		t.Errorf("search: %+v, %v", hits, err)
+	}
+	if hits, err := n.db.Search(ctx, "+41446681800", "", 10); err != nil || len(hits) == 0 || hits[0].ID != made.ID {
+		t.Errorf("search for a phone without a country code: %+v, %v", hits, err)
 	}
 	want, err := h.db.NextBatch(ctx, 1000, 1<<20)
 	if err != nil {

@@ -89,7 +89,9 @@ func cannotRestore(home string, err error) error {
 
 // build makes a whole cache of a backup at a path where none is.
 func (b *Backuper) build(ctx context.Context, path string, s Store, p place, k keys, m *manifest, n model.Notify) (err error) {
-	db, err := sqlite.Open(ctx, path, sqlite.Options{Now: b.o.Now, IDs: b.o.IDs})
+	settings := b.settingsOf()
+	settings.ReadOnly = false
+	db, err := sqlite.Open(ctx, path, sqlite.Options{Settings: settings, Now: b.o.Now, IDs: b.o.IDs})
 	if err != nil {
 		return err
 	}
