@@ -43,7 +43,6 @@ const (
 	erDeadlock          = 1213
 	erChangedSinceRead  = 1020
 	erNeedsSuperBinlog  = 1419
-	erPacketTooLarge    = 1153
 	erBinlogCreateFuncs = 1418
 )
 
