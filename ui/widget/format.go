@@ -15,10 +15,27 @@ import (
 // Fit returns data on one line of exactly w cells: control characters made
 // visible, too long a text cut with an ellipsis, the rest filled with blanks.
 // It takes no styled text.
-func Fit(s string, w int) string { return draw.Fit(model.Visible(s), w) }
+func Fit(s string, w int) string { return draw.Fit(apart(model.Visible(s)), w) }
+
+// apart keeps a text's first and last character from melting into what stands
+// beside it, which would move the rest of the line.
+func apart(s string) string {
+	if n := len(s); n == 0 || s[0] < 0x80 && s[n-1] < 0x80 {
+		return s
+	}
+	w := ansi.StringWidth(s)
+	if ansi.StringWidth(" "+s) != w+1 {
+		s = "◌" + s
+		w = ansi.StringWidth(s)
+	}
+	if ansi.StringWidth(s+" ") != w+1 {
+		s += "·"
+	}
+	return s
+}
 
 // FitRight is Fit with the text at the right edge.
-func FitRight(s string, w int) string { return draw.Right(model.Visible(s), w) }
+func FitRight(s string, w int) string { return draw.Right(apart(model.Visible(s)), w) }
 
 // Center puts lines, which may carry styles, into the middle of a rectangle.
 func Center(lines []string, w, h int) string {

@@ -93,19 +93,38 @@ const (
 // height is the rows that are seen, one at least.
 func (t *Table) height() int { return max(1, t.h-1) }
 
-func (t *Table) read(how loadKind, at model.ID, steps ...model.Query) tea.Cmd {
+func (t *Table) read(how loadKind, near []model.ID, steps ...model.Query) tea.Cmd {
 	ws := t.env.Workspace
-	return t.page.Load(func(ctx context.Context) (any, error) { return readPages(ctx, ws, how, at, steps) })
+	return t.page.Load(func(ctx context.Context) (any, error) { return readPages(ctx, ws, how, near, steps) })
 }
 
-// readPages reads the first query and, where a second is given and there are
-// rows before the first one's, those too.
-func readPages(ctx context.Context, ws model.Reader, how loadKind, at model.ID, steps []model.Query) (any, error) {
-	p, err := ws.List(ctx, steps[0])
+// readPages reads the first query, around the first of the near records that
+// is still in the list if any are named, and, where a second query is given and
+// there are rows before the first one's, those too.
+func readPages(ctx context.Context, ws model.Reader, how loadKind, near []model.ID, steps []model.Query) (any, error) {
+	out := pages{how: how}
+	first := steps[0]
+	for i, id := range near {
+		probe := first
+		probe.Around, probe.Limit = id, 1
+		if i == 0 && len(near) == 1 {
+			first.Around, out.at = id, id
+			break
+		}
+		p, err := ws.List(ctx, probe)
+		if err != nil {
+			return nil, err
+		}
+		if len(p.Items) > 0 && p.Items[0].ID == id {
+			first.Around, out.at = id, id
+			break
+		}
+	}
+	p, err := ws.List(ctx, first)
 	if err != nil {
 		return nil, err
 	}
-	out := pages{how: how, items: p.Items, cursors: p.Cursors, prev: p.Prev, next: p.Next, at: at}
+	out.items, out.cursors, out.prev, out.next = p.Items, p.Cursors, p.Prev, p.Next
 	if len(steps) > 1 && p.Prev != "" {
 		q := steps[1]
 		q.Before = p.Prev
@@ -123,13 +142,13 @@ func readPages(ctx context.Context, ws model.Reader, how loadKind, at model.ID, 
 func (t *Table) first() tea.Cmd {
 	q := t.query
 	q.Limit = 2*t.height() + 10
-	return t.read(loadFirst, "", q)
+	return t.read(loadFirst, nil, q)
 }
 
 func (t *Table) last() tea.Cmd {
 	q := t.query
 	q.Limit, q.Last = 2*t.height()+10, true
-	return t.read(loadLast, "", q)
+	return t.read(loadLast, nil, q)
 }
 
 // Reload reads the rows again without moving the cursor.
@@ -139,9 +158,21 @@ func (t *Table) Reload() tea.Cmd {
 	}
 	q, before := t.query, t.query
 	q.Limit, before.Limit = 2*t.height()+10, t.height()
-	id := t.rows[t.cur].rec.ID
-	q.Around = id
-	return tea.Batch(t.read(loadAround, id, q, before), t.recount())
+	return tea.Batch(t.read(loadAround, t.near(), q, before), t.recount())
+}
+
+// near are the records around the cursor, the one under it first: where that
+// is gone, the next one takes its place.
+func (t *Table) near() []model.ID {
+	ids := []model.ID{t.rows[t.cur].rec.ID}
+	for d := 1; len(ids) < 2*t.height() && d < len(t.rows); d++ {
+		for _, i := range []int{t.cur + d, t.cur - d} {
+			if i >= 0 && i < len(t.rows) {
+				ids = append(ids, t.rows[i].rec.ID)
+			}
+		}
+	}
+	return ids
 }
 
 // GoTo puts the cursor on a record, wherever in the list it is.
@@ -152,8 +183,8 @@ func (t *Table) GoTo(id model.ID) tea.Cmd {
 		}
 	}
 	q, before := t.query, t.query
-	q.Limit, before.Limit, q.Around = 2*t.height()+10, t.height(), id
-	return t.read(loadAround, id, q, before)
+	q.Limit, before.Limit = 2*t.height()+10, t.height()
+	return t.read(loadAround, []model.ID{id}, q, before)
 }
 
 func (t *Table) recount() tea.Cmd {
@@ -214,11 +245,7 @@ func (t *Table) apply(m screen.LoadedMsg) tea.Cmd {
 	case loadAround:
 		i := slices.IndexFunc(fresh, func(r tableRow) bool { return r.rec.ID == p.at })
 		if i < 0 {
-			if j := t.survivor(fresh); j >= 0 {
-				i = j
-			} else {
-				i = min(t.cur, max(0, len(fresh)-1))
-			}
+			i = min(t.cur, max(0, len(fresh)-1))
 		}
 		t.rows, t.prev, t.next, t.cur = fresh, p.prev, p.next, i
 		t.top = max(0, i-shift)
@@ -233,25 +260,6 @@ func (t *Table) apply(m screen.LoadedMsg) tea.Cmd {
 		return t.Move(w)
 	}
 	return t.ahead()
-}
-
-// survivor finds the place of the nearest row that was there before and still
-// is, where the one under the cursor is gone.
-func (t *Table) survivor(fresh []tableRow) int {
-	at := make(map[model.ID]int, len(fresh))
-	for i, r := range fresh {
-		at[r.rec.ID] = i
-	}
-	for d := 1; d < len(t.rows); d++ {
-		for _, i := range []int{t.cur + d, t.cur - d} {
-			if i >= 0 && i < len(t.rows) {
-				if j, ok := at[t.rows[i].rec.ID]; ok {
-					return j
-				}
-			}
-		}
-	}
-	return -1
 }
 
 // clamp keeps the cursor in the rows and on the screen.
@@ -277,10 +285,10 @@ func (t *Table) ahead() tea.Cmd {
 	switch {
 	case t.next != "" && t.top+h+h/2 > len(t.rows):
 		q.After = t.rows[len(t.rows)-1].cursor
-		return t.read(loadMore, "", q)
+		return t.read(loadMore, nil, q)
 	case t.prev != "" && t.top < h/2:
 		q.Before = t.rows[0].cursor
-		return t.read(loadBefore, "", q)
+		return t.read(loadBefore, nil, q)
 	}
 	return nil
 }
@@ -288,7 +296,7 @@ func (t *Table) ahead() tea.Cmd {
 // Move moves the cursor by rows. What lies beyond the rows at hand is moved
 // when they are read.
 func (t *Table) Move(by int) tea.Cmd {
-	want := t.cur + by
+	want := t.cur + t.wish + by
 	switch {
 	case want >= len(t.rows) && t.next != "":
 		t.wish = want - max(0, len(t.rows)-1)
@@ -416,6 +424,9 @@ func (t *Table) Marked() int { return len(t.selected) }
 // Total returns how many records the query has; ok is false until they are
 // counted.
 func (t *Table) Total() (n int64, ok bool) { return t.total, t.counted }
+
+// Held is how many rows the table holds at the moment.
+func (t *Table) Held() int { return len(t.rows) }
 
 // Empty tells that the query was read and has no record.
 func (t *Table) Empty() bool { return t.loaded && len(t.rows) == 0 && t.err == nil }

@@ -8,6 +8,7 @@ import (
 
 	"rapport/model"
 	"rapport/ui/theme"
+	"rapport/ui/widget/draw"
 )
 
 // SetSize gives the table its rectangle. Its first line is the header.
@@ -124,7 +125,11 @@ func (t *Table) View(empty []string) string {
 		if !t.loaded {
 			empty = nil
 		}
-		return t.head + "\n" + Center(empty, t.w, t.h-1)
+		lines := []string{draw.Fit(t.head, t.w)}
+		if t.h > 1 {
+			lines = append(lines, Center(empty, t.w, t.h-1))
+		}
+		return strings.Join(lines, "\n")
 	}
 	th := t.env.Theme
 	lines := make([]string, 0, t.h)
@@ -136,6 +141,11 @@ func (t *Table) View(empty []string) string {
 			continue
 		}
 		lines = append(lines, t.line(&t.rows[i], i == t.cur, th))
+	}
+	if t.w < margin+8 {
+		for i := range lines {
+			lines[i] = draw.Fit(lines[i], t.w)
+		}
 	}
 	return strings.Join(lines[:min(len(lines), t.h)], "\n")
 }
