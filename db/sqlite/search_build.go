@@ -153,3 +153,31 @@ func (t *Tx) readDocs(ctx context.Context, s *searched, out chan<- []doc) error 
 	}
 	return closeRows(rows, err)
 }
+
+// EachSearchText gives every row that the index would hold when built anew,
+// for measuring other ways to build it.
+func (d *DB) EachSearchText(ctx context.Context, each func(row int64, text, note string) error) error {
+	numbers, err := nounNumbers(ctx, d.read())
+	if err != nil {
+		return mapError("read search texts", err)
+	}
+	for _, s := range searchPlans {
+		rows, err := d.read().QueryContext(ctx, s.all)
+		if err != nil {
+			return mapError("read search texts", err)
+		}
+		for rows.Next() {
+			var one doc
+			if one, err = s.scan(rows, d.region()); err != nil {
+				break
+			}
+			if err = each(numbers[s.noun]<<nounShift+one.rid, one.text, one.note); err != nil {
+				break
+			}
+		}
+		if err := closeRows(rows, err); err != nil {
+			return mapError("read search texts", err)
+		}
+	}
+	return nil
+}

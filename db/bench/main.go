@@ -1,0 +1,143 @@
+// Command bench measures how fast the workspace is and prints ratios against
+// other tools on the same data in the same run. Figures of one run can be
+// compared with each other only.
+//
+//	go run ./db/bench --contacts 200000
+//	go run ./db/bench --home /tmp/big --contacts 1000000 --only search,list
+//
+// Without --home it works in a folder that it removes at the end; with it the
+// workspace is made if it is absent and kept.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"rapport/db/sample"
+	"rapport/db/sqlite"
+	"rapport/model"
+)
+
+// bench is what every section works with.
+type bench struct {
+	home     string
+	contacts int
+	out      io.Writer
+	db       *sqlite.DB
+	made     cost // what making the workspace took; zero if it was there
+}
+
+// section is one part of the report.
+type section struct {
+	name  string
+	title string
+	run   func(context.Context, *bench) error
+}
+
+// sections are the parts in the order in which they run. A new one is a line
+// here and a file.
+var sections = []section{
+	{"make", "Making the workspace, against the sqlite3 shell loading the same tables", making},
+	{"search", "Search over everything, 50 hits", searching},
+	{"list", "One page of the contacts", listing},
+	{"memory", "Memory while browsing", browsing},
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := run(ctx, os.Args[1:], os.Stdout); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		stop()
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, args []string, out io.Writer) (err error) {
+	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
+	home := flags.String("home", "", "folder of the workspace, kept; a temporary one by default")
+	contacts := flags.Int("contacts", 200000, "contacts of a workspace that is made")
+	only := flags.String("only", "", "sections to run, separated by commas")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	chosen, err := choose(*only)
+	if err != nil {
+		return err
+	}
+	b := &bench{home: *home, contacts: *contacts, out: out}
+	if b.home == "" {
+		if b.home, err = os.MkdirTemp("", "rapport-bench-"); err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, os.RemoveAll(b.home)) }()
+	}
+	if err := b.open(ctx); err != nil {
+		return err
+	}
+	defer b.db.Close()
+	for _, s := range chosen {
+		fmt.Fprintf(out, "\n%s\n", s.title)
+		if err := s.run(ctx, b); err != nil {
+			return fmt.Errorf("%s: %w", s.name, err)
+		}
+	}
+	return nil
+}
+
+// choose returns the named sections, all if none is named.
+func choose(only string) ([]section, error) {
+	if only == "" {
+		return sections, nil
+	}
+	var out []section
+	for _, name := range strings.Split(only, ",") {
+		found := false
+		for _, s := range sections {
+			if s.name == name {
+				out, found = append(out, s), true
+			}
+		}
+		if !found {
+			return nil, fmt.Errorf("there is no section %q", name)
+		}
+	}
+	return out, nil
+}
+
+// open opens the workspace and fills it if it is new.
+func (b *bench) open(ctx context.Context) error {
+	path := filepath.Join(b.home, sqlite.FileName)
+	_, err := os.Stat(path)
+	fresh := errors.Is(err, os.ErrNotExist)
+	if b.db, err = sqlite.Open(ctx, path, sqlite.Options{Settings: model.Settings{Home: b.home, Me: "you", Currency: "USD"}}); err != nil {
+		return err
+	}
+	if fresh {
+		b.made, err = measure(func() error {
+			_, err := sample.Fill(ctx, b.db, model.DemoRequest{Contacts: b.contacts, Seed: 1, Day: time.Now()}, "you", nil)
+			return err
+		})
+		if err != nil {
+			return errors.Join(err, b.db.Close())
+		}
+	}
+	n, err := b.db.Count(ctx, model.Query{Noun: "contact"})
+	if err != nil {
+		return errors.Join(err, b.db.Close())
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return errors.Join(err, b.db.Close())
+	}
+	fmt.Fprintf(b.out, "workspace of %d contacts, %d MB\n", n, info.Size()>>20)
+	return nil
+}
