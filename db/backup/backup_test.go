@@ -16,7 +16,6 @@ import (
 	"time"
 
 	"filippo.io/age"
-	"pgregory.net/rapid"
 
 	"rapport/db/sqlite"
 	"rapport/model"
@@ -124,134 +123,6 @@ func TestManyParts(t *testing.T) {
 		t.Fatal(err)
 	}
 	sameDump(t, "restored", h.dump(), want)
-}
-
-func TestDamageIsNamedAndRefused(t *testing.T) {
-	t.Parallel()
-	h := newHome(t)
-	h.fill(30)
-	info := h.create(model.BackupRequest{})
-	dir := filepath.FromSlash(info.Path)
-	contact, deal := filepath.Join(dir, "t", "contact", "00001.jsonl.zst"), filepath.Join(dir, "t", "deal", "00001.jsonl.zst")
-	before := h.dump()
-	for name, c := range map[string]struct {
-		damage func(t *testing.T)
-		want   string
-	}{
-		"flipped bit":      {func(t *testing.T) { b := read(t, contact); b[len(b)/2] ^= 4; write(t, contact, b) }, "t/contact/00001.jsonl.zst"},
-		"flipped last bit": {func(t *testing.T) { b := read(t, contact); b[len(b)-1] ^= 1; write(t, contact, b) }, "t/contact/00001.jsonl.zst"},
-		"truncated":        {func(t *testing.T) { b := read(t, deal); write(t, deal, b[:len(b)-1]) }, "t/deal/00001.jsonl.zst (rows 1 to 30 of deal)"},
-		"longer":           {func(t *testing.T) { write(t, deal, append(read(t, deal), 0)) }, "t/deal/00001.jsonl.zst"},
-		"empty":            {func(t *testing.T) { write(t, deal, nil) }, "t/deal/00001.jsonl.zst"},
-		"dropped":          {func(t *testing.T) { os.Remove(contact) }, "t/contact/00001.jsonl.zst"},
-		"swapped": {func(t *testing.T) {
-			a, b := read(t, contact), read(t, deal)
-			write(t, contact, b)
-			write(t, deal, a)
-		}, "t/contact/00001.jsonl.zst"},
-		"manifest": {func(t *testing.T) {
-			n := filepath.Join(dir, "manifest.json")
-			b := read(t, n)
-			b[len(b)/2] ^= 1
-			write(t, n, b)
-		}, "manifest.json"},
-		"summary": {func(t *testing.T) { write(t, filepath.Join(dir, "summary.json"), []byte("{}")) }, "summary.json"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			saved := map[string][]byte{}
-			for _, f := range files(t, dir, "") {
-				saved[f] = read(t, f)
-			}
-			defer func() {
-				for f, b := range saved {
-					write(t, f, b)
-				}
-			}()
-			c.damage(t)
-			got, err := h.VerifyBackup(t.Context(), model.BackupRequest{ID: info.ID}, nil)
-			e, _ := err.(*model.Error)
-			if e == nil || e.Kind != model.Corrupt || !strings.Contains(e.Msg, c.want) || got.Verified || got.Problem == "" {
-				t.Errorf("verify: %+v, %v", got, err)
-			}
-			if _, _, err := h.RestoreBackup(t.Context(), model.BackupRequest{ID: info.ID}, nil); model.KindOf(err) != model.Corrupt {
-				t.Errorf("restore: %v", err)
-			}
-			sameDump(t, "after the refusal", h.dump(), before)
-			list, err := h.ListBackups(t.Context(), model.BackupRequest{})
-			if err != nil || len(list) != 1 || strings.HasSuffix(c.want, ".json") != (list[0].Problem != "" && !list[0].Verified) {
-				t.Errorf("list: %+v, %v", list, err)
-			}
-		})
-	}
-	if _, err := h.VerifyBackup(t.Context(), model.BackupRequest{}, nil); err != nil {
-		t.Errorf("the undamaged backup: %v", err)
-	}
-}
-
-// TestDeepDamage damages what the hashes of the objects hide: the manifest
-// agrees with the object, but the object is not what it says.
-func TestDeepDamage(t *testing.T) {
-	t.Parallel()
-	columns := sqlite.Table{Name: "t", Columns: []string{"a"}, Types: []string{"text"}}
-	one := func(edit func(*partWriter, *header)) (Folder, tableEntry) {
-		h := header{Table: "t", Columns: columns.Columns, Types: columns.Types, Encoding: encodingVersion, Part: 1}
-		w := &partWriter{}
-		if edit != nil {
-			edit(nil, &h)
-		}
-		w, err := newPartWriter(keys{}, h)
-		if err == nil {
-			err = w.row([]byte("[\"x\"]\n"))
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		if edit != nil {
-			edit(w, &h)
-		}
-		d, err := w.close()
-		if err != nil {
-			t.Fatal(err)
-		}
-		d.Name = partName("t", 1)
-		s := Folder(t.TempDir())
-		if err := s.Put(t.Context(), d.Name, w.stored.Bytes()); err != nil {
-			t.Fatal(err)
-		}
-		return s, tableEntry{Name: "t", Columns: columns.Columns, Types: columns.Types, Rows: 1, Parts: []part{d}}
-	}
-	for name, edit := range map[string]func(*partWriter, *header){
-		"OK":            nil,
-		"other table":   func(w *partWriter, h *header) { h.Table = "u" },
-		"other part":    func(w *partWriter, h *header) { h.Part = 2 },
-		"other columns": func(w *partWriter, h *header) { h.Columns = []string{"b"} },
-		"not a row": func(w *partWriter, h *header) {
-			if w != nil {
-				w.line([]byte("[1,2]\n"))
-			}
-		},
-		"a row too many": func(w *partWriter, h *header) {
-			if w != nil {
-				w.line([]byte("[\"y\"]\n"))
-			}
-		},
-		"two ends": func(w *partWriter, h *header) {
-			if w != nil {
-				w.line([]byte("{\"rows\":1,\"sha256\":\"" + sumOf(w.hash) + "\"}\n"))
-			}
-		},
-		"no line feed": func(w *partWriter, h *header) {
-			if w != nil {
-				w.line([]byte("[\"y\"]"))
-			}
-		},
-	} {
-		s, te := one(edit)
-		err := readPart(t.Context(), s, place{}, keys{}, &te, 1, 0, func([]byte, []any) error { return nil })
-		if name == "OK" && err != nil || name != "OK" && (model.KindOf(err) != model.Corrupt || !strings.Contains(err.Error(), "t/t/00001.jsonl.zst")) {
-			t.Errorf("%s: %v", name, err)
-		}
-	}
 }
 
 // TestKilledAnywhere stops a backup at each call of its store. Nothing that is
@@ -539,61 +410,6 @@ func TestEveryTableIsBackedUp(t *testing.T) {
 			t.Errorf("the table %s is in no backup: add it to the service tables, or name it search… if it is derived", name.String)
 		}
 	}
-}
-
-func TestSettingsWithoutSecrets(t *testing.T) {
-	t.Parallel()
-	for in, want := range map[string]string{
-		`central = "mysql://a:b@h/d"`:                        `central = "mysql://a@h/d"`,
-		`central = ["mysql://a:b@h/d", 'mysql://c:x@y@i/d']`: `central = ["mysql://a@h/d", 'mysql://c@i/d']`,
-		`central = "mysql://a@h:3306/d"`:                     `central = "mysql://a@h:3306/d"`,
-		`password = "x y" # why`:                             `password = "" # why`,
-		`db_password='x'`:                                    `db_password=""`,
-		"\"password\" = \"\"\"\nmany\nlines\"\"\"\nx = 1":    "\"password\" = \"\"\nx = 1",
-		`a = {token = "t", b = 1}`:                           `a = {token = "", b = 1}`,
-		`password_command = "pass crm"`:                      `password_command = "pass crm"`,
-		`password_file = "/x"`:                               `password_file = "/x"`,
-	} {
-		if got := withoutSecrets(in); got != want {
-			t.Errorf("%s\n got %s\nwant %s", in, got, want)
-		}
-	}
-}
-
-func TestRowsSurviveTheirForm(t *testing.T) {
-	t.Parallel()
-	types := []string{"text", "int", "id", "blob", "text"}
-	rapid.Check(t, func(rt *rapid.T) {
-		text := rapid.OneOf(rapid.String(), rapid.Map(rapid.SliceOf(rapid.Byte()), func(b []byte) string { return string(b) }), rapid.SampledFrom(strange))
-		values := []any{text.Draw(rt, "text"), rapid.Int64().Draw(rt, "int"), rapid.SliceOfN(rapid.Byte(), 16, 17).Draw(rt, "id"),
-			rapid.SliceOf(rapid.Byte()).Draw(rt, "blob"), nil}
-		line, err := appendRow(nil, types, values)
-		if err != nil {
-			rt.Fatal(err)
-		}
-		if strings.ContainsAny(string(line), "\n\r\x00") {
-			rt.Fatalf("a control character in %q", line)
-		}
-		got, err := parseRow(line, types)
-		if err != nil || !equalRows(got, values) {
-			rt.Fatalf("%s became %q, %v; want %q", line, got, err, values)
-		}
-		again, err := appendRow(nil, types, got)
-		if err != nil || string(again) != string(line) {
-			rt.Fatalf("%s has another form %s, %v", line, again, err)
-		}
-	})
-}
-
-func FuzzParseRow(f *testing.F) {
-	f.Add([]byte(`["a",1,"00000000-0000-0000-0000-000000000000","AA==",null]`))
-	f.Add([]byte(`[{"b64":"AA=="},-1,{"b64":""},null,"\u0000"]`))
-	f.Fuzz(func(t *testing.T, line []byte) {
-		types := []string{"text", "int", "id", "blob", "text"}
-		if values, err := parseRow(line, types); err == nil && len(values) != len(types) {
-			t.Errorf("%q gave %d values", line, len(values))
-		}
-	})
 }
 
 // TestWorkAfterARestore restores what a person did and goes on from there: the
