@@ -12,19 +12,19 @@ import (
 
 // entry is one row of the history.
 type entry struct {
-	at             int64
-	by             string
-	action         string
-	record         recordKey
-	e              *model.Entity
-	row            model.ID
-	changes        []model.FieldChange
-	note, run, tbl string
+	at        int64
+	by        string
+	action    string
+	record    recordKey
+	e         *model.Entity
+	row       model.ID
+	changes   []model.FieldChange
+	note, tbl string
 }
 
 // entries returns history rows, newest first.
 func entries(ctx context.Context, q querier, where string, limit int, args ...any) ([]entry, error) {
-	query := "SELECT at, coalesce(by, ''), action, noun, record_id, tbl, row_id, changes, coalesce(note, ''), coalesce(run, '')\nFROM audit\nWHERE " + where + "\nORDER BY seq DESC"
+	query := "SELECT at, coalesce(by, ''), action, noun, record_id, tbl, row_id, changes, coalesce(note, '')\nFROM audit\nWHERE " + where + "\nORDER BY seq DESC"
 	if limit > 0 {
 		query, args = query+"\nLIMIT ?", append(args, limit)
 	}
@@ -38,7 +38,7 @@ func entries(ctx context.Context, q querier, where string, limit int, args ...an
 		var x entry
 		var noun, changes string
 		var record, row []byte
-		if err := rows.Scan(&x.at, &x.by, &x.action, &noun, &record, &x.tbl, &row, &changes, &x.note, &x.run); err != nil {
+		if err := rows.Scan(&x.at, &x.by, &x.action, &noun, &record, &x.tbl, &row, &changes, &x.note); err != nil {
 			return nil, err
 		}
 		if x.e = model.EntityOf(model.Noun(x.tbl)); x.e == nil {

@@ -124,6 +124,26 @@ func TestRetry(t *testing.T) {
 	}
 }
 
+// TestOwnUserIsNoChange: the first record of a person makes their user as
+// well, but one added contact is one pending change.
+func TestOwnUserIsNoChange(t *testing.T) {
+	d, _ := testDB(t)
+	r := save(t, d, "contact", "", map[string]any{"last_name": "One"})
+	if r.Ref("owner").Name != "ada" {
+		t.Errorf("owner %v", r.Ref("owner"))
+	}
+	if p := must(d.Pending(ctx))(t); len(p) != 1 || p[0].ID != r.ID {
+		t.Errorf("pending %+v", p)
+	}
+	if s := must(d.LocalStatus(ctx))(t); s.Pending != 1 {
+		t.Errorf("status %+v", s)
+	}
+	b := must(d.NextBatch(ctx, 100, 1<<20))(t)
+	if len(b.Ops) != 2 {
+		t.Errorf("%d rows are sent, want the contact and its owner", len(b.Ops))
+	}
+}
+
 func TestHistoryAndTimeline(t *testing.T) {
 	d, c := testDB(t)
 	org := save(t, d, "organization", "", map[string]any{"name": "Acme"})

@@ -19,7 +19,6 @@ type listing struct {
 	where string
 	args  []any
 	terms []term
-	short bool
 }
 
 // term is one expression of an order. Only the first may be NULL; NULLs come
@@ -111,7 +110,7 @@ func (d *DB) listing(ctx context.Context, q model.Query) (*listing, error) {
 	if e == nil || e.IsPart() && e.Name == nil {
 		return nil, model.Errorf(model.Invalid, "there is no list of %q", q.Noun)
 	}
-	l := &listing{e: e, short: q.Short}
+	l := &listing{e: e}
 	w := &clauses{ctx: ctx, d: d, q: d.read(), e: e}
 	switch {
 	case q.Bin:

@@ -110,6 +110,11 @@ func seedStages() []*model.Record {
 	return out
 }
 
+// keyMadeMe is the state that names the user whom the cache made by itself for
+// the person of this workspace. It is sent like any other row, but it is no
+// change that the person made and is not counted as one.
+const keyMadeMe = "made_me"
+
 // me returns the user of this workspace, and makes it where nobody has the
 // login yet.
 func (t *Tx) me() (model.Ref, error) {
@@ -133,6 +138,9 @@ func (t *Tx) me() (model.Ref, error) {
 			return ref, err
 		}
 		ref.ID = saved.ID
+		if err := t.setState(keyMadeMe, string(saved.ID)); err != nil {
+			return ref, err
+		}
 	}
 	t.names[key] = ref.ID
 	return ref, nil

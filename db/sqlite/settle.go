@@ -212,13 +212,12 @@ func (t *Tx) settleField(c conflictRow, choice model.Settlement) error {
 	row := slices.Clone(old)
 	model.SetFieldValue(c.e, f, row, value)
 	unsent := !model.SameData(c.e, row, base)
-	stamp := base
 	if unsent {
 		row.Set(c.e, model.ColumnUpdatedAt, t.now.UnixMilli())
 		row.Set(c.e, model.ColumnUpdatedBy, text(t.db.settings.Me))
 	} else {
 		for _, col := range []string{model.ColumnUpdatedAt, model.ColumnUpdatedBy} {
-			row.Set(c.e, col, stamp.Get(c.e, col))
+			row.Set(c.e, col, base.Get(c.e, col))
 		}
 	}
 	if err := t.put(c.e, row); err != nil {
@@ -227,11 +226,11 @@ func (t *Tx) settleField(c conflictRow, choice model.Settlement) error {
 	if err := t.closeConflict(c, resolution); err != nil {
 		return err
 	}
-	open, err := t.settled(c.e, c.row)
+	done, err := t.settled(c.e, c.row)
 	if err != nil {
 		return err
 	}
-	if err := t.setBase(c.e, c.row, base, unsent || !open); err != nil {
+	if err := t.setBase(c.e, c.row, base, unsent || !done); err != nil {
 		return err
 	}
 	return t.log(revision{Action: "settle", Noun: c.noun, Record: c.record, Entity: c.e, Row: c.row,
