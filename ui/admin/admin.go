@@ -54,6 +54,7 @@ func newMenu(env *screen.Env) screen.Screen {
 		{label: "Users", text: "who works with the CRM", do: open(screen.List, "user")},
 		{label: "Products", text: "what is sold", do: open(screen.List, "product")},
 		{label: "Tags", text: "labels that records carry", do: open(screen.List, "tag")},
+		{label: "First steps", text: "the demo, an import, or the company's database", do: open(screen.Welcome, "")},
 		{head: true, label: "Look after"},
 		{label: "Central database", text: "how the company's database stands", do: open(screen.Central, "")},
 		{label: "Check this workspace", text: "what is wrong and how to mend it", do: open(screen.Doctor, "")},

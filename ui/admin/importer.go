@@ -41,8 +41,8 @@ func newImporter(env *screen.Env) screen.Screen {
 	return s
 }
 
-// Init does nothing: there is no file yet.
-func (s *importer) Init() tea.Cmd { return nil }
+// Init asks for the file.
+func (s *importer) Init() tea.Cmd { return s.askPath() }
 
 // Update takes the preview, the progress and the result.
 func (s *importer) Update(msg tea.Msg) tea.Cmd {

@@ -176,16 +176,22 @@ func rows(top, end int) string {
 func (s *Screen) card(col model.BoardColumn, d *model.Record, w int, here bool) []string {
 	th, now := s.env.Theme, s.env.Now()
 	name := model.Visible(d.Title())
-	if m := mark(d.Sync); m != "" {
-		name = m + " " + name
-	}
 	org := model.Visible(d.Ref("organization").Name)
 	if org == "" {
 		org = "–"
 	}
+	second := org
+	if rest, ok := strings.CutPrefix(name, org+" "); ok && draw.Width(name) > w-2 {
+		// Many deals are named after their organization: the rest of the
+		// name says more than the organization again.
+		name, second = org, rest
+	}
 	amount := "no amount"
 	if m, ok := d.Money("amount"); ok {
 		amount = draw.Brief(m)
+	}
+	if m := mark(d.Sync); m != "" {
+		name = m + " " + name
 	}
 	open := col.Stage.Text("kind") == model.StageOpen || col.Stage.Text("kind") == ""
 	since := d.Time("stage_entered_at")
@@ -207,14 +213,14 @@ func (s *Screen) card(col model.BoardColumn, d *model.Record, w int, here bool) 
 	if here {
 		sel := func(text string) string { return th.Selected.Render(draw.Fit("› "+text, w)) }
 		cont := func(text string) string { return th.Selected.Render(draw.Fit("  "+text, w)) }
-		return []string{sel(name), cont(org), cont(line)}
+		return []string{sel(name), cont(second), cont(line)}
 	}
 	edge := th.Border.Render("▏") + " "
 	put := func(st lipgloss.Style, text string) string {
 		return draw.Fit(edge+st.Render(draw.Fit(text, max(0, w-2))), w)
 	}
 	third := edge + th.Text.Render(draw.Fit(amount, max(0, w-3-draw.Width(right)))) + " " + style.Render(right)
-	return []string{put(th.Strong, name), put(th.Muted, org), draw.Fit(third, w)}
+	return []string{put(th.Strong, name), put(th.Muted, second), draw.Fit(third, w)}
 }
 
 // mark is the sign of a deal's state towards the central.

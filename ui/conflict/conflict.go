@@ -152,9 +152,15 @@ func (s *Screen) applySaved(m screen.LoadedMsg) tea.Cmd {
 	return nil
 }
 
+// meant tells whether a choice is about a field: about all of them, or about
+// those of its name, which are several where parts of one list clash.
+func (s *Screen) meant(c choice, i int) bool {
+	return c.field < 0 || s.it.Fields[i].Field == c.what.Field
+}
+
 func (s *Screen) unmark(c choice) {
 	for i := range s.chosen {
-		if c.field == i || c.field < 0 && s.chosen[i] == c.says {
+		if s.meant(c, i) && s.chosen[i] == c.says {
 			s.chosen[i] = ""
 		}
 	}
@@ -170,7 +176,7 @@ func (s *Screen) store() tea.Cmd {
 // settle marks a choice at once and stores it after those before it.
 func (s *Screen) settle(c choice) tea.Cmd {
 	for i := range s.chosen {
-		if c.field == i || c.field < 0 && s.chosen[i] == "" {
+		if s.meant(c, i) && s.chosen[i] == "" {
 			s.chosen[i] = c.says
 		}
 	}

@@ -62,7 +62,8 @@ func (s *Screen) page(w, h int) []string {
 	words = append(words, s.env.Keys.KeyOf(keymap.Period, keymap.Report)+" "+periods(s.env.Now())[s.period].name)
 	out := []string{draw.Heading(th, info.Title, strings.Join(words, " · "), w, false)}
 	if h >= 20 {
-		out = append(out, draw.Fit("  "+th.Muted.Render(draw.Fit(model.Visible(info.Comment), max(0, w-2))), w), "")
+		out = append(out, draw.Paragraph(th.Muted, model.Visible(info.Comment), w)...)
+		out = append(out, "")
 	}
 	switch {
 	case s.err != nil:

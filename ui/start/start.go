@@ -9,6 +9,7 @@ package start
 import (
 	"context"
 	"fmt"
+	"time"
 
 	tea "charm.land/bubbletea/v2"
 
@@ -52,6 +53,10 @@ type loadedData struct {
 	status   model.Status
 }
 
+// latest is how many activities stand in for the recent changes of a workspace
+// that nobody changed yet.
+const latest = 10
+
 // saved is what marking a task answers.
 type saved struct {
 	id  model.ID
@@ -73,9 +78,29 @@ func (s *Screen) reload() tea.Cmd {
 		if err != nil {
 			return nil, err
 		}
+		if len(o.Recent) == 0 && o.Counts["activity"] > 0 {
+			if o.Recent, err = lastActivities(ctx, ws, now); err != nil {
+				return nil, err
+			}
+		}
 		st, err := ws.Status(ctx, false)
 		return loadedData{o, st}, err
 	})
+}
+
+// lastActivities are the last calls, meetings and tasks that were done.
+func lastActivities(ctx context.Context, ws model.Reader, now time.Time) ([]model.Event, error) {
+	p, err := ws.List(ctx, model.Query{Noun: "activity", Short: true, Limit: latest, Sort: []model.SortKey{{Field: "due_at", Desc: true}},
+		Filter: []model.Condition{{Field: "status", Op: model.Equal, Value: "done"}, {Field: "due_at", Op: model.Less, Value: model.FormatTime(now)}}})
+	var out []model.Event
+	for _, r := range p.Items {
+		e := model.Event{At: r.Time("due_at"), Noun: r.Noun, ID: r.ID, Kind: r.Text("kind"), Title: r.Title()}
+		for _, l := range r.List("about") {
+			e.About = append(e.About, l.Ref("record"))
+		}
+		out = append(out, e)
+	}
+	return out, err
 }
 
 // Update takes the results of loads and the news that records changed.
@@ -100,6 +125,7 @@ func (s *Screen) applyLoaded(m screen.LoadedMsg) tea.Cmd {
 		return screen.Fail(m.Err)
 	}
 	d := m.Value.(loadedData)
+	first := s.data.Counts == nil
 	s.data, s.status = d.overview, d.status
 	if !s.saving.Busy() {
 		clear(s.done)
@@ -107,7 +133,17 @@ func (s *Screen) applyLoaded(m screen.LoadedMsg) tea.Cmd {
 	for p := range parts {
 		s.row[p] = max(0, min(s.row[p], s.rows(p)-1))
 	}
+	if first && s.nothing() {
+		return screen.Open(screen.OpenMsg{Kind: screen.Welcome})
+	}
 	return nil
+}
+
+// nothing tells that the workspace holds no record of a customer and expects
+// none from a central: what to begin with is the question then.
+func (s *Screen) nothing() bool {
+	c := s.data.Counts
+	return c["contact"]+c["organization"]+c["deal"]+c["activity"] == 0 && s.status.Central == ""
 }
 
 func (s *Screen) applySaved(m screen.LoadedMsg) tea.Cmd {

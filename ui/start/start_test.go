@@ -68,6 +68,38 @@ func TestAsksTheStoreOnlyInCommands(t *testing.T) {
 	fake.HasAll(t, opener(t, ws))
 }
 
+func TestEmptyWorkspaceIsWelcomed(t *testing.T) {
+	for _, c := range []struct {
+		counts map[model.Noun]int64
+		state  model.Status
+		want   bool
+	}{
+		{map[model.Noun]int64{"pipeline": 1, "user": 1}, model.Status{}, true},
+		{map[model.Noun]int64{"contact": 1}, model.Status{}, false},
+		{map[model.Noun]int64{}, model.Status{Central: "mysql://h/d"}, false},
+	} {
+		ws := &fake.Workspace{Start: model.Overview{Counts: c.counts}, State: c.state}
+		s := New(ws.Env(t.Context(), theme.New(true)), screen.OpenMsg{})
+		m, ok := fake.Find[screen.OpenMsg](fake.Run(s, s.Init()))
+		if ok != c.want || ok && m.Kind != screen.Welcome {
+			t.Errorf("%v %+v: %+v", c.counts, c.state, m)
+		}
+		if _, again := fake.Find[screen.OpenMsg](fake.Run(s, s.Update(screen.ChangedMsg{}))); again {
+			t.Error("welcomed twice")
+		}
+	}
+}
+
+func TestLastActivitiesStandInForChanges(t *testing.T) {
+	ws := workspace()
+	ws.Start.Recent, ws.Start.Counts = nil, map[model.Noun]int64{"activity": 1}
+	ws.Pages = map[model.Noun][]*model.Record{"activity": ws.Start.Tasks[:1]}
+	s := opener(t, ws)(theme.New(true)).(*Screen)
+	if len(s.data.Recent) != 1 || s.data.Recent[0].About[0].Name != "Grace Hopper" {
+		t.Errorf("%+v", s.data.Recent)
+	}
+}
+
 func TestDoneShowsAtOnce(t *testing.T) {
 	ws := workspace()
 	s := opener(t, ws)(theme.New(true))

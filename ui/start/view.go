@@ -136,9 +136,10 @@ func (s *Screen) late(r *model.Record) bool {
 	return !due.IsZero() && due.Before(now) && (y != ly || m != lm || d != ld)
 }
 
-// total is the sum of the open stages, in each currency.
+// total is the sum of the open stages, in each currency, and what is to be
+// expected of it.
 func (s *Screen) total() string {
-	var sums []model.Money
+	var sums, weighted []model.Money
 	for _, c := range s.data.Pipeline {
 		if k := c.Stage.Text("kind"); k == model.StageWon || k == model.StageLost {
 			continue
@@ -146,11 +147,14 @@ func (s *Screen) total() string {
 		for _, m := range c.Sum {
 			sums = add(sums, m)
 		}
+		for _, m := range c.Weighted {
+			weighted = add(weighted, m)
+		}
 	}
 	if len(sums) == 0 {
 		return ""
 	}
-	return draw.Sums(sums, draw.Brief)
+	return draw.Sums(sums, draw.Brief) + ", " + draw.Sums(weighted, draw.Brief) + " weighted"
 }
 
 func add(sums []model.Money, m model.Money) []model.Money {
@@ -329,13 +333,13 @@ func (s *Screen) recentLines(w int) []string {
 	}
 	var out []string
 	for i, e := range s.data.Recent {
-		about := ""
-		if len(e.About) > 0 {
+		about := e.Body
+		if len(e.About) > 0 && e.About[0].Name != e.Title {
 			about = e.About[0].Name
 		}
 		cells := []draw.Cell{{Text: draw.When(e.At, now), Width: 16, Style: th.Muted}, {Text: e.Kind, Width: 7, Style: th.Accent},
 			{Text: e.Title, Style: th.Text}}
-		if about != "" && w >= 60 {
+		if about != "" && w >= 54 {
 			cells = append(cells, draw.Cell{Text: about, Width: w / 4, Style: th.Muted})
 		}
 		out = append(out, draw.Row(th, s.at == recent && s.row[recent] == i, w, cells...))
