@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -195,6 +197,19 @@ func TestRefusedRights(t *testing.T) {
 	}
 }
 
+// naughty returns the lines of the list of naughty strings, where there is one.
+func naughty(t *testing.T) []string {
+	folder := os.Getenv("RAPPORT_TESTDATA")
+	if folder == "" {
+		return nil
+	}
+	b, err := os.ReadFile(filepath.Join(folder, "naughty-strings", "blns.txt"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.Split(string(b), "\n")
+}
+
 // TestTextIsKeptByteForByte sends hostile text up, measures a change against
 // it and reads it back.
 func TestTextIsKeptByteForByte(t *testing.T) {
@@ -204,6 +219,7 @@ func TestTextIsKeptByteForByte(t *testing.T) {
 		t.Fatal(err)
 	}
 	texts := []string{"'; DROP TABLE contact; --", `back\slash\'`, "\x00nul\x00", "lone\rcr", "\x1a", "😀👩‍👩‍👧", "שלום", "Jose\u0301", "José", "\u200b", "?", "/* ? */ # -- \"", "trail ", " ", "", "\n\t", "`", "%_", "\ufeff", strings.Repeat("€", 300000)}
+	texts = append(texts, naughty(t)...)
 	contact := model.EntityOf("contact")
 	var inserts, updates []model.PushOp
 	for _, s := range texts {
