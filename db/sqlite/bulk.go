@@ -27,12 +27,13 @@ func (d *DB) Bulk(ctx context.Context, fn func(*Bulk) error) (err error) {
 		return model.Errorf(model.Refused, "the workspace is open for reading only")
 	}
 	const op = "load"
-	// Sorting for the indexes may use the disk: memory stays constant.
-	if _, err := d.writer.ExecContext(ctx, "PRAGMA temp_store = 1"); err != nil {
+	// Sorting for the indexes may use the disk, so that memory stays constant;
+	// a larger cache keeps the pages of ids, which come in no order.
+	if _, err := d.writer.ExecContext(ctx, "PRAGMA temp_store = 1; PRAGMA cache_size = -65536"); err != nil {
 		return mapError(op, err)
 	}
 	defer func() {
-		_, resetErr := d.writer.ExecContext(context.WithoutCancel(ctx), "PRAGMA temp_store = 2")
+		_, resetErr := d.writer.ExecContext(context.WithoutCancel(ctx), "PRAGMA temp_store = 2; PRAGMA cache_size = -2000")
 		err = mapError(op, errors.Join(err, resetErr))
 	}()
 	if err := d.bulkRows(ctx, fn); err != nil {

@@ -1,0 +1,89 @@
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"rapport/model"
+)
+
+// TestBulk holds that a load leaves what single writes would: the indexes, the
+// titles that a record's lists decide, and nothing pending.
+func TestBulk(t *testing.T) {
+	d, ids := searchDB(t, person{mails: []string{"only@example.org"}}, person{first: "Ada", last: "Lovelace"})
+	var title, sortKey string
+	if err := d.read().QueryRow("SELECT title, sort_key FROM contact WHERE id = ?", ids[0].Bytes()).Scan(&title, &sortKey); err != nil {
+		t.Fatal(err)
+	}
+	if title != "only@example.org" || sortKey != "only@example.org" {
+		t.Errorf("a contact without a name is called %q, sorted by %q", title, sortKey)
+	}
+	if got := finds(t, d, "only"); len(got) != 1 || got[0] != ids[0] {
+		t.Errorf("it is found as %v", got)
+	}
+	var pending int
+	if err := d.read().QueryRow("SELECT count(*) FROM sync_base").Scan(&pending); err != nil || pending != 0 {
+		t.Errorf("%d rows are pending, %v", pending, err)
+	}
+	for _, e := range model.Entities() {
+		for _, ix := range indexes(e) {
+			var n int
+			if err := d.read().QueryRow("SELECT count(*) FROM sqlite_schema WHERE name = ?", ix.name).Scan(&n); err != nil || n != 1 {
+				t.Errorf("index %s is there %d times, %v", ix.name, n, err)
+			}
+		}
+	}
+}
+
+// TestBulkFails holds that a load that fails leaves nothing, and that the
+// workspace goes on.
+func TestBulkFails(t *testing.T) {
+	d, _ := searchDB(t)
+	want := errors.New("no more")
+	err := d.Bulk(context.Background(), func(b *Bulk) error {
+		if err := b.Put(model.EntityOf("contact"), person{last: "Gone"}.rows(d.ids)[0]); err != nil {
+			return err
+		}
+		return want
+	})
+	if !errors.Is(err, want) {
+		t.Errorf("got %v, want %v", err, want)
+	}
+	if got := finds(t, d, "gone"); len(got) != 0 {
+		t.Errorf("a row of a load that failed is found: %v", got)
+	}
+	var n int
+	if err := d.read().QueryRow("SELECT (SELECT count(*) FROM contact) + (SELECT count(*) FROM sqlite_schema WHERE name = 'ix_contact_sort_key')").Scan(&n); err != nil || n != 1 {
+		t.Errorf("rows and index count %d, want the index alone; %v", n, err)
+	}
+}
+
+// TestStaleSearch holds that a workspace whose load was killed before its
+// search was built gets it when it is opened next.
+func TestStaleSearch(t *testing.T) {
+	d, ids := searchDB(t, person{first: "Ada", last: "Lovelace"})
+	if err := d.write(context.Background(), "test", func(tx *Tx) error {
+		if err := tx.emptySearch(context.Background()); err != nil {
+			return err
+		}
+		return tx.staleSearch()
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if len(finds(t, d, "ada")) != 0 {
+		t.Fatal("the index is not empty")
+	}
+	path := d.Path()
+	if err := d.Close(); err != nil {
+		t.Fatal(err)
+	}
+	again, err := Open(context.Background(), path, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer again.Close()
+	if got := finds(t, again, "ada"); len(got) != 1 || got[0] != ids[0] {
+		t.Errorf("after opening it finds %v", got)
+	}
+}
