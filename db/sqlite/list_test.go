@@ -73,7 +73,7 @@ func TestPages(t *testing.T) {
 			keys = append(keys, model.SortKey{Field: rapid.SampledFrom(fields).Draw(rt, "field"), Desc: rapid.Bool().Draw(rt, "desc")})
 		}
 		want := oracle(all, keys, key)
-		limit := rapid.IntRange(1, 25).Draw(rt, "limit")
+		limit := rapid.IntRange(5, 30).Draw(rt, "limit")
 		q := model.Query{Noun: "deal", Sort: keys, Limit: limit, Short: true}
 		check := func(name string, got []*model.Record, want []*model.Record) {
 			if a, b := ids(got), ids(want); a != b {

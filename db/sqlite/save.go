@@ -133,6 +133,11 @@ func (t *Tx) change(e *model.Entity, old, row model.Row, r revision) error {
 	if err := t.edit(e, old, row); err != nil {
 		return err
 	}
+	if old != nil && planOf(e).titled {
+		if err := t.renamed(e, old, row); err != nil {
+			return err
+		}
+	}
 	return t.log(r)
 }
 

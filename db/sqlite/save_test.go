@@ -389,6 +389,37 @@ func TestSaveAllIsolatesFailures(t *testing.T) {
 	}
 }
 
+// TestTitleFollows: a contact without a name is called after what it has.
+func TestTitleFollows(t *testing.T) {
+	d, _ := testDB(t)
+	org := save(t, d, "organization", "", map[string]any{"name": "Acme"})
+	r := save(t, d, "contact", "", map[string]any{"organization": ref("organization", "Acme")})
+	stored := func() (s string) {
+		if err := d.read().QueryRow("SELECT title FROM contact WHERE id = ?", r.ID.Bytes()).Scan(&s); err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	if s := stored(); s != "Acme" {
+		t.Errorf("title %q", s)
+	}
+	save(t, d, "organization", org.ID, map[string]any{"name": "Beta"})
+	if s := stored(); s != "Beta" {
+		t.Errorf("title %q after the organization was renamed", s)
+	}
+	if _, err := d.Save(ctx, model.Edit{Noun: "contact", ID: r.ID, Add: map[string][]*model.Record{
+		"email": {{Noun: "contact_method", Values: map[string]any{"kind": "email", "value": "a@b.ch"}}}}}); err != nil {
+		t.Fatal(err)
+	}
+	if s := stored(); s != "a@b.ch" {
+		t.Errorf("title %q after a mail was added", s)
+	}
+	save(t, d, "contact", r.ID, map[string]any{"first_name": "Ada"})
+	if id := must(d.Find(ctx, "contact", "ada"))(t); id != r.ID {
+		t.Errorf("found %v", id)
+	}
+}
+
 func TestTwinsMeet(t *testing.T) {
 	a, _ := testDB(t)
 	b, _ := testDB(t)

@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"time"
 
@@ -211,6 +212,38 @@ func (t *Tx) finish() error {
 		return err
 	}
 	t.order, t.touched = nil, map[recordKey]bool{}
+	return nil
+}
+
+// renamed touches the records that may be called after a record whose title
+// changed: a contact without a name has that of its organization.
+func (t *Tx) renamed(e *model.Entity, old, row model.Row) error {
+	was, _, _ := rowTitle(e, old)
+	if is, _, _ := rowTitle(e, row); is == was {
+		return nil
+	}
+	for _, other := range model.Records() {
+		for _, c := range other.Columns() {
+			if !planOf(other).listed || c.Ref != e.Noun {
+				continue
+			}
+			rows, err := t.query("SELECT id\nFROM "+quote(string(other.Noun))+"\nWHERE "+quote(c.Name)+" = ?", row.ID().Bytes())
+			if err != nil {
+				return err
+			}
+			for rows.Next() {
+				var b []byte
+				if err := rows.Scan(&b); err != nil {
+					rows.Close()
+					return err
+				}
+				t.touch(other.Noun, model.IDFromBytes(b))
+			}
+			if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+				return err
+			}
+		}
+	}
 	return nil
 }
 
