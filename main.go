@@ -16,7 +16,6 @@ import (
 	"github.com/creack/pty"
 
 	"rapport/db/workspace"
-	"rapport/keymap"
 	"rapport/model"
 	"rapport/ui"
 	"rapport/ui/cli"
@@ -29,18 +28,16 @@ func run() int {
 	slog.SetDefault(slog.New(slog.DiscardHandler))
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	keys := keymap.Default()
 	p := cli.Program{
 		Streams: streams(),
 		Backend: workspace.New(workspace.Options{}),
 		TUI: func(ctx context.Context, ws model.Workspace, o cli.UIOptions) error {
-			return ui.Run(ctx, ws, ui.Options{NoColor: o.NoColor, Theme: o.Theme, Keys: keys, Log: slog.Default(),
+			return ui.Run(ctx, ws, ui.Options{NoColor: o.NoColor, Theme: o.Theme, Keys: o.Keys, Log: slog.Default(),
 				Hooks: screen.Hooks{Demo: o.Demo, Connect: o.Connect}})
 		},
 		Env:   os.Getenv,
 		Now:   time.Now,
 		Build: build(),
-		Keys:  keys.Markdown(),
 		Log: func(file string) (*slog.Logger, error) {
 			l, err := cli.OpenLog(file)
 			if err == nil {

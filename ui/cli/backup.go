@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 
 	"github.com/spf13/cobra"
@@ -182,7 +183,7 @@ func (a *app) backupOne(name, short string) *cobra.Command {
 					return a.backupLine(b)
 				}
 			}
-			return model.Errorf(model.NotFound, "there is no backup %s", args[0]).WithHint("see rapport backup list")
+			return model.Errorf(model.NotFound, "there is no backup %s", cmp.Or(req.ID, "here")).WithHint("see rapport backup list")
 		},
 	}
 	fromFlags(c, &from, &identity)
@@ -256,9 +257,9 @@ func (a *app) mayReplace(ctx context.Context, home string) error {
 	}
 	switch {
 	case info.Counts == nil:
-		return a.confirm("Replace the damaged workspace %s by the backup?", home)
+		return a.confirm(ctx, "Replace the damaged workspace %s by the backup?", home)
 	case rows > 0:
-		return a.confirm("Replace the %s of %s by those of the backup?", plural(rows, "record", "records"), home)
+		return a.confirm(ctx, "Replace the %s of %s by those of the backup?", plural(rows, "record", "records"), home)
 	}
 	return nil
 }

@@ -24,6 +24,7 @@ import (
 	"runtime/debug"
 	"time"
 
+	"rapport/keymap"
 	"rapport/model"
 )
 
@@ -59,7 +60,7 @@ type Streams struct {
 type UIOptions struct {
 	NoColor bool
 	Theme   string
-	Config  string // the folder of config.toml, in which keys.toml may lie
+	Keys    *keymap.Map
 	// Demo makes the demo workspace or finds it, Connect tries a central and
 	// writes it to the configuration. After either the interface is to end;
 	// it is then started anew with the other workspace.
@@ -84,7 +85,6 @@ type Program struct {
 	Env   func(string) string
 	Now   func() time.Time // in the person's time zone
 	Build Build
-	Keys  string // the keys of the interface, as Markdown
 	// Log is told where the log of this run belongs before a workspace is
 	// opened; nil keeps none.
 	Log func(file string) (*slog.Logger, error)

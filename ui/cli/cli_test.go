@@ -49,7 +49,6 @@ func (s *shell) input(in string, args ...string) answer {
 		Env:     func(name string) string { return s.env[name] },
 		Now:     func() time.Time { return now },
 		Build:   cli.Build{Version: "test", Go: "go"},
-		Keys:    "# Keys\n",
 	})
 	return answer{t: s.t, code: code, out: out.String(), err: errs.String()}
 }
@@ -410,6 +409,28 @@ func TestConfigIsReadStrictly(t *testing.T) {
 	s.env["RAPPORT_ME"] = ""
 	s.want(s.ok("config")["me"], `"a"`)
 	s.want(s.ok("--central", "mysql://zoe@h/x", "config")["me"], `"zoe"`)
+}
+
+func TestOwnKeys(t *testing.T) {
+	s := newShell(t)
+	s.ok("status")
+	write := func(text string) {
+		if err := os.WriteFile(filepath.Join(s.home, cli.KeysFile), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("[list]\nedit = [\"N\"]\n")
+	if a := s.run("keys"); a.code != 0 || !strings.Contains(a.out, "| `N` | edit |") {
+		t.Errorf("exit %d %s", a.code, a.err)
+	}
+	write("[list]\nnope = [\"N\"]\n")
+	if a := s.run("keys"); a.code != 2 || !strings.Contains(a.err, "nope") {
+		t.Errorf("an unknown action: exit %d %s", a.code, a.err)
+	}
+	write("[list]\nedit = [\"d\"]\n")
+	if a := s.run("keys"); a.code != 2 || !strings.Contains(a.err, "delete") {
+		t.Errorf("a key of two actions: exit %d %s", a.code, a.err)
+	}
 }
 
 func TestHostileTextIsMadeVisible(t *testing.T) {

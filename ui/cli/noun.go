@@ -398,7 +398,7 @@ func (a *app) delete(e *model.Entity) *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.many(cmd.Context(), e, args, "deleted", func(ws model.Workspace, ids []model.ID) error {
 				if len(ids) > 1 {
-					if err := a.confirm("Delete %s?", plural(int64(len(ids)), strings.ToLower(e.Title), strings.ToLower(e.Titles))); err != nil {
+					if err := a.confirm(cmd.Context(), "Delete %s?", plural(int64(len(ids)), strings.ToLower(e.Title), strings.ToLower(e.Titles))); err != nil {
 						return err
 					}
 				}
@@ -490,13 +490,26 @@ func (a *app) assign(e *model.Entity) *cobra.Command {
 
 // readAll reads the standard input, which must not be a terminal: nobody
 // guesses that a program waits for JSON.
-func (a *app) readAll() ([]byte, error) {
+func (a *app) readAll(ctx context.Context) ([]byte, error) {
 	if a.InTerminal {
 		return nil, model.Errorf(model.Invalid, "--stdin needs JSON on the standard input").WithHint("for example --stdin < records.ndjson")
 	}
-	data, err := io.ReadAll(a.In)
-	if err != nil {
-		return nil, fmt.Errorf("read the standard input: %w", err)
+	type read struct {
+		data []byte
+		err  error
 	}
-	return data, nil
+	done := make(chan read, 1)
+	go func() {
+		data, err := io.ReadAll(a.In)
+		done <- read{data, err}
+	}()
+	select {
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case r := <-done:
+		if r.err != nil {
+			return nil, fmt.Errorf("read the standard input: %w", r.err)
+		}
+		return r.data, nil
+	}
 }

@@ -38,10 +38,18 @@ func (a *app) keys() *cobra.Command {
 	return &cobra.Command{
 		Use: "keys", Short: "Print the keys of the interface as Markdown", Args: exactly(0), Example: "  rapport keys > keys.md",
 		RunE: func(*cobra.Command, []string) error {
-			if a.json {
-				return a.result(object{{"markdown", a.Keys}})
+			s, err := a.load()
+			if err != nil {
+				return err
 			}
-			_, err := io.WriteString(a.Out, a.Keys)
+			keys, err := LoadKeys(filepath.Join(filepath.Dir(s.config), KeysFile))
+			if err != nil {
+				return err
+			}
+			if a.json {
+				return a.result(object{{"markdown", keys.Markdown()}})
+			}
+			_, err = io.WriteString(a.Out, keys.Markdown())
 			return err
 		},
 	}

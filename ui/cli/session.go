@@ -48,13 +48,17 @@ func (a *app) session(ctx context.Context, s model.Settings) error {
 	if a.settings != nil {
 		theme, config = a.settings.theme, filepath.Dir(a.settings.config)
 	}
+	keys, err := LoadKeys(filepath.Join(config, KeysFile))
+	if err != nil {
+		return err
+	}
 	for {
 		ws, err := a.openWith(ctx, s)
 		if err != nil {
 			return err
 		}
 		var next *model.Settings
-		o := UIOptions{NoColor: a.flags.noColor, Theme: theme, Config: config}
+		o := UIOptions{NoColor: a.flags.noColor, Theme: theme, Keys: keys}
 		o.Demo = func(ctx context.Context) error {
 			demo, _, err := a.makeDemo(ctx, demoContacts, 1, false)
 			if err == nil {

@@ -90,7 +90,7 @@ func arrayItems(data []byte) ([]document, error) {
 // saveStdin saves what the standard input holds. base carries the values of
 // the flags, which hold for every record, and the id of an edit that names one.
 func (a *app) saveStdin(ctx context.Context, ws model.Workspace, e *model.Entity, base model.Edit, add bool) error {
-	data, err := a.readAll()
+	data, err := a.readAll(ctx)
 	if err != nil {
 		return err
 	}

@@ -295,7 +295,7 @@ func (a *app) pendingAct(verb string) *cobra.Command {
 			if len(ids) == 0 || a.flags.dryRun {
 				return a.count("discarded", len(ids))
 			}
-			if err := a.confirm("Give up the unsent changes of %s?", plural(int64(len(ids)), "record", "records")); err != nil {
+			if err := a.confirm(ctx, "Give up the unsent changes of %s?", plural(int64(len(ids)), "record", "records")); err != nil {
 				return err
 			}
 			n, err := ws.Discard(ctx, ids...)

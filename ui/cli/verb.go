@@ -76,7 +76,7 @@ func (a *app) closeDeal(e *model.Entity, name, kind string) *cobra.Command {
 				return err
 			}
 			if kind == model.StageLost && strings.TrimSpace(reason) == "" {
-				if reason, err = a.ask("The reason", "--reason TEXT"); err != nil {
+				if reason, err = a.ask(ctx, "The reason", "--reason TEXT"); err != nil {
 					return err
 				}
 			}
