@@ -130,6 +130,9 @@ func TestImportTriesThenRuns(t *testing.T) {
 	if !strings.Contains(ansi.Strip(s.View()), "What was done") {
 		t.Error("the result is not told")
 	}
+	if m := fake.Want[screen.OpenMsg](t, fake.Do(t, s, keymap.Open)); m.Kind != screen.List || m.Noun != "contact" {
+		t.Errorf("leads to %+v", m)
+	}
 }
 
 func TestChangedColumnIsSent(t *testing.T) {

@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -91,6 +92,7 @@ func (s *importer) applyRun(m screen.LoadedMsg) tea.Cmd {
 		s.goTo("Import now")
 		return nil
 	}
+	s.goTo(lookAt)
 	return screen.Notice(fmt.Sprintf("Imported: %s new, %s changed, %s rejected.", draw.Count(r.Created), draw.Count(r.Updated), draw.Count(r.Rejected)))
 }
 
@@ -143,13 +145,16 @@ func (s *importer) askPath() tea.Cmd {
 		}})
 }
 
-const automatic = "as recognised"
+const (
+	automatic = "as recognised"
+	lookAt    = "Look at them"
+)
 
 // rebuild makes the rows anew from what is known.
 func (s *importer) rebuild() {
-	file := "choose one"
+	file, folder := "choose one", ""
 	if len(s.files) == 1 {
-		file = s.files[0]
+		file, folder = filepath.Base(s.files[0]), filepath.Dir(s.files[0])
 	} else if len(s.files) > 1 {
 		var names []string
 		for _, f := range s.files {
@@ -157,7 +162,7 @@ func (s *importer) rebuild() {
 		}
 		file = draw.Plural(int64(len(s.files)), "file", "files") + ": " + list(names)
 	}
-	rows := []row{{label: "File", text: file, do: s.askPath}}
+	rows := []row{{label: "File", text: file, note: folder, do: s.askPath}}
 	if len(s.files) > 0 {
 		rows = append(rows, s.choices()...)
 		rows = append(rows,
@@ -184,6 +189,9 @@ func (s *importer) choices() []row {
 		nouns = append(nouns, string(e.Noun))
 	}
 	kinds := or(string(s.seen.As), "several kinds")
+	if len(s.files) > 1 {
+		kinds = "as each file says; a dry run tells how many of which kind"
+	}
 	return []row{
 		{label: "What it holds", text: kinds, note: s.seen.Format, do: func() tea.Cmd {
 			return choose("What does the file hold?", filepath.Base(s.files[0]), string(s.seen.As), nouns, func(v string) tea.Cmd {
@@ -305,6 +313,18 @@ func (s *importer) outcome() []row {
 		return out
 	}
 	out := []row{{head: true, label: title}}
+	if !r.DryRun {
+		n := or(string(s.seen.As), "contact")
+		if len(r.ByNoun) > 0 {
+			n = string(slices.MaxFunc(slices.Sorted(maps.Keys(r.ByNoun)), func(a, b model.Noun) int {
+				return cmp.Compare(r.ByNoun[a].Read, r.ByNoun[b].Read)
+			}))
+		}
+		e := model.EntityOf(model.Noun(n))
+		out = append(out, row{label: lookAt, text: "opens the " + e.Plural, do: func() tea.Cmd {
+			return screen.Open(screen.OpenMsg{Kind: screen.List, Noun: e.Noun})
+		}})
+	}
 	out = append(out, tell("All records", r.Counts))
 	for _, n := range slices.Sorted(maps.Keys(r.ByNoun)) {
 		label := string(n)

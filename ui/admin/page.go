@@ -168,7 +168,7 @@ func (p *page) labelWidth() int {
 			n = max(n, draw.Width(model.Visible(r.label)))
 		}
 	}
-	return min(n+1, max(10, p.w*2/5))
+	return min(n+1, max(10, p.w/3))
 }
 
 // View draws the page.

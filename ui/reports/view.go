@@ -62,7 +62,13 @@ func (s *Screen) page(w, h int) []string {
 	words = append(words, s.env.Keys.KeyOf(keymap.Period, keymap.Report)+" "+periods(s.env.Now())[s.period].name)
 	out := []string{draw.Heading(th, info.Title, strings.Join(words, " · "), w, false)}
 	if h >= 20 {
-		out = append(out, draw.Paragraph(th.Muted, model.Visible(info.Comment), w)...)
+		said := draw.Wrap(model.Visible(info.Comment), w-4)
+		if len(said) > 2 {
+			said = []string{said[0], said[1] + " …"}
+		}
+		for _, l := range said {
+			out = append(out, draw.Fit("  "+th.Muted.Render(l), w))
+		}
 		out = append(out, "")
 	}
 	switch {
@@ -116,13 +122,13 @@ func (s *Screen) labels() []string {
 		}
 		varies := false
 		for r := range out {
-			varies = varies || cell(col, s.value(r, c), false) != cell(col, s.value(0, c), false)
+			varies = varies || cell(col, s.value(r, c), full) != cell(col, s.value(0, c), full)
 		}
 		if c > 0 && !varies {
 			continue
 		}
 		for r := range out {
-			out[r] = strings.TrimSpace(out[r] + " " + cell(col, s.value(r, c), false))
+			out[r] = strings.TrimSpace(out[r] + " " + cell(col, s.value(r, c), full))
 		}
 		if seen := slices.Compact(slices.Sorted(slices.Values(out))); len(seen) == len(out) {
 			break
@@ -137,10 +143,14 @@ func (s *Screen) bars(w int) []string {
 	if c < 0 {
 		return nil
 	}
+	how := full
+	if w < 70 {
+		how = brief
+	}
 	bars := make([]draw.Bar, len(s.report.Rows))
 	for r, label := range s.labels() {
 		v := s.value(r, c)
-		bars[r] = draw.Bar{Label: label, Value: number(v), Notes: []string{cell(s.report.Columns[c], v, w < 70)}}
+		bars[r] = draw.Bar{Label: label, Value: number(v), Notes: []string{cell(s.report.Columns[c], v, how)}}
 	}
 	return draw.Bars(s.env.Theme, bars, w)
 }
@@ -159,8 +169,17 @@ func number(v any) float64 {
 	return 0
 }
 
+// form is how an amount is written.
+type form int
+
+const (
+	full  form = iota
+	bare       // without its currency, which stands in a column of its own
+	brief      // in few cells
+)
+
 // cell writes one value.
-func cell(c model.ReportColumn, v any, brief bool) string {
+func cell(c model.ReportColumn, v any, how form) string {
 	switch x := v.(type) {
 	case nil:
 		return "–"
@@ -176,8 +195,11 @@ func cell(c model.ReportColumn, v any, brief bool) string {
 		}
 		return s
 	case model.Money:
-		if brief {
+		switch how {
+		case brief:
 			return draw.Brief(x)
+		case bare:
+			return draw.Number(x.Amount())
 		}
 		return draw.Amount(x)
 	}
@@ -219,11 +241,14 @@ func (s *Screen) total() []any {
 func (s *Screen) table(w int) (head string, body, foot []string) {
 	th := s.env.Theme
 	cols, total := s.report.Columns, s.total()
-	brief := false
-	widths, used := s.widths(total, false)
+	how := full
+	if slices.ContainsFunc(cols, func(c model.ReportColumn) bool { return c.Name == "currency" }) {
+		how = bare
+	}
+	widths, used := s.widths(total, how)
 	if used > w {
-		brief = true
-		widths, used = s.widths(total, true)
+		how = brief
+		widths, used = s.widths(total, how)
 	}
 	for used > w {
 		i := s.widestText(widths)
@@ -240,7 +265,7 @@ func (s *Screen) table(w int) (head string, body, foot []string) {
 			if values == nil {
 				text = c.Label
 			} else if i < len(values) && !(strong && values[i] == nil) {
-				text = cell(c, values[i], brief)
+				text = cell(c, values[i], how)
 			}
 			style := th.Text
 			switch {
@@ -282,14 +307,14 @@ func sum(ns []int) int {
 
 // widths is how wide each column wants to be, and all of them with what stands
 // between.
-func (s *Screen) widths(total []any, brief bool) (widths []int, used int) {
+func (s *Screen) widths(total []any, how form) (widths []int, used int) {
 	for i, c := range s.report.Columns {
 		n := draw.Width(c.Label)
 		for r := range s.report.Rows {
-			n = max(n, draw.Width(cell(c, s.value(r, i), brief)))
+			n = max(n, draw.Width(cell(c, s.value(r, i), how)))
 		}
 		if total != nil {
-			n = max(n, draw.Width(cell(c, total[i], brief)))
+			n = max(n, draw.Width(cell(c, total[i], how)))
 		}
 		widths = append(widths, min(n, 40))
 	}

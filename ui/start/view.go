@@ -277,7 +277,7 @@ func (s *Screen) value(ms []model.Money) float64 {
 func (s *Screen) pipelineLines(w int) []string {
 	th := s.env.Theme
 	if len(s.data.Pipeline) == 0 {
-		return s.empty(w, "No deals are open.", s.hint(keymap.GoBoard, "opens the board"))
+		return s.empty(w, "No open deal is yours.", s.hint(keymap.GoBoard, "opens the board"))
 	}
 	var bars []draw.Bar
 	for _, c := range s.data.Pipeline {
