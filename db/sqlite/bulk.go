@@ -4,13 +4,19 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
 
 	"rapport/model"
 )
 
+// loadGC is how many percent the heap may grow during a load before garbage is
+// collected.
+const loadGC = 400
+
 // Bulk stores many rows quickly: without the tables' indexes, which are built
 // afterwards, and without search entries. Rows are as the central would send
-// them; nothing becomes pending. Ids must not occur twice.
+// them; nothing becomes pending. Ids must not occur twice, and every part's
+// owner must be among the rows: that is not checked.
 type Bulk struct {
 	t       *Tx
 	inserts map[model.Noun]string
@@ -27,13 +33,15 @@ func (d *DB) Bulk(ctx context.Context, fn func(*Bulk) error) (err error) {
 		return model.Errorf(model.Refused, "the workspace is open for reading only")
 	}
 	const op = "load"
+	// A load makes much garbage and keeps little.
+	defer debug.SetGCPercent(debug.SetGCPercent(loadGC))
 	// Sorting for the indexes may use the disk, so that memory stays constant;
 	// a larger cache keeps the pages of ids, which come in no order.
-	if _, err := d.writer.ExecContext(ctx, "PRAGMA temp_store = 1; PRAGMA cache_size = -65536"); err != nil {
+	if _, err := d.writer.ExecContext(ctx, "PRAGMA temp_store = 1; PRAGMA cache_size = -32768; PRAGMA foreign_keys = 0"); err != nil {
 		return mapError(op, err)
 	}
 	defer func() {
-		_, resetErr := d.writer.ExecContext(context.WithoutCancel(ctx), "PRAGMA temp_store = 2; PRAGMA cache_size = -2000")
+		_, resetErr := d.writer.ExecContext(context.WithoutCancel(ctx), "PRAGMA temp_store = 2; PRAGMA cache_size = -2000; PRAGMA foreign_keys = 1")
 		err = mapError(op, errors.Join(err, resetErr))
 	}()
 	if err := d.bulkRows(ctx, fn); err != nil {
