@@ -172,19 +172,21 @@ func rows(top, end int) string {
 	return fmt.Sprintf("%d–%d", top+1, end)
 }
 
-// card draws a deal: its name, its organization, and its figures.
+// card draws a deal: its name, its customer, and its figures.
 func (s *Screen) card(col model.BoardColumn, d *model.Record, w int, here bool) []string {
 	th, now := s.env.Theme, s.env.Now()
 	name := model.Visible(d.Title())
-	org := model.Visible(d.Ref("organization").Name)
-	if org == "" {
-		org = "–"
+	who := model.Visible(d.Ref("organization").Name)
+	if who == "" {
+		who = model.Visible(d.Ref("contact").Name)
 	}
-	second := org
-	if rest, ok := strings.CutPrefix(name, org+" "); ok && draw.Width(name) > w-2 {
-		// Many deals are named after their organization: the rest of the
-		// name says more than the organization again.
-		name, second = org, rest
+	second := who
+	if second == "" {
+		second = "–"
+	} else if rest, ok := strings.CutPrefix(name, who+" "); ok {
+		// Many deals are named after their customer: the rest of the name
+		// says more than the customer again.
+		name, second = who, rest
 	}
 	amount := "no amount"
 	if m, ok := d.Money("amount"); ok {

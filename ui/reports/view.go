@@ -8,6 +8,7 @@ import (
 
 	"rapport/keymap"
 	"rapport/model"
+	"rapport/ui/dialog"
 	"rapport/ui/widget/draw"
 )
 
@@ -44,11 +45,9 @@ func (s *Screen) list() []string {
 // many this is.
 func (s *Screen) tabs() string {
 	th := s.env.Theme
-	n := fmt.Sprintf("report %d of %d", s.at+1, len(s.infos))
-	keys := s.env.Keys.KeyOf(keymap.Previous, keymap.Report) + " " + s.env.Keys.KeyOf(keymap.Next, keymap.Report)
-	left := "  " + th.Accent.Render("‹ "+model.Visible(s.infos[s.at].Title)+" ›")
-	right := th.Muted.Render(n + ", " + keys + " for others")
-	return draw.Fit(left, max(0, s.w-draw.Width(right)-1)) + " " + right
+	key := func(a keymap.Action) string { return dialog.ShowKey(s.env.Keys.KeyOf(a, keymap.Report)) }
+	return draw.Fit("  "+th.Accent.Render(fmt.Sprintf("‹ %d of %d ›", s.at+1, len(s.infos)))+
+		th.Muted.Render("  "+key(keymap.Previous)+" "+key(keymap.Next)+" other reports"), s.w)
 }
 
 // page draws the chosen report.

@@ -223,7 +223,7 @@ func (s *Screen) taskLines(w int) []string {
 		} else if w >= 44 && len(about) > 0 {
 			cells = append(cells, draw.Cell{Text: about[0], Width: w / 4, Style: th.Muted})
 		}
-		n := 16
+		n := 17
 		if w < 54 {
 			n = 9
 			due = strings.TrimPrefix(due, "overdue ")
