@@ -73,11 +73,11 @@ func (a *app) diagnosis(checks []model.Check, cause error) error {
 
 func (a *app) checks(checks []model.Check) error {
 	for _, c := range checks {
-		if err := a.print("%-4s  %-16s  %s", c.State, c.Name, model.Visible(c.Detail)); err != nil {
+		if err := a.print("%-4s  %-18s  %s", c.State, c.Name, model.Visible(c.Detail)); err != nil {
 			return err
 		}
 		if c.Fix != "" {
-			if err := a.print("      %-16s  → %s", "", model.Visible(c.Fix)); err != nil {
+			if err := a.print("      %-18s  → %s", "", model.Visible(c.Fix)); err != nil {
 				return err
 			}
 		}
