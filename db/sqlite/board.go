@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"slices"
 	"strings"
 	"time"
 
@@ -16,7 +17,7 @@ func (d *DB) Board(ctx context.Context, pipeline model.ID, perColumn int) (model
 	if err != nil {
 		return model.Board{}, err
 	}
-	columns, err := d.columns(ctx, p, "", perColumn)
+	columns, err := d.columns(ctx, p, "", nil, perColumn)
 	return model.Board{Pipeline: p, Columns: columns}, mapError("board", err)
 }
 
@@ -36,9 +37,23 @@ func (d *DB) pipeline(ctx context.Context, id model.ID) (*model.Record, error) {
 	return d.Get(ctx, "pipeline", id)
 }
 
-// columns returns the columns of a board, of one owner's deals only if one is
-// named.
-func (d *DB) columns(ctx context.Context, p *model.Record, owner model.ID, perColumn int) ([]model.BoardColumn, error) {
+// mine returns the condition that a record under the alias t is the person's:
+// it is theirs, or they made it and it is nobody's.
+func (d *DB) mine(ctx context.Context, q querier) (sql string, args []any, err error) {
+	ids, err := d.matching(ctx, q, model.EntityOf("user"), "login COLLATE NOCASE = ?", d.settings.Me)
+	if err != nil {
+		return "", nil, err
+	}
+	sql, args = "(t.owner_id IS NULL AND t.created_by = ?)", []any{d.settings.Me}
+	for _, id := range ids {
+		sql, args = sql+" OR t.owner_id = ?", append(args, id.Bytes())
+	}
+	return "(" + sql + ")", args, nil
+}
+
+// columns returns the columns of a board, only of the deals for which a
+// condition holds if one is given.
+func (d *DB) columns(ctx context.Context, p *model.Record, mine string, mineArgs []any, perColumn int) ([]model.BoardColumn, error) {
 	columns := []model.BoardColumn{}
 	at := map[model.ID]int{}
 	var ids []model.ID
@@ -47,9 +62,8 @@ func (d *DB) columns(ctx context.Context, p *model.Record, owner model.ID, perCo
 		ids = append(ids, s.ID)
 		columns = append(columns, model.BoardColumn{Stage: s, Deals: []*model.Record{}})
 	}
-	mine := ""
-	if owner != "" {
-		mine = " AND t.owner_id = x'" + strings.ReplaceAll(string(owner), "-", "") + "'"
+	if mine != "" {
+		mine = " AND " + mine
 	}
 	err := each(ctx, d.read(), `SELECT t.stage_id, t.amount_currency, count(*), sum(t.amount_minor),
        CAST(sum(round(t.amount_minor * coalesce(t.probability, s.probability, 0) / 100.0)) AS INTEGER)
@@ -72,21 +86,21 @@ ORDER BY 2`, ids, func(rows *sql.Rows) error {
 			c.Weighted = append(c.Weighted, model.Money{Minor: weighted.Int64, Currency: currency.String})
 		}
 		return nil
-	})
+	}, mineArgs...)
 	if err != nil || perColumn <= 0 {
 		return columns, err
 	}
-	return columns, d.cards(ctx, columns, mine, perColumn)
+	return columns, d.cards(ctx, columns, mine, mineArgs, perColumn)
 }
 
 // cards loads the first deals of each column, by close date, and fills them
 // together.
-func (d *DB) cards(ctx context.Context, columns []model.BoardColumn, mine string, perColumn int) error {
+func (d *DB) cards(ctx context.Context, columns []model.BoardColumn, mine string, mineArgs []any, perColumn int) error {
 	e := model.EntityOf("deal")
 	var all []*model.Record
 	for i := range columns {
 		rows, err := d.read().QueryContext(ctx, "SELECT "+columnList(e, "t")+"\nFROM deal AS t\nWHERE t.stage_id = ? AND t.deleted_at IS NULL"+mine+
-			"\nORDER BY t.close_date ASC NULLS LAST, t.id\nLIMIT ?", columns[i].Stage.ID.Bytes(), perColumn)
+			"\nORDER BY t.close_date ASC NULLS LAST, t.id\nLIMIT ?", append(append([]any{columns[i].Stage.ID.Bytes()}, mineArgs...), perColumn)...)
 		if err != nil {
 			return err
 		}
@@ -130,18 +144,17 @@ func (d *DB) overview(ctx context.Context, now time.Time) (o model.Overview, err
 	if o.Recent, err = d.recent(ctx, overviewRecent); err != nil {
 		return o, err
 	}
-	ids, err := d.matching(ctx, d.read(), model.EntityOf("user"), "login COLLATE NOCASE = ?", d.settings.Me)
-	if err != nil || len(ids) == 0 {
+	mine, me, err := d.mine(ctx, d.read())
+	if err != nil {
 		return o, err
 	}
-	me := ids[0]
 	end := time.Date(now.Year(), now.Month(), now.Day()+1, 0, 0, 0, 0, now.Location()).UnixMilli()
 	activity := model.EntityOf("activity")
-	open := "SELECT " + columnList(activity, "t") + "\nFROM activity AS t\nWHERE t.deleted_at IS NULL AND t.owner_id = ? AND t.status = 'open' AND t.due_at "
-	if o.Tasks, err = d.records(ctx, activity, open+"< ?\nORDER BY t.due_at, t.id\nLIMIT ?", []any{me.Bytes(), end, overviewTasks}, true); err != nil {
+	open := "SELECT " + columnList(activity, "t") + "\nFROM activity AS t\nWHERE t.deleted_at IS NULL AND " + mine + " AND t.status = 'open' AND t.due_at "
+	if o.Tasks, err = d.records(ctx, activity, open+"< ?\nORDER BY t.due_at, t.id\nLIMIT ?", append(slices.Clone(me), end, overviewTasks), true); err != nil {
 		return o, err
 	}
-	if o.Upcoming, err = d.records(ctx, activity, open+">= ?\nORDER BY t.due_at, t.id\nLIMIT ?", []any{me.Bytes(), end, overviewUpcoming}, true); err != nil {
+	if o.Upcoming, err = d.records(ctx, activity, open+">= ?\nORDER BY t.due_at, t.id\nLIMIT ?", append(slices.Clone(me), end, overviewUpcoming), true); err != nil {
 		return o, err
 	}
 	p, err := d.pipeline(ctx, "")
@@ -151,17 +164,17 @@ func (d *DB) overview(ctx context.Context, now time.Time) (o model.Overview, err
 	if err != nil {
 		return o, err
 	}
-	if o.Pipeline, err = d.columns(ctx, p, me, 0); err != nil {
+	if o.Pipeline, err = d.columns(ctx, p, mine, me, 0); err != nil {
 		return o, err
 	}
 	deal := model.EntityOf("deal")
 	o.Rotting, err = d.records(ctx, deal, "SELECT "+columnList(deal, "t")+`
 FROM stage AS s
 JOIN deal AS t ON t.stage_id = s.id
-WHERE t.deleted_at IS NULL AND t.owner_id = ? AND s.kind = 'open'
+WHERE t.deleted_at IS NULL AND `+mine+` AND s.kind = 'open'
   AND (t.stage_entered_at < ? - s.rot_days * 86400000 OR t.close_date < ?)
 ORDER BY t.close_date ASC NULLS LAST, t.id
-LIMIT ?`, []any{me.Bytes(), now.UnixMilli(), now.Format(time.DateOnly), overviewRotting}, true)
+LIMIT ?`, append(slices.Clone(me), now.UnixMilli(), now.Format(time.DateOnly), overviewRotting), true)
 	return o, err
 }
 

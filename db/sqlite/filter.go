@@ -287,6 +287,10 @@ func (w *clauses) link(alias string, f *model.Field, c model.Condition) (string,
 			if err != nil {
 				return "", nil, err
 			}
+			if f.Name == "owner" && w.d.isMe(col.Ref, c.Value) {
+				ors = append(ors, "("+expr+" IS NULL AND "+alias+".created_by = ?)")
+				args = append(args, w.d.settings.Me)
+			}
 			if len(ids) == 0 {
 				continue
 			}

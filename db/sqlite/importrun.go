@@ -99,7 +99,9 @@ func keyClause(e *model.Entity, k model.KeyPart) (string, []any, error) {
 		}
 		return fmt.Sprintf("%s IN (SELECT id FROM %s WHERE title_key = ? AND deleted_at IS NULL)", col, quote(string(to.Noun))), []any{model.Fold(ref.Name)}, nil
 	case f.Type == model.MoneyType:
-		return "", nil, model.Errorf(model.Invalid, "%s cannot be a key", f.Label)
+		m, _ := k.Value.(model.Money)
+		cols := f.Columns()
+		return quote(cols[0].Name) + " = ? AND " + quote(cols[1].Name) + " = ?", []any{m.Minor, m.Currency}, nil
 	case f.Type == model.Text || f.Type == model.LongText:
 		if f.Sorted {
 			return quote(f.Columns()[0].Name) + " COLLATE NOCASE = ?", []any{value}, nil

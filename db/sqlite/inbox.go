@@ -116,17 +116,10 @@ func (d *DB) Pending(ctx context.Context) ([]model.PendingItem, error) {
 	if err != nil {
 		return nil, mapError("pending", err)
 	}
-	me, err := d.readState(ctx, keyMadeMe)
-	if err != nil {
-		return nil, err
-	}
 	out := []model.PendingItem{}
 	at := map[recordKey]int{}
 	names := map[recordKey]string{}
 	for _, u := range list {
-		if string(u.id) == me && u.base == nil && u.code == "" {
-			continue
-		}
 		i, known := at[u.record]
 		if !known {
 			i = len(out)
@@ -257,12 +250,10 @@ func (d *DB) LocalStatus(ctx context.Context) (model.Status, error) {
 	var s model.Status
 	var last string
 	err := d.read().QueryRowContext(ctx, `
-SELECT (SELECT count(DISTINCT record_id) FROM sync_base)
-         - (SELECT count(*) FROM sync_base AS b JOIN state AS s ON s.key = ? AND b.record_id = unhex(s.value, '-')
-            WHERE b.tbl = 'user' AND b.base IS NULL AND b.code IS NULL),
+SELECT (SELECT count(DISTINCT record_id) FROM sync_base),
        (SELECT count(DISTINCT record_id) FROM sync_base WHERE code IS NOT NULL),
        (SELECT count(DISTINCT id) FROM sync_conflict WHERE settled_at IS NULL),
-       coalesce((SELECT value FROM state WHERE key = ?), '')`, keyMadeMe, stateLastSync).Scan(&s.Pending, &s.Refused, &s.Conflicts, &last)
+       coalesce((SELECT value FROM state WHERE key = ?), '')`, stateLastSync).Scan(&s.Pending, &s.Refused, &s.Conflicts, &last)
 	if err != nil {
 		return s, mapError("status", err)
 	}

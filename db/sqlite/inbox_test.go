@@ -124,23 +124,30 @@ func TestRetry(t *testing.T) {
 	}
 }
 
-// TestOwnUserIsNoChange: the first record of a person makes their user as
-// well, but one added contact is one pending change.
-func TestOwnUserIsNoChange(t *testing.T) {
+// TestOwner: one added contact is one change. It belongs to nobody as long as
+// the person is no user of the company, and is theirs all the same; once they
+// are one, new records name them.
+func TestOwner(t *testing.T) {
 	d, _ := testDB(t)
 	r := save(t, d, "contact", "", map[string]any{"last_name": "One"})
-	if r.Ref("owner").Name != "ada" {
+	if !r.Ref("owner").IsZero() {
 		t.Errorf("owner %v", r.Ref("owner"))
 	}
 	if p := must(d.Pending(ctx))(t); len(p) != 1 || p[0].ID != r.ID {
 		t.Errorf("pending %+v", p)
 	}
-	if s := must(d.LocalStatus(ctx))(t); s.Pending != 1 {
-		t.Errorf("status %+v", s)
+	mine := func() int64 {
+		return must(d.Count(ctx, model.Query{Noun: "contact", Filter: []model.Condition{{Field: "owner", Op: model.Equal, Value: "me"}}}))(t)
 	}
-	b := must(d.NextBatch(ctx, 100, 1<<20))(t)
-	if len(b.Ops) != 2 {
-		t.Errorf("%d rows are sent, want the contact and its owner", len(b.Ops))
+	if n := mine(); n != 1 {
+		t.Errorf("%d contacts are mine, want the one I made", n)
+	}
+	save(t, d, "user", "", map[string]any{"login": "ada"})
+	if r := save(t, d, "contact", "", map[string]any{"last_name": "Two"}); r.Ref("owner").Name != "ada" {
+		t.Errorf("owner %v", r.Ref("owner"))
+	}
+	if n := mine(); n != 2 {
+		t.Errorf("%d contacts are mine, want both", n)
 	}
 }
 

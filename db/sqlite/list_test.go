@@ -215,7 +215,7 @@ func TestFilters(t *testing.T) {
 		{"contact", `organization=` + string(mueller), "One Two"},
 		{"contact", `organization~mull`, "One Two"},
 		{"contact", `!organization`, "Three"},
-		{"contact", `owner=me`, "One Three"},
+		{"contact", `owner=me`, "One Three Two"},
 		{"contact", `do_not_call=yes`, "One"},
 		{"contact", `!do_not_call`, "Two Three"},
 		{"contact", `sync=pending`, "One Two Three"},

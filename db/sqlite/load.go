@@ -110,12 +110,13 @@ func (d *DB) fill(ctx context.Context, q querier, e *model.Entity, records []*mo
 
 // each runs a query whose %s names ids, in chunks, and calls scan for each of
 // its rows.
-func each(ctx context.Context, q querier, query string, ids []model.ID, scan func(*sql.Rows) error) error {
+func each(ctx context.Context, q querier, query string, ids []model.ID, scan func(*sql.Rows) error, more ...any) error {
 	for part := range slices.Chunk(ids, chunk) {
-		args := make([]any, len(part))
+		args := make([]any, len(part), len(part)+len(more))
 		for i, id := range part {
 			args[i] = id.Bytes()
 		}
+		args = append(args, more...)
 		rows, err := q.QueryContext(ctx, strings.Replace(query, "%s", marks(len(part)), 1), args...)
 		if err != nil {
 			return err

@@ -55,7 +55,7 @@ func (t *Tx) resolve(f *model.Field, ref model.Ref, in *model.Record, ed model.E
 // where the edit allows.
 func (t *Tx) lookup(e *model.Entity, name string, ed model.Edit) (model.ID, error) {
 	if t.db.isMe(e.Noun, name) {
-		ref, err := t.me()
+		ref, err := t.me(true)
 		return ref.ID, err
 	}
 	key := nameKey(e.Noun, model.Fold(name))
@@ -110,14 +110,9 @@ func seedStages() []*model.Record {
 	return out
 }
 
-// keyMadeMe is the state that names the user whom the cache made by itself for
-// the person of this workspace. It is sent like any other row, but it is no
-// change that the person made and is not counted as one.
-const keyMadeMe = "made_me"
-
-// me returns the user of this workspace, and makes it where nobody has the
-// login yet.
-func (t *Tx) me() (model.Ref, error) {
+// me returns the user of this workspace. Where nobody has the login yet it is
+// made, if make says so, else the zero Ref is returned.
+func (t *Tx) me(make bool) (model.Ref, error) {
 	login := t.db.settings.Me
 	ref := model.Ref{Noun: "user", Name: login}
 	key := nameKey("user", "\x00me")
@@ -130,17 +125,17 @@ func (t *Tx) me() (model.Ref, error) {
 	if err != nil {
 		return ref, err
 	}
-	if len(ids) > 0 {
+	switch {
+	case len(ids) > 0:
 		ref.ID = ids[0]
-	} else {
+	case !make:
+		return model.Ref{}, nil
+	default:
 		saved, err := t.save(model.Edit{Noun: "user", Set: map[string]any{"login": login}})
 		if err != nil {
 			return ref, err
 		}
 		ref.ID = saved.ID
-		if err := t.setState(keyMadeMe, string(saved.ID)); err != nil {
-			return ref, err
-		}
 	}
 	t.names[key] = ref.ID
 	return ref, nil

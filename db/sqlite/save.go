@@ -220,11 +220,13 @@ func (t *Tx) begin(ed model.Edit) (*saving, error) {
 			}
 		}
 		if f := e.Field("owner"); f != nil && !s.sets("owner") && !s.imported() && t.db.settings.Me != "" {
-			ref, err := t.me()
+			ref, err := t.me(false)
 			if err != nil {
 				return nil, err
 			}
-			s.rec.Values["owner"] = ref
+			if !ref.IsZero() {
+				s.rec.Values["owner"] = ref
+			}
 		}
 		return s, nil
 	}

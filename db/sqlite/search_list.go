@@ -12,7 +12,7 @@ import (
 // index about one row a hundred times that.
 const (
 	fewRows   = 4000  // up to here the matches are collected and then put in order
-	someRows  = 40000 // up to here they are collected and the order is walked
+	someRows  = 80000 // up to here they are collected and the order is walked
 	probeRows = 500   // matches from whose distance the whole number is guessed
 )
 
