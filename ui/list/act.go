@@ -16,8 +16,6 @@ import (
 	"rapport/ui/widget/draw"
 )
 
-func sentence(err error) string { return draw.Error(err) }
-
 // act carries out an action on the record under the cursor or on those that
 // are selected.
 func (l *List) act(a keymap.Action) (tea.Cmd, bool) {

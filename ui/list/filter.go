@@ -1,6 +1,7 @@
 package list
 
 import (
+	"errors"
 	"strings"
 	"time"
 
@@ -8,6 +9,7 @@ import (
 
 	"rapport/keymap"
 	"rapport/model"
+	"rapport/ui/widget/draw"
 )
 
 // filterPause is how long the filter waits for the next letter.
@@ -80,6 +82,15 @@ func filterText(conds []model.Condition) string {
 	return strings.Join(parts, " ")
 }
 
+// short is what there is room for of an error: its hint, if it has one.
+func short(err error) string {
+	var e *model.Error
+	if errors.As(err, &e) && strings.HasPrefix(e.Hint, "did you mean") {
+		return e.Hint
+	}
+	return draw.Error(err)
+}
+
 // filter shows what the filter says now.
 func (l *List) filter() tea.Cmd {
 	l.filterGen++
@@ -88,7 +99,7 @@ func (l *List) filter() tea.Cmd {
 	conds, words, err := parseFilter(l.entity, l.in.Value())
 	l.filterErr = ""
 	if err != nil {
-		l.filterErr = sentence(err)
+		l.filterErr = short(err)
 	}
 	l.applied = strings.TrimSpace(l.in.Value())
 	q.Filter, q.Text = append(append([]model.Condition(nil), l.base.Filter...), conds...), words
