@@ -142,6 +142,7 @@ func (im *importer) batches(ctx context.Context) error {
 	for _, src := range im.sources {
 		next, stop := iter.Pull(src.items)
 		for more := true; more; {
+			before := im.snapshot()
 			err := im.t.store.ImportBatch(ctx, false, func(tx model.ImportTx) error {
 				for range batchRows {
 					it, ok := next()
@@ -157,12 +158,34 @@ func (im *importer) batches(ctx context.Context) error {
 			})
 			if err != nil {
 				stop()
+				im.restore(before)
 				return errors.Join(err, im.writeRejects())
 			}
 		}
 		stop()
 	}
 	return im.writeRejects()
+}
+
+// snapshot returns the counts as they are; restore goes back to them when a
+// transaction failed.
+func (im *importer) snapshot() map[model.Noun]model.Counts {
+	out := map[model.Noun]model.Counts{"": im.result.Counts}
+	for n, c := range im.byNoun {
+		out[n] = *c
+	}
+	return out
+}
+
+func (im *importer) restore(before map[model.Noun]model.Counts) {
+	im.result.Counts = before[""]
+	delete(before, "")
+	clear(im.byNoun)
+	for n, c := range before {
+		im.byNoun[n] = &c
+	}
+	im.result.Rejects = im.result.Rejects[:im.result.Rejected]
+	im.rejected = im.rejected[:im.result.Rejected]
 }
 
 // all writes every row in one transaction.
@@ -236,6 +259,9 @@ func (im *importer) save(ctx context.Context, tx model.ImportTx, it item) (outco
 			return 0, model.Errorf(model.Invalid, "%s", bad.err)
 		}
 	}
+	if e.Field("login") != nil && model.FormatValue(it.edit.Set["login"]) == "" {
+		nameLogin(it.edit.Set)
+	}
 	it.edit.Action, it.edit.Run = "import", im.result.Run
 	m, err := im.match(ctx, tx, e, it)
 	if err != nil {
@@ -264,7 +290,7 @@ func (im *importer) save(ctx context.Context, tx model.ImportTx, it item) (outco
 		for i := range e.Fields {
 			if f := &e.Fields[i]; f.Type == model.List {
 				if items, ok := it.edit.Set[f.Name].([]*model.Record); ok {
-					it.edit.Set[f.Name] = unique(items)
+					it.edit.Set[f.Name] = im.unique(f, items)
 				}
 			}
 		}
@@ -277,13 +303,29 @@ func (im *importer) save(ctx context.Context, tx model.ImportTx, it item) (outco
 	return im.update(ctx, tx, e, m.id, it)
 }
 
-// unique leaves out items that repeat an earlier one.
-func unique(items []*model.Record) []*model.Record {
+// nameLogin gives a user without a login one derived from the name, else from
+// the mail.
+func nameLogin(set map[string]any) {
+	name, _ := set["name"].(string)
+	mail, _ := set["email"].(string)
+	local, _, _ := strings.Cut(mail, "@")
+	switch {
+	case strings.TrimSpace(name) != "":
+		set["login"] = loginOf(name)
+	case strings.TrimSpace(local) != "":
+		set["login"] = strings.TrimSpace(local)
+	}
+}
+
+// unique leaves out items that repeat an earlier one, as a number that stands
+// in a card as mobile and as work.
+func (im *importer) unique(f *model.Field, items []*model.Record) []*model.Record {
 	seen := map[string]bool{}
 	var out []*model.Record
 	for _, it := range items {
 		key := model.PartKeyOf(it)
 		if key != "" && seen[key] {
+			im.notes.add(notKept, "the repetition of an item of "+f.Label)
 			continue
 		}
 		seen[key] = true

@@ -12,9 +12,7 @@ type table struct {
 	preset  string
 	header  []string
 	columns []column
-	own     bool // an export of ours: rows are known by their id
-	idAt    int  // the column of the id, -1 if there is none
-	partsAt map[string]bool
+	idAt    int // the column of the id, -1 if there is none
 }
 
 // fold2 is the key under which headers are compared: folded, punctuation as
@@ -32,7 +30,7 @@ var synonyms = map[model.Noun]map[string]string{
 		"name": "+name", "full name": "+name", "display name": "+name", "contact name": "+name",
 		"title": "job_title", "position": "job_title", "role": "job_title",
 		"company": "organization", "company name": "organization", "organisation": "organization", "account name": "organization", "account": "organization",
-		"employer": "organization", "firma": "organization", "organization name": "organization",
+		"employer": "organization", "firma": "organization", "organization name": "organization", "organization title": "job_title", "organization department": "department",
 		"email address": "email", "e mail address": "email", "e mail": "email", "mail": "email", "email work": "email:work", "work email": "email:work",
 		"email home": "email:home", "home email": "email:home", "email other": "email:other", "other email": "email:other", "email 2": "email", "e mail 2 address": "email", "e mail 3 address": "email",
 		"phone number": "phone", "telephone": "phone", "telefon": "phone", "mobile": "phone:mobile", "mobile phone": "phone:mobile", "cell": "phone:mobile", "cell phone": "phone:mobile", "phone mobile": "phone:mobile",
@@ -155,19 +153,28 @@ func knownColumn(e *model.Entity, header string) (column, bool) {
 	return column{}, false
 }
 
+// names tells whether a column gives the records of an entity their names.
+func (c column) names() bool {
+	return c.role == nameBit || c.field != nil && (c.field.Search == model.SearchName || c.field.Search == model.SearchMail || c.field.Where == "kind=email")
+}
+
 // guessNoun tells what a header's rows are: the noun for which most columns
-// are known, and whose name or title field is among them.
+// are known, one of which gives the rows a name.
 func guessNoun(file string, header []string) model.Noun {
 	best, most := model.Noun(""), 0
 	for _, e := range model.Records() {
-		score := 0
+		score, named := 0, false
 		for _, h := range header {
 			if c, ok := knownColumn(e, h); ok && c.role != ignored {
 				score += 2
+				named = named || c.names()
 				if c.field != nil && (c.field.Required || c.field.Essential) {
 					score++
 				}
 			}
+		}
+		if !named {
+			continue
 		}
 		name := fold2(file)
 		if strings.Contains(name, fold2(e.Plural)) || strings.Contains(name, string(e.Noun)) {

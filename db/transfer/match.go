@@ -51,10 +51,10 @@ func keysOf(e *model.Entity, row *model.Record) [][]string {
 var otherKeys = map[model.Noun][][]string{
 	"contact":      {{"email", ""}, {"email"}, {"", "organization"}, {""}, {"organization"}, {"phone"}},
 	"organization": {{""}, {"domain"}},
-	"deal":         {{"", "organization"}, {""}},
+	"deal":         {{"", "organization"}, {"", "close_date", "amount"}, {"", "close_date"}, {"", "amount"}, {""}},
 	"product":      {{"code"}, {""}},
 	"user":         {{"login"}, {"email"}, {""}},
-	"activity":     {{"kind", "", "due_at"}, {"kind", "", "start_at"}},
+	"activity":     {{"", "due_at"}, {"", "start_at"}, {""}},
 	"tag":          {{""}},
 	"pipeline":     {{""}},
 }

@@ -14,7 +14,6 @@ type item struct {
 	line   int
 	edit   model.Edit
 	own    bool     // it carries the id of a record of ours, and whole lists
-	once   []string // fields that are set on a new record only
 	source []string // as read, for the rejects file
 	header []string // of source
 	err    error

@@ -66,8 +66,9 @@ func fromWestern(b []byte) string {
 	return out.String()
 }
 
-// decodeCharset reads bytes in a named charset; an unknown name, or bytes that
-// do not fit it, fall back to UTF-8 and then to windows-1252.
+// decodeCharset reads bytes in a named charset. An unknown name falls back to
+// UTF-8 and then to windows-1252. Bytes that are no UTF-8 although it is said
+// that they are become U+FFFD.
 func decodeCharset(b []byte, name string) (s string, western bool) {
 	name = strings.ToLower(strings.TrimSpace(name))
 	if name != "" && name != "utf-8" && name != "us-ascii" {
@@ -79,6 +80,9 @@ func decodeCharset(b []byte, name string) (s string, western bool) {
 	}
 	if utf8.Valid(b) {
 		return string(b), false
+	}
+	if name == "utf-8" {
+		return strings.ToValidUTF8(string(b), "\ufffd"), false
 	}
 	return fromWestern(b), true
 }

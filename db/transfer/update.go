@@ -18,7 +18,7 @@ func (im *importer) update(ctx context.Context, tx model.ImportTx, e *model.Enti
 	ed.ID, ed.Set = id, map[string]any{}
 	for name, v := range it.edit.Set {
 		f := e.Field(name)
-		if f == nil || contains(it.once, name) {
+		if f == nil {
 			continue
 		}
 		if f.Type != model.List {

@@ -113,7 +113,7 @@ func (r *cardReader) put(p *property) error {
 			return nil
 		}
 		r.set("job_title", p.text(r.old))
-	case "TEL":
+	case "TEL", "X-MS-TEL":
 		r.putMethod("phone", p, phoneText(p.text(r.old)))
 	case "EMAIL":
 		r.putMethod("email", p, strings.TrimPrefix(p.text(r.old), "mailto:"))
@@ -259,8 +259,10 @@ func (r *cardReader) kind(it *model.Record, p *property) {
 		case "pref":
 			it.Values["primary"] = true
 		case "voice", "internet", "msg", "text", "video", "postal", "parcel", "dom", "intl", "x400", "textphone", "pcs", "modem", "bbs", "isdn", "iphone":
-		case "fax":
+		case "fax", "workfax":
 			fax = true
+		case "homefax":
+			home, fax = true, true
 		case "cell":
 			label = "mobile"
 		case "home", "work":
