@@ -179,7 +179,7 @@ func (b *builder) probeRights() {
 	}
 	for _, q := range []string{
 		"DROP TABLE IF EXISTS " + probeTable,
-		"CREATE TABLE " + probeTable + " (id BINARY(16) NOT NULL DEFAULT (UNHEX(REPLACE(UUID(),'-',''))) PRIMARY KEY, up BINARY(16) NULL, n BIGINT, KEY (up), FOREIGN KEY (up) REFERENCES " + probeTable + " (id)) ENGINE=InnoDB",
+		"CREATE TABLE " + probeTable + " (id BINARY(16) NOT NULL DEFAULT (" + newIDSQL + ") PRIMARY KEY, up BINARY(16) NULL, n BIGINT, KEY (up), FOREIGN KEY (up) REFERENCES " + probeTable + " (id)) ENGINE=InnoDB",
 		"CREATE TRIGGER " + probeTable + "_t BEFORE INSERT ON " + probeTable + " FOR EACH ROW SET NEW.n = (SELECT MAX(x.r) FROM (SELECT ROW_NUMBER() OVER (ORDER BY 1) AS r) x)",
 		"ALTER TABLE " + probeTable + " ADD COLUMN m INT NULL",
 		"INSERT INTO " + probeTable + " (m) VALUES (1)",

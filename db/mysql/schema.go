@@ -146,7 +146,7 @@ func columnDef(e *model.Entity, c model.Column) string {
 	}
 	switch {
 	case c.Name == model.ColumnID:
-		def += " DEFAULT (UNHEX(REPLACE(UUID(),'-','')))"
+		def += " DEFAULT (" + newIDSQL + ")"
 	case c.Fallback != nil:
 		def += " DEFAULT " + literal(c, defaultOf(c.Fallback))
 	case !must && c.Type != model.ColLong:

@@ -49,7 +49,7 @@ func triggersOf(e *model.Entity) []trigger {
 }
 
 func beforeInsert(e *model.Entity) string {
-	b := triggerHead + `  IF NEW.id IS NULL THEN SET NEW.id = UNHEX(REPLACE(UUID(), '-', '')); END IF;
+	b := triggerHead + `  IF NEW.id IS NULL THEN SET NEW.id = ` + newIDSQL + `; END IF;
   SET NEW.row_version = 1, NEW.created_by = person, NEW.updated_by = person;
   IF NEW.created_at IS NULL OR NEW.created_at > moment THEN SET NEW.created_at = moment; END IF;
   IF NEW.updated_at IS NULL OR NEW.updated_at > moment THEN SET NEW.updated_at = moment; END IF;
@@ -259,5 +259,10 @@ var sequencer = trigger{"sync_counter_before_update", "sync_counter", "BEFORE UP
     END IF;
   END IF;
 `, sequenced, nonceSQL)}
+
+// newIDSQL makes the id of a row that another program inserts without one: a
+// UUIDv7 (RFC 9562). The server's own UUID() ends in the same digits for every
+// row, and the end of an id is what lists show.
+const newIDSQL = "UNHEX(CONCAT(LPAD(HEX(FLOOR(UNIX_TIMESTAMP(NOW(3)) * 1000)), 12, '0'), '7', LEFT(MD5(UUID()), 3), '8', LEFT(MD5(CONCAT(UUID(), RAND())), 15)))"
 
 const nonceSQL = "UNHEX(LEFT(SHA2(CONCAT(UUID(), RAND(), CONNECTION_ID(), NOW(6)), 256), 16))"
