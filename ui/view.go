@@ -209,7 +209,7 @@ func (r *Root) helpItems() []keymap.Binding {
 func (r *Root) drawNotices(lines []string) {
 	th := r.env.Theme
 	for i, n := range r.notices {
-		st, sign := th.Bar, " ✓ "
+		st, sign := th.Bar, " • "
 		if n.bad {
 			st, sign = th.Bar.Foreground(th.Danger.GetForeground()).Bold(true), " × "
 		}
