@@ -476,6 +476,10 @@ func TestExportAndImport(t *testing.T) {
 		}
 	}
 	other.want(other.ok("contact", "list")["total"], "1")
+	piped := other.input("last_name,email\nFoo,f@x.org\n,\n", "import", "-", "--as", "contact", "--format", "csv", "--json", "--dry-run")
+	if piped.code != 0 && piped.code != 3 || text(piped.json()["created"]) != "1" {
+		t.Errorf("from the standard input: exit %d %s%s", piped.code, piped.out, piped.err)
+	}
 	runs := other.ok("import", "list")["items"].([]any)
 	if len(runs) != 1 {
 		t.Fatalf("runs: %v", runs)

@@ -49,7 +49,7 @@ func writeHelp(w io.Writer, cmd *cobra.Command) {
 		section(g.Title, g.ID)
 	}
 	section("Commands:", "")
-	if s := cmd.LocalNonPersistentFlags().FlagUsages(); s != "" {
+	if s := ownFlags(cmd); s != "" {
 		fmt.Fprintf(&b, "\nFlags:\n%s", s)
 	}
 	if cmd.HasParent() {
@@ -60,6 +60,18 @@ func writeHelp(w io.Writer, cmd *cobra.Command) {
 			"7 locked, 8 verification failed, 9 too new, 10 not found, 70 crash, 130 interrupted.\n")
 	}
 	io.WriteString(w, b.String())
+}
+
+// ownFlags describes the flags of this command alone, without --help, which
+// whoever reads this has found.
+func ownFlags(cmd *cobra.Command) string {
+	var b strings.Builder
+	for line := range strings.Lines(cmd.LocalNonPersistentFlags().FlagUsages()) {
+		if !strings.Contains(line, "--help ") {
+			b.WriteString(line)
+		}
+	}
+	return b.String()
 }
 
 func useLine(cmd *cobra.Command) string {

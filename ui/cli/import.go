@@ -1,10 +1,12 @@
 package cli
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/pelletier/go-toml/v2"
@@ -17,7 +19,7 @@ func (a *app) importCommand() *cobra.Command {
 	var as, preset, mapping, mode, format, currency string
 	var key []string
 	c := &cobra.Command{
-		Use: "import FILE…", Short: "Read csv, tsv, json, ndjson or vcf files into the workspace", Args: cobra.ArbitraryArgs,
+		Use: "import FILE…|-", Short: "Read csv, tsv, json, ndjson or vcf files into the workspace", Args: cobra.ArbitraryArgs,
 		Long: "Read files into the workspace. A row that cannot be read is refused with its reason and written to a file of rejects;\n" +
 			"the others go on. Importing the same file again changes nothing.\n\n" +
 			"Presets: google, outlook, sales; they are recognised by the header.",
@@ -45,8 +47,16 @@ func (a *app) importCommand() *cobra.Command {
 					return err
 				}
 			}
-			for _, name := range args {
-				if _, err := os.Stat(name); err != nil && name != "-" {
+			for i, name := range args {
+				if name == "-" {
+					file, err := a.spool(ctx, format)
+					if err != nil {
+						return err
+					}
+					defer os.Remove(file)
+					req.Files = slices.Clone(args)
+					req.Files[i] = file
+				} else if _, err := os.Stat(name); err != nil {
 					return model.Errorf(model.NotFound, "the file %s cannot be read", name).Because(err)
 				}
 			}
@@ -76,6 +86,31 @@ func (a *app) importCommand() *cobra.Command {
 	f.StringVar(&currency, "currency", "", "of amounts without one")
 	c.AddCommand(a.importList(), a.importUndo())
 	return c
+}
+
+// spool keeps the standard input in a file, as an import reads its source
+// twice.
+func (a *app) spool(ctx context.Context, format string) (string, error) {
+	data, err := a.readAll(ctx)
+	if err != nil {
+		return "", err
+	}
+	suffix := ""
+	if format != "" {
+		suffix = "." + format
+	}
+	f, err := os.CreateTemp("", "stdin-*"+suffix)
+	if err != nil {
+		return "", fmt.Errorf("keep the standard input: %w", err)
+	}
+	if _, err = f.Write(data); err == nil {
+		err = f.Close()
+	}
+	if err != nil {
+		os.Remove(f.Name())
+		return "", fmt.Errorf("keep the standard input: %w", err)
+	}
+	return f.Name(), nil
 }
 
 // readMapping reads which column of a file goes into which field.

@@ -28,7 +28,7 @@ func manual(root *cobra.Command) string {
 			return
 		}
 		b.WriteString(".SS " + roff(useLine(c)) + "\n" + roff(c.Short) + ".\n")
-		if flags := c.LocalNonPersistentFlags().FlagUsages(); flags != "" {
+		if flags := ownFlags(c); flags != "" {
 			b.WriteString(".PP\n.nf\n" + roff(flags) + ".fi\n")
 		}
 		if c.Example != "" {

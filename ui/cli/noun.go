@@ -192,7 +192,6 @@ func (a *app) listText(ctx context.Context, ws model.Reader, e *model.Entity, q 
 		}
 	}
 	columns = slices.DeleteFunc(slices.Clone(columns), func(s string) bool { return s == "id" })
-	q.Short = true
 	head := []string{"ID"}
 	right := []bool{false}
 	for _, name := range columns {
@@ -492,7 +491,7 @@ func (a *app) assign(e *model.Entity) *cobra.Command {
 // guesses that a program waits for JSON.
 func (a *app) readAll(ctx context.Context) ([]byte, error) {
 	if a.InTerminal {
-		return nil, model.Errorf(model.Invalid, "--stdin needs JSON on the standard input").WithHint("for example --stdin < records.ndjson")
+		return nil, model.Errorf(model.Invalid, "nothing comes from the standard input: it is the terminal").WithHint("give it a file, for example < records.ndjson")
 	}
 	type read struct {
 		data []byte

@@ -141,9 +141,18 @@ func (a *app) cellLimit() int {
 // cell is a field's value as one line of a table.
 func (a *app) cell(f *model.Field, r *model.Record) string {
 	if f.Type == model.List {
+		items := r.List(f.Name)
+		// Where one of the items is the primary one it stands for all.
+		if len(items) > 1 && model.EntityOf(f.Part).Field("primary") != nil {
+			items = items[:1]
+		}
 		var parts []string
-		for _, p := range r.List(f.Name) {
-			parts = append(parts, itemText(f, p))
+		for _, p := range items {
+			if p.Entity().Name != nil {
+				parts = append(parts, p.Title())
+			} else {
+				parts = append(parts, itemText(f, p))
+			}
 		}
 		return strings.Join(parts, ", ")
 	}

@@ -135,6 +135,10 @@ func (a *app) done(e *model.Entity) *cobra.Command {
 	}
 }
 
+// allHits is how many findings --limit 0 means. Ranking more of them would
+// help nobody.
+const allHits = 1000
+
 func (a *app) search() *cobra.Command {
 	var in string
 	var limit int
@@ -158,6 +162,9 @@ func (a *app) search() *cobra.Command {
 			}
 			if limit < 0 {
 				return model.Errorf(model.Invalid, "--limit is 0 for all, or more")
+			}
+			if limit == 0 {
+				limit = allHits
 			}
 			ws, err := a.open(ctx)
 			if err != nil {
