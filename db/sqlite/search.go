@@ -16,7 +16,7 @@ const (
 	defaultHits = 50
 	candidates  = 200   // of one reading over all nouns
 	sideRows    = 300   // rows of the rarer side of a mixed query
-	mixedRows   = 20000 // rows of each side where both are frequent
+	mixedRows   = 5000 // rows of each side where both are frequent
 )
 
 // found is a candidate: a row of the index and the strictest reading in which

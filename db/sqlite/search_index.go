@@ -23,9 +23,6 @@ const (
 	markMail  = "m"
 	markPhone = "p"
 
-	textPrefix = 6 // letters of the longest beginning that has a list of its own
-	notePrefix = 3 // the same in notes
-
 	nounShift    = 40
 	maxWordRunes = 40
 	partBreak    = "\x1f" // between the values of several parts

@@ -7,13 +7,13 @@ import (
 	"rapport/model"
 )
 
-// How a text filters a list depends on how many records it fits, because
-// collecting a match costs about as much as reading the row, and asking the
-// index about one row a hundred times that.
+// A text filters a list by the set of its matches. Few are put in order; where
+// there are more, the order is walked until the page is full. Asking the index
+// about each row instead would be quicker for a letter that half the records
+// have, and take minutes where the matches lie at the end of the order.
 const (
-	fewRows   = 4000  // up to here the matches are collected and then put in order
-	someRows  = 80000 // up to here they are collected and the order is walked
-	probeRows = 500   // matches from whose distance the whole number is guessed
+	fewRows   = 1500 // up to here the matches are put in order
+	probeRows = 500  // matches from whose distance the whole number is guessed
 )
 
 // textCondition adds the text of a query to its conditions. Deleted records
@@ -54,8 +54,7 @@ func (d *DB) textClause(noun model.Noun, text string) (string, []any) {
 }
 
 // pageClause is textClause for a page that is read by walking an index in
-// order until it is full. It answers soon for a rare word and for a letter
-// that half the records have.
+// order until it is full.
 func (d *DB) pageClause(ctx context.Context, noun model.Noun, text string) (string, []any, error) {
 	c := d.textMatch(noun, text)
 	if c == nil {
@@ -65,15 +64,11 @@ func (d *DB) pageClause(ctx context.Context, noun model.Noun, text string) (stri
 	if err != nil {
 		return "", nil, err
 	}
-	switch {
-	case n <= fewRows:
-		sql, args := c.collect("t.rid")
-		return sql, args, nil
-	case n <= someRows:
-		sql, args := c.collect("+t.rid")
-		return sql, args, nil
+	column := "t.rid"
+	if n > fewRows {
+		column = "+t.rid" // keeps SQLite from going through the matches one by one
 	}
-	sql, args := c.probe()
+	sql, args := c.collect(column)
 	return sql, args, nil
 }
 
@@ -111,27 +106,6 @@ func (m *textMatch) collect(column string) (string, []any) {
 		args = append(args, match(s[0], anyBegin), match(s[1], noteBegin))
 	}
 	return column + " IN (" + strings.Join(arms, "\nUNION ALL ") + ")", args
-}
-
-// probe asks the index about the row at hand. A row whose names do not match
-// may still match by its notes. Beginnings that have no list of their own are
-// collected: each question about them would gather their words anew.
-func (m *textMatch) probe() (string, []any) {
-	one := func(table string, groups []wordGroup, prefix int) string {
-		if longest(groups) > prefix {
-			return "t.rid IN (" + m.arm(table) + ")"
-		}
-		return "EXISTS (SELECT 1 FROM " + table + " WHERE " + table + " MATCH ? AND rowid = t.rid + " + m.base() + ")"
-	}
-	text := func(groups []wordGroup) string { return "+" + one("search_text", groups, textPrefix) }
-	note := func(groups []wordGroup) string { return "+" + one("search_note", groups, notePrefix) }
-	arms := []string{text(m.groups), note(m.groups)}
-	args := []any{match(m.groups, anyBegin), match(m.groups, noteBegin)}
-	for _, s := range splits(m.groups) {
-		arms = append(arms, "("+text(s[0])+" AND "+note(s[1])+")")
-		args = append(args, match(s[0], anyBegin), match(s[1], noteBegin))
-	}
-	return "(" + strings.Join(arms, " OR ") + ")", args
 }
 
 // guess returns about how many records match: the distance that some matches

@@ -195,17 +195,6 @@ func matchPhones(forms []string) string {
 	return strings.Join(out, " OR ")
 }
 
-// longest returns the length of the longest beginning that groups look up.
-func longest(groups []wordGroup) int {
-	n := 0
-	for _, g := range groups {
-		for _, w := range append(slices.Concat(g.phones...), append(g.words, g.whole...)...) {
-			n = max(n, utf8.RuneCountInString(w))
-		}
-	}
-	return n
-}
-
 // hasDigits tells whether a query may mean a phone.
 func hasDigits(groups []wordGroup) bool {
 	return slices.ContainsFunc(groups, func(g wordGroup) bool {
@@ -214,7 +203,8 @@ func hasDigits(groups []wordGroup) bool {
 }
 
 // splits returns the ways to look some groups up among the names and the
-// others in the notes, for queries short enough.
+// others in the notes, for queries short enough. Words too short to be looked
+// up in notes by their beginning stay with the names.
 func splits(groups []wordGroup) [][2][]wordGroup {
 	if len(groups) < 2 || len(groups) > 4 {
 		return nil
@@ -226,7 +216,11 @@ func splits(groups []wordGroup) [][2][]wordGroup {
 			side := mask >> i & 1
 			s[side] = append(s[side], g)
 		}
-		out = append(out, s)
+		if !slices.ContainsFunc(s[1], func(g wordGroup) bool {
+			return slices.ContainsFunc(g.words, func(w string) bool { return utf8.RuneCountInString(w) < minNotePrefix })
+		}) {
+			out = append(out, s)
+		}
 	}
 	return out
 }
