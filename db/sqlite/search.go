@@ -14,8 +14,8 @@ import (
 
 const (
 	defaultHits = 50
-	candidates  = 200   // of one reading over all nouns
-	sideRows    = 300   // rows of the rarer side of a mixed query
+	candidates  = 200  // of one reading over all nouns
+	sideRows    = 300  // rows of the rarer side of a mixed query
 	mixedRows   = 5000 // rows of each side where both are frequent
 )
 
@@ -110,11 +110,19 @@ func (s *finder) find(groups []wordGroup) error {
 		}
 		s.take(rows, r)
 	}
+	if err := s.findMixed(groups, noteExact); err != nil || len(s.found) > 0 {
+		return err
+	}
+	return s.findMixed(groups, noteBegin)
+}
+
+// findMixed looks some words up among the names and the others in the notes.
+func (s *finder) findMixed(groups []wordGroup, r reading) error {
 	for _, sides := range splits(groups) {
 		if len(s.found) >= s.limit {
-			break
+			return nil
 		}
-		rows, err := s.readBoth(sides[0], sides[1])
+		rows, err := s.readBoth(match(sides[0], anyBegin), match(sides[1], r))
 		if err != nil {
 			return err
 		}
@@ -147,9 +155,9 @@ func (s *finder) read(table, match string) ([]int64, error) {
 
 // readBoth returns rows that match one side by name and the other by notes.
 // The rarer side is looked up first and drives the other.
-func (s *finder) readBoth(text, note []wordGroup) ([]int64, error) {
+func (s *finder) readBoth(text, note string) ([]int64, error) {
 	type side struct{ table, match string }
-	sides := []side{{"search_text", match(text, anyBegin)}, {"search_note", match(note, noteBegin)}}
+	sides := []side{{"search_text", text}, {"search_note", note}}
 	for i, one := range sides {
 		rows, err := s.rows("SELECT rowid FROM "+one.table+" WHERE "+one.table+" MATCH ? LIMIT ?", one.match, sideRows+1)
 		if err != nil || len(rows) == 0 {
