@@ -1,6 +1,7 @@
 package widget
 
 import (
+	"slices"
 	"time"
 
 	"github.com/charmbracelet/x/ansi"
@@ -61,9 +62,9 @@ func columnOf(f *model.Field) Column {
 	case model.MoneyType:
 		c.Min, c.Max = 12, 20
 	case model.Date, model.PartialDate:
-		c.Min, c.Max = 10, 12
+		c.Min, c.Max = 11, 12
 	case model.Time:
-		c.Min, c.Max = 12, 18
+		c.Min, c.Max = 16, 18
 	case model.Choice:
 		c.Min, c.Max = 6, 12
 	case model.Link, model.List:
@@ -111,7 +112,7 @@ func fitColumns(cols []Column, need []int, off, width int) (shown, widths []int)
 		if used+gap+m > width && len(shown) > 0 {
 			return false
 		}
-		shown, widths = append(shown, i), append(widths, m)
+		shown = append(shown, i)
 		used += gap + m
 		return true
 	}
@@ -123,15 +124,24 @@ func fitColumns(cols []Column, need []int, off, width int) (shown, widths []int)
 			}
 		}
 	} else {
-		// The title is never left out: what stands before it must leave
-		// room for it.
-		for i := range cols {
-			if i < title && used+gap+cols[i].Min+gap+cols[title].Min > width {
-				continue
+		// The title is never left out, then come the short values that
+		// records are told apart by, then the others as they are declared.
+		take(title)
+		for _, brief := range []bool{true, false} {
+			for i, c := range cols {
+				if i != title && brief == (c.Field.Narrow || c.Field.Sorted) {
+					take(i)
+				}
 			}
-			if !take(i) {
-				break
-			}
+		}
+		slices.Sort(shown)
+	}
+	for _, i := range shown {
+		widths = append(widths, min(cols[i].Min, max(need[i], ansi.StringWidth(cols[i].Label)+2)))
+		if rest := width - used; i == title && rest > 0 {
+			more := min(rest, max(0, min(need[i], 30)-widths[len(widths)-1]))
+			widths[len(widths)-1] += more
+			used += more
 		}
 	}
 	for rest := width - used; rest > 0; {
