@@ -30,7 +30,7 @@ func (a *app) demo() *cobra.Command {
 			if contacts < 0 {
 				return model.Errorf(model.Invalid, "--contacts is 0 or more")
 			}
-			s, counts, err := a.makeDemo(cmd.Context(), contacts, seed, reset)
+			s, counts, err := a.makeDemo(cmd.Context(), a.flags.home, contacts, seed, reset)
 			a.quietly()
 			if err != nil {
 				return err
@@ -56,8 +56,9 @@ func (a *app) demo() *cobra.Command {
 
 // makeDemo finds the demo or makes it. The person's own workspace is never
 // taken for it: neither the configured home nor the configured central count.
-func (a *app) makeDemo(ctx context.Context, contacts int, seed int64, reset bool) (model.Settings, map[model.Noun]int64, error) {
-	s := model.Settings{Home: a.flags.home, Demo: true, Currency: fallbackCurrency}
+// An empty folder means the usual place of the demo.
+func (a *app) makeDemo(ctx context.Context, folder string, contacts int, seed int64, reset bool) (model.Settings, map[model.Noun]int64, error) {
+	s := model.Settings{Home: folder, Demo: true, Currency: fallbackCurrency}
 	if s.Home == "" {
 		s.Home = filepath.Join(a.dataFolder(), "rapport-demo")
 	}

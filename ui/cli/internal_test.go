@@ -173,3 +173,56 @@ func TestLogMakesRoom(t *testing.T) {
 		}
 	}
 }
+
+// TestTheInterfaceBeginsAnewOnTheDemo holds that a session which asks for the
+// demo goes on with it, and that the demo does not lie in the person's home.
+func TestTheInterfaceBeginsAnewOnTheDemo(t *testing.T) {
+	data := t.TempDir()
+	home := filepath.Join(t.TempDir(), "own")
+	var seen []string
+	backend := &homes{}
+	code := Run(t.Context(), []string{"--home", home}, Program{
+		Streams: Streams{In: strings.NewReader(""), Out: &bytes.Buffer{}, Err: &bytes.Buffer{}, InTerminal: true, OutTerminal: true},
+		Env:     func(name string) string { return map[string]string{"XDG_DATA_HOME": data}[name] },
+		Backend: backend,
+		TUI: func(ctx context.Context, ws model.Workspace, o UIOptions) error {
+			seen = append(seen, ws.Settings().Home)
+			if o.Demo == nil {
+				return nil
+			}
+			return o.Demo(ctx)
+		},
+	})
+	want := []string{home, filepath.Join(data, "rapport-demo")}
+	if code != exitOK || fmt.Sprint(seen) != fmt.Sprint(want) || backend.open != 0 {
+		t.Errorf("exit %d, shown %v, want %v, %d left open", code, seen, want, backend.open)
+	}
+}
+
+// homes is a backend whose workspaces know their settings only.
+type homes struct {
+	model.Backend
+	open int
+}
+
+type emptyWorkspace struct {
+	model.Workspace
+	s model.Settings
+	b *homes
+}
+
+func (b *homes) Open(_ context.Context, s model.Settings) (model.Workspace, error) {
+	b.open++
+	return emptyWorkspace{s: s, b: b}, nil
+}
+
+func (b *homes) Inspect(context.Context, string) (model.HomeInfo, error) {
+	return model.HomeInfo{Empty: true}, nil
+}
+
+func (b *homes) Demo(context.Context, model.Settings, model.DemoRequest, model.Notify) (map[model.Noun]int64, error) {
+	return map[model.Noun]int64{}, nil
+}
+
+func (w emptyWorkspace) Settings() model.Settings { return w.s }
+func (w emptyWorkspace) Close() error             { w.b.open--; return nil }

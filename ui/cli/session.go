@@ -60,7 +60,7 @@ func (a *app) session(ctx context.Context, s model.Settings) error {
 		var next *model.Settings
 		o := UIOptions{NoColor: a.flags.noColor, Theme: theme, Keys: keys}
 		o.Demo = func(ctx context.Context) error {
-			demo, _, err := a.makeDemo(ctx, demoContacts, 1, false)
+			demo, _, err := a.makeDemo(ctx, "", demoContacts, 1, false)
 			if err == nil {
 				next = &demo
 			}
