@@ -54,6 +54,9 @@ func (im *importer) open() error {
 		}
 		im.sources = append(im.sources, src)
 	}
+	for _, src := range im.sources {
+		im.total += src.total
+	}
 	return nil
 }
 
@@ -117,7 +120,7 @@ func guessFormat(path string, data []byte) string {
 
 // openFile makes a source of a file.
 func (im *importer) openFile(f *file) (source, error) {
-	src := source{path: f.path, noun: im.req.As}
+	src := source{noun: im.req.As}
 	switch f.format {
 	case "vcf":
 		if src.noun == "" {

@@ -215,3 +215,44 @@ func TestImportDeals(t *testing.T) {
 		}
 	}
 }
+
+func TestStagesOfOtherPrograms(t *testing.T) {
+	w := newWorld(t)
+	res := w.load(model.ImportRequest{Files: []string{w.file("deals.csv", "Deal Name,Amount,Stage\nA,1,Closed Won\nB,2,Closed Lost\nC,3,Demo\n")}})
+	counts(t, res.Counts, 3, 3, 0, 0, 0, 0)
+	kinds := map[string]string{}
+	for _, s := range w.list("pipeline")[0].List("stages") {
+		kinds[s.Text("name")] = s.Text("kind")
+	}
+	if kinds["Closed Won"] != model.StageWon || kinds["Closed Lost"] != model.StageLost || kinds["Demo"] != model.StageOpen {
+		t.Errorf("%v", kinds)
+	}
+}
+
+func TestUndoKeepsWhatIsInUse(t *testing.T) {
+	w := newWorld(t)
+	res := w.load(model.ImportRequest{Files: []string{w.file("people.csv", people)}})
+	acme := w.list("organization")[0]
+	w.save(model.Edit{Noun: "deal", Set: map[string]any{"name": "Mine", "organization": model.Ref{Noun: "organization", ID: acme.ID}}})
+	undone, kept, err := w.UndoImport(t.Context(), res.Run)
+	if err != nil || undone < 2 || len(w.list("contact")) != 0 || len(w.list("organization")) != 1 {
+		t.Errorf("%d undone, %v", undone, err)
+	}
+	if len(kept) != 1 || kept[0].ID != acme.ID || kept[0].Snippet != "another record points to it" {
+		t.Errorf("kept %+v", kept)
+	}
+	if _, _, err := w.UndoImport(t.Context(), "nothing"); model.KindOf(err) != model.NotFound {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestUndoLeavesWhatWasThere(t *testing.T) {
+	w := newWorld(t)
+	w.save(model.Edit{Noun: "organization", Set: map[string]any{"name": "Acme"}})
+	res := w.load(model.ImportRequest{Files: []string{w.file("o.csv", "name,industry\nAcme,toys\nBeta,toys\n")}, As: "organization"})
+	counts(t, res.Counts, 2, 1, 1, 0, 0, 0)
+	undone, kept, err := w.UndoImport(t.Context(), res.Run)
+	if err != nil || undone != 1 || len(kept) != 0 || len(w.list("organization")) != 1 {
+		t.Errorf("%d undone, kept %v, %v", undone, kept, err)
+	}
+}

@@ -16,7 +16,6 @@ const batchRows = 500
 
 // source is one file ready to be read.
 type source struct {
-	path  string
 	noun  model.Noun // of its rows, "" if they differ
 	items iter.Seq[item]
 	total int64 // rows, 0 if unknown
@@ -32,7 +31,7 @@ type importer struct {
 	binned   map[model.Noun]map[string]bool // keys of deleted records
 	links    map[string]model.Ref           // names resolved in this run
 	byNoun   map[model.Noun]*model.Counts
-	keys     []string
+	total    int64 // rows of all files, about
 	sources  []source
 	rejected [][]string // header of each rejected row
 }
@@ -85,7 +84,6 @@ func (im *importer) check() error {
 	} else if im.req.As != "" {
 		return model.Errorf(model.Invalid, "there is no noun %q", im.req.As)
 	}
-	im.keys = im.req.Key
 	return nil
 }
 
@@ -212,7 +210,7 @@ func (im *importer) one(ctx context.Context, tx model.ImportTx, src source, it i
 	}
 	im.count(noun, func(c *model.Counts) { c.Read++ })
 	if im.result.Read%100 == 0 {
-		im.n.Tell("importing", im.result.Read, src.total)
+		im.n.Tell("importing", im.result.Read, im.total)
 	}
 	outcome, err := im.save(ctx, tx, it)
 	if err != nil {
@@ -278,10 +276,8 @@ func (im *importer) save(ctx context.Context, tx model.ImportTx, it item) (outco
 		im.notes.add(passedOver, "a "+string(e.Noun)+" that is here already (mode create)")
 		return wasSkipped, nil
 	}
-	if it.before != nil {
-		if err := it.before(ctx, tx); err != nil {
-			return 0, err
-		}
+	if err := im.ensureStage(ctx, tx, it.edit); err != nil {
+		return 0, err
 	}
 	if err := im.resolveLinks(ctx, tx, e, &it.edit); err != nil {
 		return 0, err

@@ -77,14 +77,14 @@ func (im *importer) match(ctx context.Context, tx model.ImportTx, e *model.Entit
 			return matched{id: r.ID}, nil
 		case model.KindOf(err) != model.NotFound:
 			return matched{}, err
-		case !e.Derived && len(im.keys) == 0:
+		case !e.Derived && len(im.req.Key) == 0:
 			return matched{}, nil
 		}
 	}
 	row := &model.Record{Noun: e.Noun, Values: it.edit.Set}
 	keys := keysOf(e, row)
-	if len(im.keys) > 0 {
-		keys = [][]string{im.keys}
+	if len(im.req.Key) > 0 {
+		keys = [][]string{im.req.Key}
 	}
 	for _, key := range keys {
 		m, err := im.byKey(ctx, tx, e, row, key)
@@ -112,7 +112,7 @@ func (im *importer) byKey(ctx context.Context, tx model.ImportTx, e *model.Entit
 	if !ok {
 		return m, nil
 	}
-	stranger := len(im.keys) == 0 && key[0] != externalID && row.Text(externalID) != ""
+	stranger := len(im.req.Key) == 0 && key[0] != externalID && row.Text(externalID) != ""
 	found := map[model.ID]bool{}
 	for _, parts := range variants {
 		if stranger {
@@ -224,8 +224,8 @@ func (im *importer) bin(ctx context.Context, e *model.Entity) (map[string]bool, 
 		return had, nil
 	}
 	keys := append([][]string{{externalID}}, otherKeys[e.Noun]...)
-	if len(im.keys) > 0 {
-		keys = [][]string{im.keys}
+	if len(im.req.Key) > 0 {
+		keys = [][]string{im.req.Key}
 	}
 	out := map[string]bool{}
 	for after := ""; ; {
@@ -237,7 +237,7 @@ func (im *importer) bin(ctx context.Context, e *model.Entity) (map[string]bool, 
 			for _, key := range keys {
 				variants, _ := keyValues(e, r, key)
 				for _, parts := range variants {
-					out[binKey(key, parts, r.Text(externalID) != "" && len(im.keys) == 0)] = true
+					out[binKey(key, parts, r.Text(externalID) != "" && len(im.req.Key) == 0)] = true
 				}
 			}
 		}

@@ -1,7 +1,6 @@
 package transfer
 
 import (
-	"context"
 	"fmt"
 	"strings"
 
@@ -17,7 +16,6 @@ type item struct {
 	source []string // as read, for the rejects file
 	header []string // of source
 	err    error
-	before func(context.Context, model.ImportTx) error // what the row needs first, nil for nothing
 }
 
 // readRow turns a row of a table into an item. Notes are what it left out.

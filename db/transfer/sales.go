@@ -1,10 +1,8 @@
 package transfer
 
 import (
-	"context"
 	"fmt"
 	"iter"
-	"slices"
 	"strings"
 	"unicode"
 
@@ -88,7 +86,7 @@ func (im *importer) openSales(files []*file) ([]source, error) {
 			if kind == salesAccounts {
 				items = parentsFirst(items)
 			}
-			out = append(out, source{path: f.path, noun: salesNouns[kind], items: items, total: int64(strings.Count(f.text, "\n"))})
+			out = append(out, source{noun: salesNouns[kind], items: items, total: int64(strings.Count(f.text, "\n"))})
 		}
 	}
 	return out, nil
@@ -264,48 +262,9 @@ func (s *sales) deal(f *file, row csvRow) []item {
 		}
 		ed.Set["lines"] = []*model.Record{line}
 	}
-	it := s.item(f, row, ed, err)
-	it.before = s.stage(c[4])
-	return []item{it}
+	return []item{s.item(f, row, ed, err)}
 }
 
 // salesStages are the chances of stages that the dataset has and a pipeline
 // may lack.
 var salesStages = map[string]int64{"prospecting": 10, "engaging": 30}
-
-// stage returns what puts a missing stage into the default pipeline, in the
-// order of its chance.
-func (s *sales) stage(name string) func(context.Context, model.ImportTx) error {
-	chance, ok := salesStages[model.Fold(name)]
-	key := "stage\x00" + model.Fold(name)
-	if _, done := s.im.links[key]; !ok || done {
-		return nil
-	}
-	return func(ctx context.Context, tx model.ImportTx) error {
-		s.im.links[key] = model.Ref{Noun: "stage", Name: name}
-		ids, err := tx.FindKey(ctx, "pipeline", []model.KeyPart{{Field: "is_default", Value: true}})
-		if err != nil || len(ids) == 0 {
-			return err
-		}
-		p, err := tx.Get(ctx, "pipeline", ids[0])
-		if err != nil {
-			return err
-		}
-		stages := slices.Clone(p.List("stages"))
-		place := 0
-		for i, st := range stages {
-			if model.Fold(st.Text("name")) == model.Fold(name) {
-				return nil
-			}
-			if st.Text("kind") == model.StageOpen && st.Int("probability") <= chance {
-				place = i + 1
-			}
-		}
-		st := model.NewPart(model.EntityOf("pipeline").Field("stages"))
-		st.Values["name"], st.Values["probability"] = name, chance
-		_, err = tx.SaveOld(ctx, model.Edit{Noun: "pipeline", ID: p.ID, Action: "import", Run: s.im.result.Run,
-			Set: map[string]any{"stages": slices.Insert(stages, place, st)}})
-		s.im.notes.add(mended, fmt.Sprintf("the pipeline got the stage %q (%d %%)", name, chance))
-		return err
-	}
-}
