@@ -30,7 +30,7 @@ func (a *app) demo() *cobra.Command {
 			if contacts < 0 {
 				return model.Errorf(model.Invalid, "--contacts is 0 or more")
 			}
-			s, counts, err := a.makeDemo(cmd.Context(), a.flags.home, contacts, seed, reset)
+			s, counts, err := a.makeDemo(cmd.Context(), a.flags.home, contacts, seed, reset, a.notify())
 			a.quietly()
 			if err != nil {
 				return err
@@ -57,7 +57,7 @@ func (a *app) demo() *cobra.Command {
 // makeDemo finds the demo or makes it. The person's own workspace is never
 // taken for it: neither the configured home nor the configured central count.
 // An empty folder means the usual place of the demo.
-func (a *app) makeDemo(ctx context.Context, folder string, contacts int, seed int64, reset bool) (model.Settings, map[model.Noun]int64, error) {
+func (a *app) makeDemo(ctx context.Context, folder string, contacts int, seed int64, reset bool, n model.Notify) (model.Settings, map[model.Noun]int64, error) {
 	s := model.Settings{Home: folder, Demo: true, Currency: fallbackCurrency}
 	if s.Home == "" {
 		s.Home = filepath.Join(a.dataFolder(), "rapport-demo")
@@ -88,7 +88,7 @@ func (a *app) makeDemo(ctx context.Context, folder string, contacts int, seed in
 	if err := makeHome(home); err != nil {
 		return s, nil, err
 	}
-	counts, err := a.Backend.Demo(ctx, s, model.DemoRequest{Contacts: contacts, Seed: seed, Day: midnight(a.Now())}, a.notify())
+	counts, err := a.Backend.Demo(ctx, s, model.DemoRequest{Contacts: contacts, Seed: seed, Day: midnight(a.Now())}, n)
 	return s, counts, err
 }
 

@@ -60,7 +60,8 @@ func (a *app) session(ctx context.Context, s model.Settings) error {
 		var next *model.Settings
 		o := UIOptions{NoColor: a.flags.noColor, Theme: theme, Keys: keys}
 		o.Demo = func(ctx context.Context) error {
-			demo, _, err := a.makeDemo(ctx, "", demoContacts, 1, false)
+			// Progress on the standard error would spoil the screen.
+			demo, _, err := a.makeDemo(ctx, "", demoContacts, 1, false, nil)
 			if err == nil {
 				next = &demo
 			}
