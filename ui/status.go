@@ -191,7 +191,11 @@ func (r *Root) applySync(m syncedMsg) tea.Cmd {
 	s := &r.status
 	asked, was := s.asked, s.online
 	s.syncing, s.asked, s.tried = false, false, true
-	cmds := []tea.Cmd{r.loadStatus()}
+	cmds := []tea.Cmd{r.loadStatus(), r.everywhere(screen.SyncedMsg{})}
+	if m.res.Pushed+m.res.Pulled+m.res.Conflicts+m.res.Refused > 0 {
+		// What was sent is no longer pending, which lists and pages show.
+		cmds = append(cmds, r.changed(screen.ChangedMsg{}))
+	}
 	kind := model.KindOf(m.err)
 	s.online = m.err == nil || kind == model.Conflicting || kind == model.Partial
 	s.problem = ""

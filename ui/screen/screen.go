@@ -146,6 +146,10 @@ type NoticeMsg struct {
 // shown without moving the cursor.
 type ChangedMsg struct{ Change model.Change }
 
+// SyncedMsg tells that a sync ended, well or not, and that what is shown of the
+// sync's state is old. What it changed in records comes as a ChangedMsg.
+type SyncedMsg struct{}
+
 // ThemeMsg tells that Env.Theme was replaced.
 type ThemeMsg struct{}
 

@@ -106,7 +106,7 @@ func lastActivities(ctx context.Context, ws model.Reader, now time.Time) ([]mode
 // Update takes the results of loads and the news that records changed.
 func (s *Screen) Update(msg tea.Msg) tea.Cmd {
 	switch m := msg.(type) {
-	case screen.ChangedMsg:
+	case screen.ChangedMsg, screen.SyncedMsg:
 		return s.reload()
 	case screen.LoadedMsg:
 		switch {

@@ -166,3 +166,14 @@ func TestDownWalksThroughEveryPart(t *testing.T) {
 		t.Errorf("saw %v", seen)
 	}
 }
+
+func TestSyncThatEndedIsShown(t *testing.T) {
+	ws := workspace()
+	s := opener(t, ws)(theme.New(true))
+	s.SetSize(120, 37)
+	ws.State.Pending, ws.State.Conflicts = 0, 0
+	fake.Run(s, s.Update(screen.SyncedMsg{}))
+	if v := ansi.Strip(s.View()); !strings.Contains(v, "✓ nothing pending") {
+		t.Errorf("\n%s", v)
+	}
+}

@@ -98,6 +98,9 @@ func (s *Screen) Update(msg tea.Msg) tea.Cmd {
 	switch m := msg.(type) {
 	case screen.ChangedMsg:
 		return tea.Batch(s.reload(), s.ask())
+	case screen.SyncedMsg:
+		s.asked = time.Time{} // the answer of before may no longer hold
+		return tea.Batch(s.reload(), s.ask())
 	case screen.LoadedMsg:
 		switch {
 		case s.load.Take(m):
@@ -290,15 +293,17 @@ func (s *Screen) discard() (tea.Cmd, bool) {
 	return func() tea.Msg { return ask }, true
 }
 
-// fields are the labels of the fields that an item changed.
+// fields are the labels of the fields that an item changed; those that the
+// program sets go along without being named.
 func (s *Screen) fields(it model.PendingItem) []string {
 	e := model.EntityOf(it.Noun)
 	var out []string
 	for _, name := range it.Fields {
-		if e != nil && e.Field(name) != nil {
-			name = strings.ToLower(e.Field(name).Label)
+		if e == nil || e.Field(name) == nil {
+			out = append(out, name)
+		} else if f := e.Field(name); !f.ReadOnly {
+			out = append(out, strings.ToLower(f.Label))
 		}
-		out = append(out, name)
 	}
 	return out
 }

@@ -109,3 +109,15 @@ func TestOfflineIsAStateNotAnError(t *testing.T) {
 		}
 	}
 }
+
+func TestSyncThatEndedIsShown(t *testing.T) {
+	ws := workspace()
+	s := opener(t, ws)(theme.New(true))
+	s.SetSize(80, 21)
+	ws.State = model.Status{Central: ws.State.Central, Online: true, LastSync: fake.Now()}
+	ws.Items, ws.Clashes = nil, nil
+	fake.Run(s, s.Update(screen.SyncedMsg{}))
+	if v := ansi.Strip(s.View()); !strings.Contains(v, "✓ Online") || !strings.Contains(v, "Everything is sent") {
+		t.Errorf("\n%s", v)
+	}
+}
