@@ -56,6 +56,13 @@ func (im *importer) open() error {
 	}
 	for _, src := range im.sources {
 		im.total += src.total
+		if e := model.EntityOf(src.noun); e != nil {
+			for _, k := range im.req.Key {
+				if _, err := model.WritableField(e, k); err != nil && k != "name" {
+					return err
+				}
+			}
+		}
 	}
 	return nil
 }

@@ -256,3 +256,58 @@ func TestUndoLeavesWhatWasThere(t *testing.T) {
 		t.Errorf("%d undone, kept %v, %v", undone, kept, err)
 	}
 }
+
+func TestKeysThatAreGiven(t *testing.T) {
+	w := newWorld(t)
+	path := w.file("o.csv", "name,tax_id\nAcme,1\nBeta,\n")
+	res := w.load(model.ImportRequest{Files: []string{path}, As: "organization", Key: []string{"tax_id"}})
+	counts(t, res.Counts, 2, 1, 0, 0, 0, 1)
+	_, err := w.Import(t.Context(), model.ImportRequest{Files: []string{path}, As: "organization", Key: []string{"tax_di"}}, nil)
+	if model.KindOf(err) != model.Invalid {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestPreview(t *testing.T) {
+	w := newWorld(t)
+	for name, c := range map[string]struct {
+		content, as, format string
+		header, rows        int
+	}{
+		"people.csv":  {people, "contact", "csv", 7, 2},
+		"unknown.csv": {"x,y\n1,2\n", "", "csv", 2, 1},
+		"a.vcf":       {"BEGIN:VCARD\nVERSION:3.0\nN:Meier;;;;\nEND:VCARD\n", "contact", "vcf", len(model.EntityOf("contact").Fields), 1},
+		"a.json":      {`{"schema":"rapport.deal/1","items":[{"name":"Big"}]}`, "deal", "json", 18, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p, err := w.Preview(t.Context(), model.ImportRequest{Files: []string{w.file(name, c.content)}})
+			if err != nil || string(p.As) != c.as || p.Format != c.format || len(p.Header) != c.header || len(p.Rows) != c.rows {
+				t.Errorf("%v %+v", err, p)
+			}
+		})
+	}
+}
+
+func TestExportRefusesAndGuards(t *testing.T) {
+	w := newWorld(t)
+	w.save(model.Edit{Noun: "contact", Set: map[string]any{"last_name": "=SUM(A1)", "do_not_call": true}})
+	var b strings.Builder
+	for name, req := range map[string]model.ExportRequest{
+		"noun":   {Query: model.Query{Noun: "planet"}},
+		"format": {Query: model.Query{Noun: "contact"}, Format: "pdf"},
+		"column": {Query: model.Query{Noun: "contact"}, Columns: []string{"last_nam"}},
+		"card":   {Query: model.Query{Noun: "deal"}, Format: "vcf"},
+	} {
+		if _, err := w.Export(t.Context(), req, &b); model.KindOf(err) != model.Invalid {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	req := model.ExportRequest{Query: model.Query{Noun: "contact"}, Format: "csv", Columns: []string{"last_name", "do_not_call"}, BOM: true}
+	for raw, want := range map[bool]string{false: "'=SUM(A1),true\r\n", true: ",=SUM(A1),true\r\n"} {
+		b.Reset()
+		req.Raw = raw
+		if n, err := w.Export(t.Context(), req, &b); err != nil || n != 1 || !strings.HasPrefix(b.String(), "\ufeffid,last_name,do_not_call\r\n") || !strings.HasSuffix(b.String(), want) {
+			t.Errorf("%d %v %q", n, err, b.String())
+		}
+	}
+}

@@ -110,6 +110,9 @@ func titled(row *model.Record) bool {
 func (im *importer) byKey(ctx context.Context, tx model.ImportTx, e *model.Entity, row *model.Record, key []string) (m matched, err error) {
 	variants, ok := keyValues(e, row, key)
 	if !ok {
+		if len(im.req.Key) > 0 {
+			return m, model.Errorf(model.Invalid, "the row does not have the key (%s)", keyName(key))
+		}
 		return m, nil
 	}
 	stranger := len(im.req.Key) == 0 && key[0] != externalID && row.Text(externalID) != ""

@@ -18,17 +18,18 @@ func (t *Transfer) Preview(_ context.Context, req model.ImportRequest) (model.Im
 		return model.ImportPreview{}, err
 	}
 	im.req.Files = req.Files[:1]
-	if err := im.open(); err != nil {
-		return model.ImportPreview{}, err
-	}
 	f, err := readFile(req.Files[0], req.Format)
 	if err != nil {
 		return model.ImportPreview{}, err
 	}
-	out := model.ImportPreview{Format: f.format, As: im.sources[0].noun, Map: map[string]string{}}
+	out := model.ImportPreview{Format: f.format, As: im.req.As, Map: map[string]string{}}
 	if f.delim != 0 {
 		return previewTable(f, im.req, out)
 	}
+	if err := im.open(); err != nil {
+		return out, err
+	}
+	out.As = im.sources[0].noun
 	e := model.EntityOf(out.As)
 	for i := range e.Fields {
 		if !e.Fields[i].ReadOnly {
@@ -68,12 +69,16 @@ func previewTable(f *file, req model.ImportRequest, out model.ImportPreview) (mo
 		}
 	}
 	if out.Preset == presetSales {
+		out.As = salesNouns[salesFile(f.header)]
 		return out, nil
 	}
 	t, err := mapTable(f.name, f.header, req)
 	if err != nil {
+		if req.As == "" && len(req.Map) == 0 {
+			err = nil // the person has to say what it is
+		}
 		return out, err
 	}
-	out.Map = t.mapping()
+	out.As, out.Map = t.noun, t.mapping()
 	return out, nil
 }
