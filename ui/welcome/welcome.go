@@ -136,6 +136,9 @@ func (s *Screen) Update(msg tea.Msg) tea.Cmd {
 		if m.Err == nil {
 			return tea.Quit
 		}
+		if model.KindOf(m.Err) == model.Unreachable {
+			s.err = model.Errorf(model.Unreachable, "the server does not answer").WithHint("check its address; nothing was changed").Because(m.Err)
+		}
 	case tea.PasteMsg:
 		if s.form && s.busy == "" {
 			s.in[s.field].Update(m)
