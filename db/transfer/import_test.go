@@ -116,8 +116,10 @@ func TestGoogleContacts(t *testing.T) {
 	if err != nil || p.Preset != "google" || p.As != "contact" || p.Map["Phone 1 - Value"] != "phone.value" || len(p.Rows) != 1 {
 		t.Errorf("%+v %v", p, err)
 	}
-	res := w.load(model.ImportRequest{Files: []string{path}})
+	// A person who accepts the proposed mapping gets the same.
+	res := w.load(model.ImportRequest{Files: []string{path}, Preset: p.Preset, As: p.As, Map: p.Map})
 	counts(t, res.Counts, 1, 1, 0, 0, 0, 0)
+	counts(t, w.load(model.ImportRequest{Files: []string{path}}).Counts, 1, 0, 0, 1, 0, 0)
 	r := w.list("contact")[0]
 	if len(r.List("phone")) != 7 || len(r.List("email")) != 4 || len(r.List("address")) != 2 || len(r.List("tag")) != 2 || r.Text("birth_date") != "1975-12-12" ||
 		r.Text("notes") != `note"note` || !r.List("email")[0].Bool("primary") || r.Ref("organization").Name != "company" {

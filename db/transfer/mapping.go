@@ -250,25 +250,23 @@ func mapTable(file string, header []string, req model.ImportRequest) (*table, er
 	t.columns = make([]column, len(header))
 	known := map[string]bool{}
 	for i, h := range header {
-		c, ok, err := mappedColumn(e, h, req.Map)
-		if err != nil {
-			return nil, err
-		}
+		// A mapping that a person left as it was proposed means the column
+		// that was found, with what its description cannot say.
+		c, isID := t.proposed(e, h)
+		said, given := saidOf(h, req.Map)
 		switch {
-		case ok:
-		case strings.EqualFold(strings.TrimSpace(h), model.ColumnID):
+		case given && isID && said == model.ColumnID || !given && isID:
 			t.idAt, c = i, column{role: ignored}
-		default:
-			if c, ok = presetColumn(t.preset, e, h); !ok {
-				if c, ok = knownColumn(e, h); !ok {
-					continue
-				}
+		case given && said != c.describe():
+			var err error
+			if c, err = target(e, said); err != nil {
+				return nil, err
 			}
-			if c.field != nil && c.field.Type != model.List && c.role == whole {
-				// The first of several columns of one meaning is it.
-				if known[c.field.Name] {
-					continue
-				}
+		case !given && c.field != nil && c.field.Type != model.List && c.role == whole:
+			// The first of several columns of one meaning is it.
+			if known[c.field.Name] {
+				c = column{}
+			} else {
 				known[c.field.Name] = true
 			}
 		}
@@ -282,16 +280,35 @@ func mapTable(file string, header []string, req model.ImportRequest) (*table, er
 	return t, nil
 }
 
-// mappedColumn is what the caller said about a column.
-func mappedColumn(e *model.Entity, header string, said map[string]string) (column, bool, error) {
-	s, ok := said[header]
+// proposed is what a column means by its header alone; isID tells that it is
+// the record's id.
+func (t *table) proposed(e *model.Entity, header string) (c column, isID bool) {
+	if strings.EqualFold(strings.TrimSpace(header), model.ColumnID) {
+		return column{}, true
+	}
+	c, ok := presetColumn(t.preset, e, header)
 	if !ok {
-		for k, v := range said {
-			if fold2(k) == fold2(header) && fold2(k) != "" {
-				s, ok = v, true
-			}
+		c, _ = knownColumn(e, header)
+	}
+	return c, false
+}
+
+// saidOf returns what the caller said about a column.
+func saidOf(header string, said map[string]string) (string, bool) {
+	if s, ok := said[header]; ok {
+		return s, true
+	}
+	for k, v := range said {
+		if fold2(k) == fold2(header) && fold2(k) != "" {
+			return v, true
 		}
 	}
+	return "", false
+}
+
+// mappedColumn is what the caller said about a column.
+func mappedColumn(e *model.Entity, header string, said map[string]string) (column, bool, error) {
+	s, ok := saidOf(header, said)
 	if !ok {
 		return column{}, false, nil
 	}
