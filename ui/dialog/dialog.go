@@ -15,6 +15,7 @@ import (
 	"github.com/charmbracelet/x/ansi"
 
 	"rapport/keymap"
+	"rapport/model"
 	"rapport/ui/screen"
 	"rapport/ui/widget"
 	"rapport/ui/widget/draw"
@@ -39,7 +40,7 @@ type Dialog interface {
 // lower edge.
 func box(env *screen.Env, title string, lines []string, w int, footer string) string {
 	th := env.Theme
-	title = ansi.Truncate(title, max(0, w-2), "…")
+	title = ansi.Truncate(model.Visible(title), max(0, w-2), "…")
 	top := th.Border.Render("╭─ ") + th.Strong.Render(title) + th.Border.Render(" "+strings.Repeat("─", max(0, w-ansi.StringWidth(title)-1))+"╮")
 	out := []string{top}
 	side := th.Border.Render("│")
@@ -72,9 +73,11 @@ func window(at, n, h int) int {
 // field draws a text field with its label before it.
 func field(env *screen.Env, label string, in *widget.Input, focus bool, labelWidth, w int) string {
 	in.SetSize(max(1, w-labelWidth), 1)
-	st, ls := env.Theme.Input, env.Theme.Muted
+	st, ls := env.Theme.Text, env.Theme.Muted
 	if focus {
 		st, ls = env.Theme.Focus, env.Theme.Accent
+	} else if in.Value() == "" {
+		return ls.Render(widget.Fit(label, labelWidth)) + env.Theme.Border.Render(widget.Fit("·", max(1, w-labelWidth)))
 	}
 	return ls.Render(widget.Fit(label, labelWidth)) + in.View(st)
 }

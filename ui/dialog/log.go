@@ -184,9 +184,9 @@ func (q *QuickLog) View(w, h int) string {
 		f := &q.fields[i]
 		focus := i == q.at
 		if f.in.Multi {
-			st, ls := th.Input, th.Muted
+			st, ls := th.Text, th.Muted
 			if focus {
-				ls = th.Accent
+				st, ls = th.Input, th.Accent
 			}
 			rows := max(2, min(5, h-len(lines)-4))
 			f.in.SetSize(inner-labels, rows)

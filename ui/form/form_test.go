@@ -457,3 +457,43 @@ func TestFormSurvivesAnySize(t *testing.T) {
 		return f
 	})
 }
+
+func TestFormGoldens(t *testing.T) {
+	env, db := open(t)
+	r, err := db.Save(t.Context(), model.Edit{Noun: "contact", MakeLinks: true, Set: map[string]any{"first_name": "Ada", "last_name": "Meier", "job_title": "Buyer",
+		"organization": model.Ref{Noun: "organization", Name: "Muster AG"}, "birth_date": "--05-12", "do_not_mail": true, "notes": "Two\nlines."}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	fake.Goldens(t, "contact", func(th *theme.Theme) screen.Screen {
+		e := *env
+		e.Theme = th
+		f := New(&e, screen.OpenMsg{Noun: "contact", ID: r.ID})
+		f.SetSize(80, 20)
+		run(f, f.Init())
+		goTo(t, f, "phone", "value")
+		typeText(f, "+41 44")
+		return f
+	})
+	fake.Goldens(t, "wrong", func(th *theme.Theme) screen.Screen {
+		e := *env
+		e.Theme = th
+		f := New(&e, screen.OpenMsg{Noun: "deal"})
+		f.SetSize(80, 20)
+		run(f, f.Init())
+		goTo(t, f, "amount", "")
+		typeText(f, "much")
+		do(t, f, keymap.Save)
+		return f
+	})
+	fake.Goldens(t, "proposals", func(th *theme.Theme) screen.Screen {
+		e := *env
+		e.Theme = th
+		f := New(&e, screen.OpenMsg{Noun: "deal"})
+		f.SetSize(80, 20)
+		run(f, f.Init())
+		goTo(t, f, "organization", "")
+		typeText(f, "mus")
+		return f
+	})
+}

@@ -5,7 +5,6 @@ import (
 	"time"
 
 	tea "charm.land/bubbletea/v2"
-	"charm.land/lipgloss/v2"
 	"github.com/charmbracelet/x/ansi"
 
 	"rapport/keymap"
@@ -118,10 +117,8 @@ func (f *Form) line(l line) (out []string, cx, cy int) {
 		label += " *"
 	}
 	st := f.env.Theme.Muted
-	for _, s := range l.slots {
-		if s == f.focus {
-			st = f.env.Theme.Accent
-		}
+	if f.focusIn(l) && (!l.paired || l.slots[0] == f.focus) {
+		st = f.env.Theme.Accent
 	}
 	b.WriteString(st.Render(widget.Fit(label, labelWidth)) + " ")
 	x += labelWidth + 1
@@ -133,6 +130,10 @@ func (f *Form) line(l line) (out []string, cx, cy int) {
 	for i, s := range l.slots {
 		if i > 0 {
 			if l.paired {
+				st := f.env.Theme.Muted
+				if s == f.focus {
+					st = f.env.Theme.Accent
+				}
 				b.WriteString("   " + st.Render(widget.Fit(s.of.Label, 13)) + " ")
 				x += 17
 			} else {
@@ -178,9 +179,9 @@ func (f *Form) long(l line, x, room int) (out []string, cx, cy int) {
 	cy = -1
 	w := min(room, 90)
 	s.in.SetSize(w, l.rows)
-	style, ls := f.env.Theme.Input, f.env.Theme.Muted
+	style, ls := f.env.Theme.Text, f.env.Theme.Muted
 	if s == f.focus {
-		ls = f.env.Theme.Accent
+		style, ls = f.env.Theme.Input, f.env.Theme.Accent
 		cx, cy = s.in.Cursor()
 		cx += x
 	}
@@ -188,7 +189,11 @@ func (f *Form) long(l line, x, room int) (out []string, cx, cy int) {
 	if l.indent {
 		label = "  " + label
 	}
-	for i, t := range strings.Split(s.in.View(style), "\n") {
+	text := s.in.View(style)
+	if s.in.Value() == "" && s != f.focus {
+		text = f.env.Theme.Border.Render(draw.Fit("·", w)) + strings.Repeat("\n"+strings.Repeat(" ", w), l.rows-1)
+	}
+	for i, t := range strings.Split(text, "\n") {
 		lab := strings.Repeat(" ", labelWidth)
 		if i == 0 {
 			lab = ls.Render(widget.Fit(label, labelWidth))
@@ -249,10 +254,6 @@ func (f *Form) widths(l line, room int) []int {
 // cell draws one slot and tells where in it the cursor stands.
 func (f *Form) cell(s *slot, w int) (string, int) {
 	th := f.env.Theme
-	style := th.Input
-	if s == f.focus {
-		style = th.Focus
-	}
 	switch s.kind {
 	case adder:
 		text := "+ add"
@@ -269,7 +270,7 @@ func (f *Form) cell(s *slot, w int) (string, int) {
 		if s.on {
 			name = "yes"
 		}
-		if s.part != nil {
+		if s.part != nil && w > ansi.StringWidth(s.of.Label)+3 {
 			name = strings.ToLower(s.of.Label)
 		}
 		st := th.Text
@@ -279,20 +280,19 @@ func (f *Form) cell(s *slot, w int) (string, int) {
 		return st.Render(widget.Fit(box+name, w)), 1
 	}
 	s.in.SetSize(w, 1)
-	if s.in.Value() == "" && s.part != nil && s != f.focus {
-		return f.placeholder(s, style, w), 0
+	if s == f.focus {
+		x, _ := s.in.Cursor()
+		return s.in.View(th.Focus), x
 	}
-	x, _ := s.in.Cursor()
-	if s != f.focus {
-		// A field without the cursor shows its beginning.
-		return style.Render(widget.Fit(s.in.Value(), w)), 0
+	// A field without the cursor shows its beginning, an empty one a dot or
+	// what belongs there.
+	switch {
+	case s.in.Value() != "":
+		return th.Text.Render(widget.Fit(s.in.Value(), w)), 0
+	case s.part != nil:
+		return th.Muted.Render(widget.Fit(strings.ToLower(s.of.Label), w)), 0
 	}
-	return s.in.View(style), x
-}
-
-func (f *Form) placeholder(s *slot, style lipgloss.Style, w int) string {
-	name := strings.ToLower(s.of.Label)
-	return style.Foreground(f.env.Theme.Muted.GetForeground()).Render(widget.Fit(name, w))
+	return th.Border.Render(draw.Fit("·", w)), 0
 }
 
 // drop lays the proposals over the lines below the cursor's, or above it where
