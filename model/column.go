@@ -22,7 +22,7 @@ const (
 type Column struct {
 	Name     string
 	Type     ColumnType
-	Max      int    // characters, for ColText
+	Max      int    // code points, for ColText
 	Ref      Noun   // the table a ColID points to, "" if none
 	Field    *Field // the field it stores; nil for id, owner and service columns
 	Owner    bool   // the column points from a part to its owner
@@ -156,6 +156,9 @@ func (f *Field) Columns() []Column {
 		c.Type, c.Max = ColText, f.Max
 		if c.Max == 0 {
 			c.Max = defaultTextWidth
+		}
+		if f.Type == Text {
+			c.Max *= storedWidth
 		}
 	}
 	return []Column{c}

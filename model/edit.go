@@ -3,6 +3,7 @@ package model
 import (
 	"fmt"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -76,8 +77,8 @@ func ValidateValue(f *Field, v any) error {
 	default:
 		return nil
 	}
-	if n := utf8.RuneCountInString(s); n > limit {
-		return fmt.Errorf("%d characters are more than the %d allowed", n, limit)
+	if n := Characters(s); n > limit || utf8.RuneCountInString(s) > storedWidth*limit {
+		return fmt.Errorf("%d characters are more than the %d allowed", max(n, limit+1), limit)
 	}
 	if f.Type == Choice && !f.Open && s != "" {
 		for _, o := range f.Options {
@@ -88,6 +89,22 @@ func ValidateValue(f *Field, v any) error {
 		return fmt.Errorf("%q is not one of %s", s, strings.Join(f.Options, ", "))
 	}
 	return nil
+}
+
+// storedWidth is how many code points a column keeps for each character that a
+// field allows: a letter may carry marks.
+const storedWidth = 2
+
+// Characters counts what a person counts: code points that are not marks on
+// the one before.
+func Characters(s string) int {
+	n := 0
+	for _, r := range s {
+		if r < 0x300 || !unicode.Is(unicode.M, r) {
+			n++
+		}
+	}
+	return n
 }
 
 // Validate checks a whole record with its parts and returns every broken rule.

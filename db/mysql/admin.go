@@ -237,7 +237,7 @@ func (b *builder) missingColumns() {
 			alter := []string{"ADD COLUMN " + columnDef(e, c)}
 			for _, ix := range indexes(e) {
 				if ix.columns[0] == c.Name {
-					alter = append(alter, "ADD KEY "+ident(ix.name)+" ("+idents(ix.columns)+")")
+					alter = append(alter, "ADD KEY "+ident(ix.name)+" ("+keyParts(e, ix.columns)+")")
 				}
 			}
 			if c.Ref != "" {

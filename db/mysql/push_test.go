@@ -81,7 +81,7 @@ func TestLostAcknowledgement(t *testing.T) {
 	}
 	id := c.ids.New()
 	b := c.batch(insert("contact", id, map[string]any{"last_name": "Once"}), update("contact", c.ids.New(), "last_name", "a", "b"),
-		insert("contact", c.ids.New(), map[string]any{"salutation": strings.Repeat("long", 20)}))
+		insert("contact", c.ids.New(), map[string]any{"salutation": strings.Repeat("long", 30)}))
 	p.deaf.Store(true)
 	if _, err := central.Push(t.Context(), b, model.Position{}); model.KindOf(err) != model.Unreachable {
 		t.Fatalf("got %v", err)
@@ -132,7 +132,7 @@ func TestRefusedInTheMiddle(t *testing.T) {
 	good := func() model.PushOp { return insert("contact", c.ids.New(), map[string]any{"last_name": "good"}) }
 	ops := []model.PushOp{
 		good(),
-		insert("contact", c.ids.New(), map[string]any{"salutation": strings.Repeat("x", 41)}),
+		insert("contact", c.ids.New(), map[string]any{"salutation": strings.Repeat("x", 100)}),
 		good(),
 		insert("contact", c.ids.New(), map[string]any{"organization_id": c.ids.New()}),
 		insert("activity", c.ids.New(), map[string]any{"subject": "s", "kind": "dream"}),

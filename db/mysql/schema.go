@@ -228,6 +228,23 @@ func indexes(e *model.Entity) []index {
 	return out
 }
 
+// keyWidth is how many characters of a text an index holds. Two such columns
+// stay below InnoDB's 3,072 bytes.
+const keyWidth = 191
+
+// keyParts lists the columns of an index, long texts by their beginning.
+func keyParts(e *model.Entity, columns []string) string {
+	var out []string
+	for _, name := range columns {
+		part := ident(name)
+		if _, c := e.Column(name); c.Type == model.ColText && c.Max > keyWidth {
+			part += fmt.Sprintf("(%d)", keyWidth)
+		}
+		out = append(out, part)
+	}
+	return strings.Join(out, ", ")
+}
+
 // checks returns the named constraints of an entity's table: a part with
 // several possible owners has exactly one, and so has a link to one of several
 // nouns, or at most one if it is not required.
@@ -273,7 +290,7 @@ func createTable(e *model.Entity) string {
 	}
 	lines = append(lines, "PRIMARY KEY (`id`)")
 	for _, ix := range indexes(e) {
-		lines = append(lines, "KEY "+ident(ix.name)+" ("+idents(ix.columns)+")")
+		lines = append(lines, "KEY "+ident(ix.name)+" ("+keyParts(e, ix.columns)+")")
 	}
 	for _, c := range e.Columns() {
 		if c.Ref != "" {
