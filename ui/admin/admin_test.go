@@ -244,3 +244,19 @@ func TestJobTellsHowFarItIsAndStops(t *testing.T) {
 		s.Update(msg)
 	}
 }
+
+func TestMouse(t *testing.T) {
+	s := opener(t, workspace(), screen.Admin)(theme.New(true)).(*menu)
+	s.SetSize(80, 21)
+	m := fake.Want[screen.OpenMsg](t, fake.Run(s, s.Click(5, 4, true)))
+	if m.Kind != screen.Backups {
+		t.Errorf("%+v", m)
+	}
+	if s.Click(5, 0, true) != nil || s.rows[s.at].label != "Backups" {
+		t.Error("a heading was chosen")
+	}
+	s.Wheel(0, 0, 3)
+	if s.rows[s.at].label != "Users" { // over the heading between them
+		t.Errorf("the wheel goes to %s", s.rows[s.at].label)
+	}
+}

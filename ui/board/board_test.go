@@ -172,3 +172,25 @@ func TestCursorStaysOnItsDealOverAReload(t *testing.T) {
 		t.Error("the cursor moved to another deal")
 	}
 }
+
+func TestMouse(t *testing.T) {
+	s := open(t, workspace())
+	_, w := s.columns()
+	if cmd := s.Click(w+3, headLines+cardLines+2, false); cmd != nil || s.col != 1 || s.row[1] != 1 {
+		t.Errorf("column %d, card %d", s.col, s.row[1])
+	}
+	m := fake.Want[screen.OpenMsg](t, fake.Run(s, s.Click(w+3, headLines+cardLines+2, true)))
+	if m.ID != fake.ID("Qualified1") {
+		t.Errorf("opens %+v", m)
+	}
+	s.Wheel(w+3, 10, 3)
+	if s.row[1] != 4 {
+		t.Errorf("card %d", s.row[1])
+	}
+	for x := -1; x < 200; x += 7 { // nothing outside the cards may panic
+		for y := -1; y < 60; y += 5 {
+			s.Click(x, y, true)
+			s.Wheel(x, y, -3)
+		}
+	}
+}

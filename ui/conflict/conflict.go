@@ -279,7 +279,7 @@ func (s *Screen) Do(a keymap.Action) (tea.Cmd, bool) {
 	case keymap.Edit:
 		return s.edit()
 	case keymap.Open:
-		if ref := s.About(); !ref.IsZero() {
+		if ref := s.here(); !ref.IsZero() {
 			return screen.Open(screen.OpenMsg{Kind: screen.Detail, Noun: ref.Noun, ID: ref.ID}), true
 		}
 		return nil, false
@@ -297,13 +297,15 @@ func (s *Screen) Can(a keymap.Action) bool {
 	case keymap.AllMine, keymap.AllTheirs:
 		return slices.Contains(s.chosen, "")
 	case keymap.Open:
-		return !s.About().IsZero()
+		return !s.here().IsZero()
 	}
 	return true
 }
 
-// About is the record.
-func (s *Screen) About() model.Ref {
+// About is the record, where something can be about it.
+func (s *Screen) About() model.Ref { return screen.AboutRef(s.here()) }
+
+func (s *Screen) here() model.Ref {
 	if !s.loaded || s.it.Record == "" {
 		return model.Ref{}
 	}

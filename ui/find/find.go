@@ -131,7 +131,7 @@ func (s *Screen) Do(a keymap.Action) (tea.Cmd, bool) {
 	case keymap.PageUp:
 		s.row -= s.room()
 	case keymap.Open:
-		if ref := s.About(); !ref.IsZero() {
+		if ref := s.here(); !ref.IsZero() {
 			return screen.Open(screen.OpenMsg{Kind: screen.Detail, Noun: ref.Noun, ID: ref.ID, Replace: true}), true
 		}
 		return nil, true
@@ -144,8 +144,11 @@ func (s *Screen) Do(a keymap.Action) (tea.Cmd, bool) {
 	return nil, true
 }
 
-// About is the finding under the cursor.
-func (s *Screen) About() model.Ref {
+// About is the finding under the cursor, where something can be about it.
+func (s *Screen) About() model.Ref { return screen.AboutRef(s.here()) }
+
+// here is the finding under the cursor.
+func (s *Screen) here() model.Ref {
 	if s.row >= len(s.hits) {
 		return model.Ref{}
 	}

@@ -118,3 +118,16 @@ func TestMarks(t *testing.T) {
 		}
 	})
 }
+
+func TestMouse(t *testing.T) {
+	s := opener(t, workspace(), "mull")(theme.New(true)).(*Screen)
+	s.SetSize(80, 21)
+	m := fake.Want[screen.OpenMsg](t, fake.Run(s, s.Click(5, top+2, true)))
+	if m.ID != fake.ID("d1") || s.Click(5, 0, true) != nil {
+		t.Errorf("%+v", m)
+	}
+	s.Wheel(0, 0, 3)
+	if s.row != 5 {
+		t.Errorf("row %d", s.row)
+	}
+}

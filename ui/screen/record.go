@@ -43,3 +43,14 @@ func export(ctx context.Context, ws model.Transfer, n model.Noun, id model.ID, f
 	_, err := ws.Export(ctx, model.ExportRequest{Query: q, Format: format, Raw: true}, &b)
 	return b.String(), err
 }
+
+// AboutRef returns a link itself where an activity can be about it, the zero
+// Ref otherwise.
+func AboutRef(ref model.Ref) model.Ref {
+	for _, n := range model.EntityOf("activity_link").Field("record").To {
+		if n == ref.Noun {
+			return ref
+		}
+	}
+	return model.Ref{}
+}

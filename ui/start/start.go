@@ -253,7 +253,7 @@ func (s *Screen) move(by int) {
 func (s *Screen) target() screen.OpenMsg {
 	switch s.at {
 	case tasks, attention, recent:
-		if ref := s.About(); !ref.IsZero() {
+		if ref := s.here(); !ref.IsZero() {
 			return screen.OpenMsg{Kind: screen.Detail, Noun: ref.Noun, ID: ref.ID}
 		}
 	case pipeline:
@@ -291,8 +291,8 @@ func (s *Screen) toggle() (tea.Cmd, bool) {
 	}), true
 }
 
-// About is the record under the cursor.
-func (s *Screen) About() model.Ref {
+// here is the record under the cursor.
+func (s *Screen) here() model.Ref {
 	i := s.row[s.at]
 	switch s.at {
 	case tasks:
@@ -310,6 +310,16 @@ func (s *Screen) About() model.Ref {
 		}
 	}
 	return model.Ref{}
+}
+
+// About is what the record under the cursor is about, or that record.
+func (s *Screen) About() model.Ref {
+	if s.at == tasks {
+		if r := s.task(s.row[tasks]); r != nil {
+			return screen.AboutOf(r)
+		}
+	}
+	return screen.AboutRef(s.here())
 }
 
 // eventRef is the record that a line of the recent activity leads to.

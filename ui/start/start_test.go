@@ -177,3 +177,18 @@ func TestSyncThatEndedIsShown(t *testing.T) {
 		t.Errorf("\n%s", v)
 	}
 }
+
+func TestWhatIsLoggedIsAboutTheCustomer(t *testing.T) {
+	s := opener(t, workspace())(theme.New(true))
+	if ref := s.About(); ref.Noun != "contact" || ref.Name != "Grace Hopper" {
+		t.Errorf("on a task: %+v", ref)
+	}
+	fake.Do(t, s, keymap.NextField)
+	if ref := s.About(); ref.Noun != "deal" || ref.Name != "Fleet renewal" {
+		t.Errorf("on a deal: %+v", ref)
+	}
+	fake.Do(t, s, keymap.Bottom)
+	if ref := s.About(); !ref.IsZero() {
+		t.Errorf("on an activity about nothing: %+v", ref)
+	}
+}

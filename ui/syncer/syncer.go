@@ -308,8 +308,10 @@ func (s *Screen) fields(it model.PendingItem) []string {
 	return out
 }
 
-// About is the record under the cursor.
-func (s *Screen) About() model.Ref {
+// About is the record under the cursor, where something can be about it.
+func (s *Screen) About() model.Ref { return screen.AboutRef(s.here()) }
+
+func (s *Screen) here() model.Ref {
 	if s.at == conflicts && s.row[conflicts] < len(s.clashes) {
 		c := s.clashes[s.row[conflicts]]
 		return model.Ref{Noun: c.Noun, ID: c.Record, Name: c.Title}
