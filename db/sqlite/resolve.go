@@ -33,7 +33,7 @@ func (t *Tx) resolve(f *model.Field, ref model.Ref, in *model.Record, ed model.E
 			if in.Ref(f.Name).ID == ref.ID { // not visible here, and not changed
 				return in.Ref(f.Name), nil
 			}
-			return nil, model.Errorf(model.NotFound, "%s: there is no %s %s", f.Label, e.Noun, ref.ID.Short())
+			return nil, missingLink(f, e, string(ref.ID))
 		}
 		return model.Ref{Noun: e.Noun, ID: ref.ID, Name: model.RecordOf(e, row).Title()}, nil
 	}
@@ -45,10 +45,20 @@ func (t *Tx) resolve(f *model.Field, ref model.Ref, in *model.Record, ed model.E
 	} else {
 		id, err = t.lookup(e, name, ed)
 	}
+	if model.KindOf(err) == model.NotFound {
+		return nil, missingLink(f, e, name)
+	}
 	if err != nil {
 		return nil, err
 	}
 	return model.Ref{Noun: e.Noun, ID: id, Name: name}, nil
+}
+
+// missingLink says that what a link names is not there. The value is wrong, not
+// the record that is saved: the error is Invalid.
+func missingLink(f *model.Field, e *model.Entity, name string) error {
+	return model.Errorf(model.Invalid, "%s: there is no %s %q", f.Label, e.Noun, name).
+		WithHint("name one that is there, or add it first: rapport %s add", e.Noun)
 }
 
 // lookup returns the record that a name or a shortened id means, and makes it

@@ -379,7 +379,7 @@ func TestSaveAllIsolatesFailures(t *testing.T) {
 			}
 			kinds = append(kinds, k)
 		}
-		if got := strings.Join(kinds, " "); got != "ok invalid invalid not_found ok" {
+		if got := strings.Join(kinds, " "); got != "ok invalid invalid invalid ok" {
 			t.Errorf("dry %v: %s", dry, got)
 		}
 		n := must(d.Count(ctx, model.Query{Noun: "organization"}))(t)
@@ -459,7 +459,7 @@ func TestRefusals(t *testing.T) {
 		"wrong type":    {model.Edit{Noun: "contact", Set: map[string]any{"last_name": int64(3)}}, model.Invalid},
 		"no name":       {model.Edit{Noun: "contact", Set: map[string]any{"notes": "x"}}, model.Invalid},
 		"absent":        {model.Edit{Noun: "contact", ID: a.ID, Set: map[string]any{"notes": "x"}}, model.NotFound},
-		"unknown link":  {model.Edit{Noun: "contact", Set: map[string]any{"last_name": "x", "organization": ref("organization", "Nobody")}}, model.NotFound},
+		"unknown link":  {model.Edit{Noun: "contact", Set: map[string]any{"last_name": "x", "organization": ref("organization", "Nobody")}}, model.Invalid},
 		"unknown stage": {model.Edit{Noun: "deal", Set: map[string]any{"name": "x", "stage": ref("stage", "Nowhere")}}, model.Invalid},
 	} {
 		if _, err := d.Save(ctx, c.ed); model.KindOf(err) != c.kind {
