@@ -9,6 +9,7 @@ package start
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	tea "charm.land/bubbletea/v2"
@@ -42,9 +43,12 @@ type Screen struct {
 	loaded bool
 	err    error
 
-	at   part
-	row  [parts]int
-	done map[model.ID]string // status of tasks that were changed here and are not read again yet
+	at  part
+	row [parts]int
+	// done is the status of tasks that were changed here. One that is done
+	// stays on the page, so that a slip is taken back by the same key.
+	done  map[model.ID]string
+	queue []change // the first one is being stored
 }
 
 // loadedData is what a load answers.
@@ -57,10 +61,10 @@ type loadedData struct {
 // that nobody changed yet.
 const latest = 10
 
-// saved is what marking a task answers.
-type saved struct {
-	id  model.ID
-	was string
+// change is a task that gets another status.
+type change struct {
+	id model.ID
+	to string
 }
 
 // New returns the start page.
@@ -125,11 +129,10 @@ func (s *Screen) applyLoaded(m screen.LoadedMsg) tea.Cmd {
 		return screen.Fail(m.Err)
 	}
 	d := m.Value.(loadedData)
-	first := s.data.Counts == nil
+	first, was := s.data.Counts == nil, s.data
 	s.data, s.status = d.overview, d.status
-	if !s.saving.Busy() {
-		clear(s.done)
-	}
+	s.data.Tasks = s.keep(was.Tasks, s.data.Tasks)
+	s.data.Upcoming = s.keep(was.Upcoming, s.data.Upcoming)
 	for p := range parts {
 		s.row[p] = max(0, min(s.row[p], s.rows(p)-1))
 	}
@@ -146,12 +149,48 @@ func (s *Screen) nothing() bool {
 	return c["contact"]+c["organization"]+c["deal"]+c["activity"] == 0 && s.status.Central == ""
 }
 
-func (s *Screen) applySaved(m screen.LoadedMsg) tea.Cmd {
-	if m.Err != nil {
-		clear(s.done)
-		return screen.Fail(m.Err)
+// keep puts tasks that were done here back among those that are due, where they
+// stood. What the store says of the others is taken over.
+func (s *Screen) keep(was, now []*model.Record) []*model.Record {
+	here := map[model.ID]bool{}
+	for _, r := range now {
+		here[r.ID] = true
+		if len(s.queue) == 0 {
+			delete(s.done, r.ID)
+		}
 	}
-	return s.reload()
+	out := slices.Clone(now)
+	for i, r := range was {
+		if s.done[r.ID] == "done" && !here[r.ID] {
+			out = slices.Insert(out, min(i, len(out)), r)
+		}
+	}
+	return out
+}
+
+// store stores the first change that waits.
+func (s *Screen) store() tea.Cmd {
+	ws, c := s.env.Workspace, s.queue[0]
+	return s.saving.Load(func(ctx context.Context) (any, error) {
+		_, err := ws.Save(ctx, model.Edit{Noun: "activity", ID: c.id, Set: map[string]any{"status": c.to}})
+		return nil, err
+	})
+}
+
+// applySaved goes on with the next change. A mark that could not be stored is
+// taken back.
+func (s *Screen) applySaved(m screen.LoadedMsg) tea.Cmd {
+	c := s.queue[0]
+	s.queue = s.queue[1:]
+	var said tea.Cmd
+	if m.Err != nil {
+		delete(s.done, c.id)
+		said = screen.Fail(m.Err)
+	}
+	if len(s.queue) > 0 {
+		return tea.Batch(said, s.store())
+	}
+	return tea.Batch(said, s.reload())
 }
 
 // rows is how many rows of a part the cursor can stand on.
@@ -284,11 +323,11 @@ func (s *Screen) toggle() (tea.Cmd, bool) {
 		now = "open"
 	}
 	s.done[r.ID] = now
-	ws, id := s.env.Workspace, r.ID
-	return s.saving.Load(func(ctx context.Context) (any, error) {
-		_, err := ws.Save(ctx, model.Edit{Noun: "activity", ID: id, Set: map[string]any{"status": now}})
-		return saved{id, was}, err
-	}), true
+	s.queue = append(s.queue, change{r.ID, now})
+	if len(s.queue) > 1 {
+		return nil, true
+	}
+	return s.store(), true
 }
 
 // here is the record under the cursor.

@@ -114,6 +114,30 @@ func TestDoneShowsAtOnce(t *testing.T) {
 	}
 }
 
+func TestTasksAreStoredInOrderAndStayUntilTheSlipIsTakenBack(t *testing.T) {
+	ws := workspace()
+	s := opener(t, ws)(theme.New(true)).(*Screen)
+	s.SetSize(120, 40)
+	first, _ := s.Do(keymap.Done)
+	s.Do(keymap.Down)
+	if cmd, _ := s.Do(keymap.Done); cmd != nil {
+		t.Fatal("a second task was sent before the first was stored")
+	}
+	ws.Start.Tasks = ws.Start.Tasks[2:] // as the store answers after both
+	fake.Run(s, first)
+	if len(ws.Edits) != 2 || ws.Edits[0].ID != fake.ID("t1") || ws.Edits[1].ID != fake.ID("t2") {
+		t.Fatalf("stored %+v", ws.Edits)
+	}
+	v := ansi.Strip(s.View())
+	if !strings.Contains(v, "✓ Send the revised") || !strings.Contains(v, "✓ Call back") || !strings.Contains(v, "1 task") {
+		t.Errorf("what was done is gone:\n%s", v)
+	}
+	fake.Do(t, s, keymap.Done)
+	if len(ws.Edits) != 3 || ws.Edits[2].ID != fake.ID("t2") || ws.Edits[2].Set["status"] != "open" {
+		t.Errorf("not taken back: %+v", ws.Edits)
+	}
+}
+
 func TestDoneIsPutBackWhenItFails(t *testing.T) {
 	ws := workspace()
 	s := opener(t, ws)(theme.New(true))
@@ -190,5 +214,18 @@ func TestWhatIsLoggedIsAboutTheCustomer(t *testing.T) {
 	fake.Do(t, s, keymap.Bottom)
 	if ref := s.About(); !ref.IsZero() {
 		t.Errorf("on an activity about nothing: %+v", ref)
+	}
+}
+
+func TestThePartWithTheCursorIsSeen(t *testing.T) {
+	s := opener(t, workspace())(theme.New(true))
+	for _, size := range [][2]int{{60, 17}, {80, 21}, {120, 20}} {
+		s.SetSize(size[0], size[1])
+		for range parts {
+			if !strings.Contains(ansi.Strip(s.View()), "› ") {
+				t.Errorf("no cursor at %v:\n%s", size, ansi.Strip(s.View()))
+			}
+			fake.Do(t, s, keymap.NextField)
+		}
 	}
 }

@@ -68,7 +68,10 @@ func (s *Screen) column(w, h int, ps ...part) []string {
 		bodies[i] = s.body(p, w)
 		want[i] = 1 + len(bodies[i])
 		least[i] = min(want[i], 3)
-		if p == pipeline {
+		switch p {
+		case tasks:
+			least[i] = min(want[i], 6)
+		case pipeline:
 			least[i] = min(want[i], 5)
 		}
 	}
@@ -80,7 +83,7 @@ func (s *Screen) column(w, h int, ps ...part) []string {
 	if room < enough {
 		room, gap = h, 0
 	}
-	heights := draw.Share(least, want, room)
+	heights := s.share(ps, least, want, room)
 	var out []string
 	for i, p := range ps {
 		if heights[i] == 0 {
@@ -108,13 +111,17 @@ func (s *Screen) heading(p part) string {
 func (s *Screen) note(p part) string {
 	switch p {
 	case tasks:
-		late := int64(0)
+		late, due := int64(0), int64(0)
 		for _, r := range s.data.Tasks {
+			if s.statusOf(r) == "done" {
+				continue
+			}
+			due++
 			if s.late(r) {
 				late++
 			}
 		}
-		n := draw.Plural(int64(len(s.data.Tasks)), "task", "tasks")
+		n := draw.Plural(due, "task", "tasks")
 		if late > 0 {
 			n += ", " + draw.Count(late) + " overdue"
 		}
@@ -155,6 +162,28 @@ func (s *Screen) total() string {
 		return ""
 	}
 	return draw.Sums(sums, draw.Brief) + ", " + draw.Sums(weighted, draw.Brief) + " weighted"
+}
+
+// share hands out the height, first of all to the part with the cursor, which
+// must be seen.
+func (s *Screen) share(ps []part, least, want []int, room int) []int {
+	order := make([]int, 0, len(ps))
+	for i, p := range ps {
+		if p == s.at {
+			order = append([]int{i}, order...)
+		} else {
+			order = append(order, i)
+		}
+	}
+	l, w := make([]int, len(ps)), make([]int, len(ps))
+	for to, from := range order {
+		l[to], w[to] = least[from], want[from]
+	}
+	out := make([]int, len(ps))
+	for to, n := range draw.Share(l, w, room) {
+		out[order[to]] = n
+	}
+	return out
 }
 
 func add(sums []model.Money, m model.Money) []model.Money {

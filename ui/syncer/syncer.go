@@ -32,6 +32,9 @@ const (
 // probeEvery is how long the answer of the central counts as news.
 const probeEvery = 15 * time.Second
 
+// wait is said while something that was asked for is not done yet.
+const wait = "One moment: the last one is not done yet."
+
 // Screen is the sync page.
 type Screen struct {
 	env    *screen.Env
@@ -255,6 +258,9 @@ func (s *Screen) retry() (tea.Cmd, bool) {
 	if n == 0 {
 		return screen.Notice("Nothing was refused. " + s.key(keymap.SyncNow) + " syncs now."), true
 	}
+	if s.acting.Busy() {
+		return screen.Notice(wait), true
+	}
 	ws := s.env.Workspace
 	var ids []model.ID
 	if it := s.item(); s.at == refused && it != nil {
@@ -285,6 +291,9 @@ func (s *Screen) discard() (tea.Cmd, bool) {
 	}
 	ask := screen.AskMsg{Title: "Give up an unsent change?", Text: title + ". " + what, Yes: "Give up",
 		Do: func(string) tea.Cmd {
+			if s.acting.Busy() {
+				return screen.Notice(wait)
+			}
 			return s.acting.Load(func(ctx context.Context) (any, error) {
 				_, err := ws.Discard(ctx, id)
 				return "The change of " + title + " was given up.", err
