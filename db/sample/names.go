@@ -98,7 +98,6 @@ var (
 	jobTitles     = []string{"Head of Purchasing", "Chief Executive", "IT Manager", "Buyer", "Office Manager", "Chief Financial Officer", "Operations Director", "Engineer", "Assistant", "Plant Manager", "Head of Sales", "Project Lead", "Geschäftsführerin", "Directrice générale", ""}
 	departments   = []string{"Purchasing", "Management", "IT", "Finance", "Operations", "Engineering", ""}
 	personNotes   = []string{"Met at the spring fair; wants to see the new scanner.", "Prefers to be called before 10.", "Knows the competition well, asks for references.", "Likes short mails.", "Was at our workshop; introduced us to the finance department.", "On parental leave until the autumn.", "Speaks French and German.", "Decides together with the plant manager."}
-	dealWords     = []string{"pilot", "rollout", "renewal", "extension", "starter package", "upgrade", "framework contract", "replacement"}
 	nextSteps     = []string{"send the offer", "call about the budget", "show the demo on site", "wait for the legal check", "agree on the delivery date", "meet the decision maker"}
 	lostReasons   = []string{"price", "competitor", "no budget", "no decision", "timing", "not given"}
 	callSubjects  = []string{"Called about the offer", "Follow-up call", "Asked for references", "Talked about delivery dates", "Checked the requirements", "Invoice question"}
@@ -113,3 +112,12 @@ var (
 	colleagues    = []string{"anna|Anna Keller|sales", "ben|Ben Fischer|sales", "carla|Carla Núñez|sales", "dmitri|Dmitri Sokolov|sales", "ella|Ella Østergård|support", "femi|Femi Adeyemi|administrator"}
 	products      = []string{"SC-100|Scanner 100|Scanners|pcs|1490", "SC-300|Scanner 300|Scanners|pcs|3900", "GW-10|Gateway 10|Gateways|pcs|850", "GW-50|Gateway 50|Gateways|pcs|2400", "LIC-B|Basic licence|Licences|year|1200", "LIC-P|Professional licence|Licences|year|4800", "SUP-S|Support, standard|Services|year|900", "SUP-X|Support, round the clock|Services|year|5200", "TRN-1|Training day|Services|day|1350", "INS-1|Installation|Services|day|1100"}
 )
+
+// dealNames say what is sold, by the product's category; {n} is how many and
+// {city} where. The customer is not named: it is shown beside.
+var dealNames = map[string][]string{
+	"Scanners": {"Scanner replacement", "{n} scanners for goods-in", "Scanners for the {city} plant", "Pilot in the {city} plant", "Warehouse rollout, {n} devices", "Spare scanners for {city}"},
+	"Gateways": {"Gateway rollout", "{n} gateways for production", "Pump monitoring in {city}", "Pilot in the {city} plant", "Old gateways replaced", "Network extension, {city}"},
+	"Licences": {"Annual licence, {n} seats", "Licence renewal", "{n} more seats", "Upgrade for {n} users", "Trial for the {city} office", "Framework contract, {n} seats"},
+	"Services": {"Support for three years", "Training in {city}, {n} people", "Installation at the {city} site", "Support renewal", "Night shift support", "Introduction in {city}"},
+}

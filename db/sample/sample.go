@@ -6,7 +6,8 @@
 //   - The data depends on nothing but the request and the person's login: the
 //     same seed and day give the same rows with the same ids.
 //   - Rows look as if the central had sent them: nothing is pending.
-//   - Memory does not grow with the number of contacts.
+//   - Rows are made and stored one at a time: nothing is kept of them but the
+//     ids of those few whose title comes from their lists.
 package sample
 
 import (
@@ -85,9 +86,9 @@ type user struct {
 }
 
 type item struct {
-	id    model.ID
-	name  string
-	price int64
+	id       model.ID
+	category string
+	price    int64
 }
 
 type stage struct {
@@ -220,7 +221,7 @@ func (m *maker) makeBasics() {
 		for _, c := range f[4] {
 			price = price*10 + int64(c-'0')
 		}
-		it := item{m.newID(), f[1], price * 100}
+		it := item{m.newID(), f[2], price * 100}
 		m.products = append(m.products, it)
 		m.add("product", it.id, at.AddDate(0, 0, i), m.me, "code", f[0], "name", f[1], "category", f[2], "unit", f[3], "price_minor", it.price, "price_currency", m.currency)
 	}

@@ -58,6 +58,9 @@ func TestRowsAreValid(t *testing.T) {
 		}
 		have[row.ID()] = true
 		r := model.RecordOf(e, row)
+		if e.Noun == "deal" && (r.Text("name") == "" || strings.Contains(r.Text("name"), "{")) {
+			t.Errorf("a deal is called %q", r.Text("name"))
+		}
 		if ps := model.Validate(r); len(ps) > 0 {
 			t.Errorf("%v is not valid: %v", row, ps)
 		}
@@ -70,6 +73,11 @@ func TestRowsAreValid(t *testing.T) {
 	}
 	if err := m.make(context.Background(), nil); err != nil {
 		t.Fatal(err)
+	}
+	for category := range dealNames {
+		if !strings.Contains(strings.Join(products, "\n"), "|"+category+"|") {
+			t.Errorf("no product is of the category %q", category)
+		}
 	}
 	for id, from := range refs {
 		if !have[id] {

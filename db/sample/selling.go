@@ -3,6 +3,7 @@ package sample
 import (
 	"math"
 	"strconv"
+	"strings"
 	"time"
 
 	"rapport/model"
@@ -62,10 +63,6 @@ func (m *maker) makeDeal(i int, p person) dealFacts {
 		next, closed, closing = "", at.UnixMilli(), at
 		path = append(path[:len(path):len(path)], last)
 	}
-	name := p.org.name
-	if name == "" {
-		name = p.name
-	}
 	// The moves are spread between the opening and the close, or today.
 	end := m.day.Add(-time.Duration(m.IntN(24*60)) * time.Minute)
 	if ms, ok := closed.(int64); ok {
@@ -83,7 +80,7 @@ func (m *maker) makeDeal(i int, p person) dealFacts {
 		entered = end
 	}
 	by := p.owner.login
-	m.add("deal", id, opened, by, "name", name+" "+m.pick(dealWords), "pipeline_id", m.pipeline, "stage_id", last.id, "organization_id", p.org.id, "contact_id", p.id,
+	m.add("deal", id, opened, by, "name", m.dealName(it, p), "pipeline_id", m.pipeline, "stage_id", last.id, "organization_id", p.org.id, "contact_id", p.id,
 		"amount_minor", amount, "amount_currency", m.currency, "opened_on", opened.Format("2006-01-02"), "close_date", closing.Format("2006-01-02"), "closed_at", closed,
 		"stage_entered_at", entered.UnixMilli(), "lost_reason", reason, "next_step", next, "source", m.pick(sources), "owner_id", p.owner.id)
 	m.add("deal_line", m.newID(), opened, by, "deal_id", id, "product_id", it.id, "quantity", strconv.FormatInt(quantity, 10), "price_minor", it.price, "price_currency", m.currency, "discount", discount, "position", int64(0))
@@ -100,6 +97,16 @@ func (m *maker) makeDeal(i int, p person) dealFacts {
 		from = s.id
 	}
 	return dealFacts{id}
+}
+
+// dealName says in a few words what a deal is about.
+func (m *maker) dealName(it item, p person) string {
+	l := p.org.locale
+	if l == nil {
+		l = &locales[0]
+	}
+	city, _, _ := strings.Cut(m.pick(l.cities), "|")
+	return strings.NewReplacer("{n}", strconv.Itoa(5*(1+m.IntN(16))), "{city}", city).Replace(m.pick(dealNames[it.category]))
 }
 
 // makeActivity makes the i-th activity. The first ones are the rep's day:
