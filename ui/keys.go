@@ -208,7 +208,7 @@ func (r *Root) sections() []dialog.Section {
 				continue
 			}
 		}
-		b.Keys = r.free(scope, b.Keys)
+		b.Keys = r.free(s, scope, b.Keys)
 		if len(b.Keys) > 0 {
 			everywhere.Bindings = append(everywhere.Bindings, b)
 		}
@@ -216,11 +216,12 @@ func (r *Root) sections() []dialog.Section {
 	return []dialog.Section{here, everywhere}
 }
 
-// free leaves out keys that mean something else in a scope.
-func (r *Root) free(scope keymap.Scope, keys []string) []string {
+// free leaves out keys that mean something else on a screen now.
+func (r *Root) free(s screen.Screen, scope keymap.Scope, keys []string) []string {
 	var out []string
 	for _, k := range keys {
-		if _, m := r.env.Keys.Lookup([]keymap.Scope{scope}, strings.Fields(k)); m == keymap.None {
+		a, m := r.env.Keys.Lookup([]keymap.Scope{scope}, strings.Fields(k))
+		if m == keymap.None || m == keymap.Full && !can(s, a) {
 			out = append(out, k)
 		}
 	}

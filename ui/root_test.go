@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -28,24 +29,24 @@ type workspace struct {
 	settings model.Settings
 	status   model.Status
 	sync     func(n model.Notify) (model.SyncResult, error)
-	asked    int
+	asked    atomic.Int64
 }
 
 func (w *workspace) Settings() model.Settings { return w.settings }
 func (w *workspace) Close() error             { return nil }
 
 func (w *workspace) List(ctx context.Context, q model.Query) (model.Page, error) {
-	w.asked++
+	w.asked.Add(1)
 	return w.DB.List(ctx, q)
 }
 
 func (w *workspace) Status(context.Context, bool) (model.Status, error) {
-	w.asked++
+	w.asked.Add(1)
 	return w.status, nil
 }
 
 func (w *workspace) Sync(_ context.Context, _ bool, n model.Notify) (model.SyncResult, error) {
-	w.asked++
+	w.asked.Add(1)
 	return w.sync(n)
 }
 
@@ -438,7 +439,7 @@ func TestNotices(t *testing.T) {
 func TestEventLoopAsksNoStore(t *testing.T) {
 	x := begin(t, 100, 30, model.Settings{})
 	x.press("2")
-	before := x.ws.asked
+	before := x.ws.asked.Load()
 	for _, k := range []rune("jkGsl/x") {
 		x.r.update(tea.KeyPressMsg{Code: k, Text: string(k)})
 		x.r.View()
@@ -446,7 +447,7 @@ func TestEventLoopAsksNoStore(t *testing.T) {
 	x.r.update(screen.ChangedMsg{})
 	x.r.update(tea.WindowSizeMsg{Width: 90, Height: 40})
 	x.r.View()
-	if n := x.ws.asked - before; n != 0 {
+	if n := x.ws.asked.Load() - before; n != 0 {
 		t.Errorf("the store was asked %d times", n)
 	}
 }
