@@ -194,3 +194,20 @@ func TestMouse(t *testing.T) {
 		}
 	}
 }
+
+func TestMoreCardsAreReadNearTheLastOne(t *testing.T) {
+	ws := workspace()
+	c := &ws.Boards[0].Columns[0]
+	c.Deals = nil
+	for i := range firstCards {
+		c.Deals = append(c.Deals, fake.Record("deal", fmt.Sprint("x", i), "name", fmt.Sprint("Deal ", i)))
+	}
+	c.Count = 340
+	s := open(t, ws)
+	if cmd, _ := s.Do(keymap.Down); cmd != nil || s.cards != firstCards {
+		t.Error("read more at the beginning")
+	}
+	if cmd, _ := s.Do(keymap.Bottom); cmd == nil || s.cards != 2*firstCards {
+		t.Errorf("reads %d cards at the end", s.cards)
+	}
+}
