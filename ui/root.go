@@ -31,6 +31,7 @@ type Root struct {
 	env  *screen.Env
 	log  *slog.Logger
 	opts Options
+	ws   finishing
 	w, h int
 
 	tab    int
@@ -137,10 +138,8 @@ func (r *Root) update(msg tea.Msg) tea.Cmd {
 		return r.wheel(m)
 	case tea.BackgroundColorMsg:
 		return r.setTheme(m.IsDark())
-	case hangupMsg:
-		return tea.Quit
-	case quitMsg:
-		return tea.Quit
+	case hangupMsg, quitMsg:
+		return r.ws.finish()
 	case whichKeyMsg:
 		r.whichKey = m.gen == r.chordGen && len(r.chord) > 0
 		return nil
@@ -307,7 +306,7 @@ func (r *Root) quit() tea.Cmd {
 		}
 	}
 	if dirty == "" || r.leaving {
-		return tea.Quit
+		return r.ws.finish()
 	}
 	r.leaving = true
 	r.dialogs = append(r.dialogs, dialog.NewAsk(r.env, screen.AskMsg{

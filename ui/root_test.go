@@ -457,6 +457,12 @@ func TestMouse(t *testing.T) {
 	line := strings.Split(x.screen(), "\n")[0]
 	x.run(x.r.update(tea.MouseClickMsg{X: strings.Index(line, "Contacts"), Y: 0, Button: tea.MouseLeft}))
 	x.sees("Contacts  60")
+	header := strings.Split(x.screen(), "\n")[2]
+	x.run(x.r.update(tea.MouseClickMsg{X: strings.Index(header, "Name"), Y: 2, Button: tea.MouseLeft}))
+	x.sees("Name ↓")
+	x.press("g", "g", "s")
+	x.sees("Name ↑")
+	x.press("g", "g")
 	click := tea.MouseClickMsg{X: 10, Y: 1 + 1 + 1 + 4, Button: tea.MouseLeft}
 	x.run(x.r.update(click))
 	x.sees("›● Ada Meier 04")
@@ -467,4 +473,44 @@ func TestMouse(t *testing.T) {
 	x.sees("Contacts  60")
 	x.run(x.r.update(click))
 	x.sees("Timeline")
+}
+
+// TestQuitFinishesWrites quits while a save runs.
+func TestQuitFinishesWrites(t *testing.T) {
+	ctx, end := context.WithCancel(t.Context())
+	slow := &slowWorkspace{saving: make(chan struct{}), release: make(chan struct{})}
+	r := New(ctx, slow, Options{Width: 80, Height: 24})
+	ended := make(chan error)
+	go func() {
+		_, err := r.env.Workspace.Save(ctx, model.Edit{})
+		ended <- err
+	}()
+	<-slow.saving
+	quit := make(chan struct{})
+	go func() {
+		r.quit()()
+		close(quit)
+	}()
+	end()
+	select {
+	case <-quit:
+		t.Error("the session ended before the save")
+	case slow.release <- struct{}{}:
+	}
+	if err := <-ended; err != nil {
+		t.Errorf("the save was stopped: %v", err)
+	}
+	<-quit
+}
+
+// slowWorkspace saves when it is told to.
+type slowWorkspace struct {
+	fake.Workspace
+	saving, release chan struct{}
+}
+
+func (s *slowWorkspace) Save(ctx context.Context, _ model.Edit) (*model.Record, error) {
+	close(s.saving)
+	<-s.release
+	return nil, ctx.Err()
 }

@@ -14,6 +14,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"sync"
 	"syscall"
 	"time"
 
@@ -103,8 +104,8 @@ func New(ctx context.Context, ws model.Workspace, o Options) *Root {
 	if o.NoColor {
 		th = theme.NewMono()
 	}
-	r := &Root{log: o.Log, opts: o, w: o.Width, h: o.Height}
-	r.env = &screen.Env{Workspace: ws, Keys: o.Keys, Theme: th, Now: o.Now, Context: ctx, Hooks: o.Hooks, After: o.After,
+	r := &Root{log: o.Log, opts: o, w: o.Width, h: o.Height, ws: finishing{ws, &sync.WaitGroup{}}}
+	r.env = &screen.Env{Workspace: r.ws, Keys: o.Keys, Theme: th, Now: o.Now, Context: ctx, Hooks: o.Hooks, After: o.After,
 		Copy: func(text string) tea.Cmd {
 			return tea.Batch(tea.SetClipboard(text), screen.Notice("copied"))
 		}}

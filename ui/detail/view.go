@@ -6,6 +6,7 @@ import (
 
 	"github.com/charmbracelet/x/ansi"
 
+	"rapport/keymap"
 	"rapport/model"
 	"rapport/ui/widget"
 	"rapport/ui/widget/draw"
@@ -53,6 +54,7 @@ func (d *Detail) heading() string {
 		st = th.Warn
 		if rec.Sync != model.Pending {
 			st = th.Danger
+			right += ", see " + d.env.Keys.KeyOf(keymap.GoSync, keymap.Global)
 		}
 	}
 	right = ansi.Truncate(right, d.w/2, "…")

@@ -242,7 +242,11 @@ func (l *List) bin(on bool) tea.Cmd {
 }
 
 // Click implements screen.Clicker.
-func (l *List) Click(_, y int, double bool) tea.Cmd {
+func (l *List) Click(x, y int, double bool) tea.Cmd {
+	if y == 1 && l.table.ColumnAt(x) {
+		cmd, _ := l.table.Sort()
+		return cmd
+	}
 	if !l.table.RowAt(y - 1) {
 		return nil
 	}

@@ -221,5 +221,20 @@ func (t *Table) RowAt(y int) bool {
 	return true
 }
 
+// ColumnAt puts the column cursor on the column that is drawn at a cell of the
+// header; false where there is none.
+func (t *Table) ColumnAt(x int) bool {
+	at := margin
+	for j, i := range t.shown {
+		if x >= at && x < at+t.widths[j] {
+			t.col = i
+			t.arrange()
+			return true
+		}
+		at += t.widths[j] + gap
+	}
+	return false
+}
+
 // CursorLine is the line of the table in which the cursor's row is drawn.
 func (t *Table) CursorLine() int { return t.cur - t.top + 1 }
