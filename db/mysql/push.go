@@ -130,6 +130,11 @@ func (p *pusher) receiptKey() string {
 
 // requests cuts the transaction into requests that the server takes: one,
 // unless the batch is longer than its limit.
+//
+// What became of an operation is noted by @n, which the statement itself sets
+// for the row that it changes (an update) or finds (an insert). ROW_COUNT() would
+// not do: when the client is gone and the server cannot tell it of a statement's
+// success, it is -1 although the statement was applied.
 func (p *pusher) requests() []string {
 	limit := p.packetLimit()
 	var out []string
@@ -141,7 +146,7 @@ func (p *pusher) requests() []string {
 		}
 		b.WriteString(s)
 	}
-	add(fmt.Sprintf("SET @rapport_client=%s,@r=NULL;START TRANSACTION;INSERT INTO sync_push (client,batch,nonce,at) VALUES (%s,%d,%s,UTC_TIMESTAMP(3));SET @r='';",
+	add(fmt.Sprintf("SET @rapport_client=%s,@r=NULL,@n=0;START TRANSACTION;INSERT INTO sync_push (client,batch,nonce,at) VALUES (%s,%d,%s,UTC_TIMESTAMP(3));SET @r='';",
 		quote(string(p.batch.Client)), idLiteral(p.batch.Client), p.batch.Number, quote(p.batch.Nonce)))
 	for i := 0; i < len(p.batch.Ops); {
 		n := p.together(i)
@@ -150,9 +155,11 @@ func (p *pusher) requests() []string {
 			add("SET @r=CONCAT(@r,'x');")
 		case n > 1:
 			// Where not all were new, the rows are compared afterwards.
-			add(insertion(p.batch.Ops[i:i+n]) + fmt.Sprintf(";SET @r=CONCAT(@r,REPEAT(ROW_COUNT()=%d,%d));", n, n))
+			add(insertion(p.batch.Ops[i:i+n]) + fmt.Sprintf(";SET @r=CONCAT(@r,REPEAT(@n=0,%d)),@n=0;", n))
+		case p.batch.Ops[i].Insert:
+			add(statement(&p.batch.Ops[i]) + ";SET @r=CONCAT(@r,@n=0),@n=0;")
 		default:
-			add(statement(&p.batch.Ops[i]) + ";SET @r=CONCAT(@r,ROW_COUNT());")
+			add(statement(&p.batch.Ops[i]) + ";SET @r=CONCAT(@r,@n),@n=0;")
 		}
 		i += n
 	}

@@ -303,7 +303,7 @@ func TestValuesOfEachType(t *testing.T) {
 		update("deal_line", l, "discount", "-0.5", nil),
 		update("deal_line", l, "product_id", nil, nil),
 	)
-	for i, want := range "010111110" {
+	for i, want := range "010111111" {
 		if (res[i].Outcome == model.PushApplied) != (want == '1') {
 			t.Errorf("operation %d: %+v", i, res[i])
 		}

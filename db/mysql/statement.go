@@ -26,7 +26,8 @@ func whole(op *model.PushOp) error {
 }
 
 // statement writes an operation. An update changes its columns only where each
-// of them still holds what the change was measured against.
+// of them still holds what the change was measured against. The server sets @n
+// for the row that an update changes or an insert finds.
 func statement(op *model.PushOp) string {
 	if op.Insert {
 		return insertion([]model.PushOp{*op})
@@ -41,9 +42,11 @@ func statement(op *model.PushOp) string {
 		_, c := e.Column(name)
 		b.WriteString(ident(name) + "=" + literal(c, op.Values[i]))
 	}
-	if op.EditedAt != 0 && !slices.Contains(op.Columns, model.ColumnUpdatedAt) {
-		b.WriteString("," + model.ColumnUpdatedAt + "=" + timeLiteral(op.EditedAt))
+	at := model.ColumnUpdatedAt
+	if op.EditedAt != 0 {
+		at = timeLiteral(op.EditedAt)
 	}
+	b.WriteString("," + model.ColumnUpdatedAt + "=IF(@n:=1," + at + "," + at + ")")
 	b.WriteString(" WHERE id=" + idLiteral(op.ID))
 	for i, name := range op.Columns {
 		_, c := e.Column(name)
@@ -85,7 +88,8 @@ func insertion(ops []model.PushOp) string {
 		}
 		b.WriteByte(')')
 	}
-	b.WriteString(" ON DUPLICATE KEY UPDATE id=" + ident(string(e.Noun)) + ".id")
+	id := ident(string(e.Noun)) + ".id"
+	b.WriteString(" ON DUPLICATE KEY UPDATE id=IF(@n:=1," + id + "," + id + ")")
 	return b.String()
 }
 
