@@ -70,7 +70,7 @@ const (
 // that knows it.
 func (m *Map) Lookup(scopes []Scope, keys []string) (Action, Match) {
 	seq := strings.Join(keys, " ")
-	prefix := false
+	begun, prefix := seq+" ", false
 	for _, s := range scopes {
 		for _, b := range m.bindings {
 			if b.Scope != s {
@@ -80,7 +80,7 @@ func (m *Map) Lookup(scopes []Scope, keys []string) (Action, Match) {
 				if k == seq {
 					return b.Action, Full
 				}
-				prefix = prefix || strings.HasPrefix(k, seq+" ")
+				prefix = prefix || strings.HasPrefix(k, begun)
 			}
 		}
 	}

@@ -45,6 +45,7 @@ type tableRow struct {
 	rec    *model.Record
 	cursor string
 	text   []string // cells as drawn in this layout
+	plain  string   // the line without cursor and selection, "" until it was drawn
 	layout int
 }
 

@@ -154,7 +154,7 @@ func (t *Table) View(empty []string) string {
 // the whole row in the cursor's style where it stands.
 func (t *Table) line(r *tableRow, here bool, th *theme.Theme) string {
 	if r.layout != t.layout {
-		r.text, r.layout = t.cells(r), t.layout
+		r.text, r.plain, r.layout = t.cells(r), "", t.layout
 	}
 	sign, mark := " ", StateMark(r.rec.Sync)
 	marked := t.selected[r.rec.ID]
@@ -170,6 +170,9 @@ func (t *Table) line(r *tableRow, here bool, th *theme.Theme) string {
 	if marked {
 		return th.Marked.Render(sign + mark + " " + r.text[0] + r.text[1] + r.text[2])
 	}
+	if r.plain != "" {
+		return r.plain
+	}
 	if mark != " " {
 		st := th.Warn
 		if mark != "●" {
@@ -177,7 +180,8 @@ func (t *Table) line(r *tableRow, here bool, th *theme.Theme) string {
 		}
 		mark = st.Render(mark)
 	}
-	return sign + mark + " " + Styled(th.Muted, r.text[0]) + th.Text.Render(r.text[1]) + Styled(th.Muted, r.text[2])
+	r.plain = sign + mark + " " + Styled(th.Muted, r.text[0]) + th.Text.Render(r.text[1]) + Styled(th.Muted, r.text[2])
+	return r.plain
 }
 
 // cells returns a row as three plain texts: what stands before the title, the
