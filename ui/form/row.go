@@ -75,9 +75,22 @@ func (f *Form) build() {
 		f.rows = append(f.rows, r)
 	}
 	f.arrange()
-	if f.focus == nil && len(f.lines) > 0 {
-		f.focus = f.lines[0].slots[0]
+	f.focus = f.first()
+}
+
+// first is where the cursor begins: the first field that a list shows, since
+// what stands before it is rarely typed.
+func (f *Form) first() *slot {
+	all := f.order()
+	for _, s := range all {
+		if s.of.Essential {
+			return s
+		}
 	}
+	if len(all) == 0 {
+		return nil
+	}
+	return all[0]
 }
 
 func newPart(f *Form, r *row, rec *model.Record, isNew bool) *partRow {
