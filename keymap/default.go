@@ -142,6 +142,7 @@ func Default() *Map {
 		Binding{Detail, Previous, []string{"left", "h", "["}, "previous record", 5},
 		Binding{Detail, NextField, []string{"tab"}, "next part", 6},
 		Binding{Detail, Open, []string{"enter"}, "open", 3},
+		Binding{Detail, Add, []string{"n"}, "new on it", 6},
 		Binding{Detail, HistoryView, []string{"H"}, "history", 7},
 		Binding{Detail, Delete, []string{"d"}, "delete", 8},
 		Binding{Detail, Restore, []string{"r"}, "restore", 0},

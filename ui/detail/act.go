@@ -28,6 +28,8 @@ func (d *Detail) Can(a keymap.Action) bool {
 		return deleted
 	case keymap.Delete, keymap.Edit:
 		return !deleted
+	case keymap.Add:
+		return !deleted && len(addable(d.entity.Noun)) > 0
 	}
 	return true
 }
@@ -76,6 +78,8 @@ func (d *Detail) act(a keymap.Action) (tea.Cmd, bool) {
 		return d.open(), true
 	case keymap.Edit:
 		return screen.Open(screen.OpenMsg{Kind: screen.Form, Noun: noun, ID: id}), true
+	case keymap.Add:
+		return d.add(), true
 	case keymap.HistoryView:
 		return screen.Open(screen.OpenMsg{Kind: screen.History, Noun: noun, ID: id, Set: map[string]any{"title": d.Title()}}), true
 	case keymap.Delete:
@@ -169,5 +173,43 @@ func (d *Detail) askReason() tea.Cmd {
 	ask := screen.AskMsg{Title: "Lost: " + model.Visible(d.Title()), Text: "Why was it lost?", Yes: "Lost",
 		Options: d.entity.Field("lost_reason").Options,
 		Do:      func(reason string) tea.Cmd { return d.moveTo(model.StageLost, reason) }}
+	return func() tea.Msg { return ask }
+}
+
+// addable are the fields by which records of other nouns link to one of this
+// noun: what can be added to it.
+func addable(n model.Noun) []*model.Field {
+	var out []*model.Field
+	for _, e := range model.Records() {
+		for i := range e.Fields {
+			if f := &e.Fields[i]; f.Type == model.Link && slices.Contains(f.To, n) && n != "user" {
+				out = append(out, f)
+				break
+			}
+		}
+	}
+	return out
+}
+
+// add opens the form of a new record that links to this one. Where records of
+// several nouns can, the person chooses.
+func (d *Detail) add() tea.Cmd {
+	to := model.Ref{Noun: d.entity.Noun, ID: d.id, Name: d.Title()}
+	forms := map[string]screen.OpenMsg{}
+	var titles []string
+	for _, e := range model.Records() {
+		for _, f := range addable(d.entity.Noun) {
+			if e.Field(f.Name) != f {
+				continue
+			}
+			titles = append(titles, e.Title)
+			forms[e.Title] = screen.OpenMsg{Kind: screen.Form, Noun: e.Noun, Set: map[string]any{f.Name: to}}
+		}
+	}
+	if len(titles) == 1 {
+		return screen.Open(forms[titles[0]])
+	}
+	ask := screen.AskMsg{Title: "New on " + model.Visible(d.Title()), Yes: "New", Options: titles,
+		Do: func(title string) tea.Cmd { return screen.Open(forms[title]) }}
 	return func() tea.Msg { return ask }
 }

@@ -138,7 +138,7 @@ func TestDetailSurvivesAnySize(t *testing.T) {
 }
 
 func TestDetailHasItsActions(t *testing.T) {
-	fake.HasAll(t, opener(t, deal(), dealPage, newDetail), keymap.Done, keymap.Restore, keymap.CopyCard)
+	fake.HasAll(t, opener(t, deal(), dealPage, newDetail), keymap.Done, keymap.Restore, keymap.CopyCard, keymap.Add)
 }
 
 func TestDetailAsksNoStore(t *testing.T) {
@@ -216,6 +216,13 @@ func TestRelatedRecordsAreShown(t *testing.T) {
 		if !strings.Contains(v, want) {
 			t.Errorf("%q is missing:\n%s", want, v)
 		}
+	}
+	ask := fake.Want[screen.AskMsg](t, fake.Do(t, s, keymap.Add))
+	if !slices.Equal(ask.Options, []string{"Organization", "Contact", "Deal"}) {
+		t.Errorf("on an organization can be added %v", ask.Options)
+	}
+	if m := fake.Want[screen.OpenMsg](t, fake.Run(s, ask.Do("Deal"))); m.Noun != "deal" || m.Set["organization"] != (model.Ref{Noun: "organization", ID: org.ID, Name: "Alpenbau AG"}) {
+		t.Errorf("a new deal begins with %v", m.Set)
 	}
 	fake.Do(t, s, keymap.NextField)
 	if m := fake.Want[screen.OpenMsg](t, fake.Do(t, s, keymap.Open)); m.Noun != "contact" {
