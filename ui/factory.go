@@ -77,7 +77,8 @@ var tabs = [...]tab{
 
 // withNoun fills in what the caller of a screen left out.
 func withNoun(m screen.OpenMsg) screen.OpenMsg {
-	if m.Noun != "" && m.Query.Noun == "" {
+	// A record that was opened from no list has no next one.
+	if m.Noun != "" && m.Query.Noun == "" && m.Kind != screen.Detail {
 		m.Query.Noun = m.Noun
 	}
 	if m.Noun == "" && m.Query.Noun != "" {

@@ -62,9 +62,8 @@ func New(env *screen.Env, m screen.OpenMsg) *Detail {
 		e = model.EntityOf("contact")
 	}
 	d := &Detail{env: env, entity: e, id: m.ID, loader: screen.NewLoader(env.Context)}
-	if len(m.Query.Sort) > 0 || m.Query.Noun == e.Noun {
+	if m.Query.Noun == e.Noun {
 		d.query = m.Query
-		d.query.Noun = e.Noun
 	}
 	return d
 }
