@@ -15,7 +15,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
+	"unicode"
 
 	"rapport/db/sqlite"
 	"rapport/model"
@@ -26,8 +29,9 @@ func main() {
 	out := flag.String("out", "screenshots", "folder for the pictures")
 	size := flag.Float64("size", 15, "height of the letters, pixels")
 	seed := flag.String("seed", "7", "seed of the sample data")
+	fonts := flag.String("fonts", "", "font files for letters that the built-in font lacks, separated by commas")
 	flag.Parse()
-	if err := run(*out, *size, *seed); err != nil {
+	if err := run(*out, *size, *seed, *fonts); err != nil {
 		fmt.Fprintln(os.Stderr, "screenshots:", err)
 		os.Exit(1)
 	}
@@ -50,18 +54,18 @@ type step struct {
 }
 
 var shots = []shot{
-	{"start", 110, 32, true, []step{{wait: "Contacts"}}},
-	{"contacts", 110, 32, true, []step{{wait: "Contacts"}, {keys: []string{"2"}, wait: "Organization"}, {keys: []string{"down", "down", "down"}}}},
-	{"board", 120, 34, true, []step{{wait: "Contacts"}, {keys: []string{"5"}, wait: "Prospecting"}, {keys: []string{"right", "down"}}}},
-	{"detail", 110, 34, true, []step{{wait: "Contacts"}, {keys: []string{"4"}, wait: "Stage"}, {keys: []string{"enter"}, wait: "Timeline"}}},
-	{"conflict", 110, 30, true, []step{{wait: "Contacts"}, {keys: []string{"8"}, wait: "onflict"}, {keys: []string{"enter"}, wait: "heirs"}}},
-	{"report", 110, 34, true, []step{{wait: "Contacts"}, {keys: []string{"7"}, wait: "Pipeline"}, {keys: []string{"right"}, wait: "Won"}}},
-	{"search", 110, 32, true, []step{{wait: "Contacts"}, {keys: []string{"ctrl+k"}}, {text: "ma", wait: "Contact"}}},
-	{"light", 110, 32, false, []step{{wait: "Contacts"}, {keys: []string{"2"}, wait: "Organization"}, {keys: []string{"down", "down"}}}},
-	{"small", 60, 20, true, []step{{wait: "Start"}, {keys: []string{"2"}}}},
+	{"start", 110, 32, true, []step{{wait: "Today"}}},
+	{"contacts", 110, 32, true, []step{{wait: "Today"}, {keys: []string{"2"}, wait: "Organization"}, {keys: []string{"down", "down", "down"}}}},
+	{"board", 120, 34, true, []step{{wait: "Today"}, {keys: []string{"5"}, wait: "Prospecting"}, {keys: []string{"right", "down"}}}},
+	{"detail", 110, 34, true, []step{{wait: "Today"}, {keys: []string{"4"}, wait: "Stage"}, {keys: []string{"enter"}, wait: "Timeline"}}},
+	{"conflict", 110, 30, true, []step{{wait: "Today"}, {keys: []string{"8"}, wait: "not sent yet"}, {keys: []string{"enter"}, wait: "heirs"}}},
+	{"report", 110, 34, true, []step{{wait: "Today"}, {keys: []string{"7"}, wait: "Pipeline"}, {keys: []string{"right"}, wait: "Won"}}},
+	{"search", 110, 32, true, []step{{wait: "Today"}, {keys: []string{"ctrl+k"}}, {text: "ma", wait: "Contact"}}},
+	{"light", 110, 32, false, []step{{wait: "Today"}, {keys: []string{"2"}, wait: "Organization"}, {keys: []string{"down", "down"}}}},
+	{"small", 60, 20, true, []step{{wait: "Today"}, {keys: []string{"2"}}}},
 }
 
-func run(out string, size float64, seed string) error {
+func run(out string, size float64, seed, fonts string) error {
 	dir, err := os.MkdirTemp("", "rapport-shots-")
 	if err != nil {
 		return err
@@ -77,7 +81,7 @@ func run(out string, size float64, seed string) error {
 	if err := makeConflict(context.Background(), home); err != nil {
 		return fmt.Errorf("make a conflict: %w", err)
 	}
-	pencil, err := term.NewPencil(size)
+	pencil, err := term.NewPencil(size, strings.FieldsFunc(fonts, func(r rune) bool { return r == ',' })...)
 	if err != nil {
 		return err
 	}
@@ -130,6 +134,11 @@ func take(s shot, program, home string, pencil *term.Pencil, path string) error 
 	return f.Close()
 }
 
+// drawable tells whether the pictures' font has every letter of a text.
+func drawable(s string) bool {
+	return s != "" && !strings.ContainsFunc(s, func(r rune) bool { return r > unicode.MaxLatin1 })
+}
+
 // makeConflict edits the amount and the close date of a deal here and lets the
 // feed bring a colleague's values for the same fields.
 func makeConflict(ctx context.Context, home string) error {
@@ -138,14 +147,15 @@ func makeConflict(ctx context.Context, home string) error {
 		return err
 	}
 	defer db.Close()
-	page, err := db.List(ctx, model.Query{Noun: "deal", Filter: []model.Condition{{Field: "stage", Op: model.Equal, Value: "Negotiation"}}, Limit: 1})
+	page, err := db.List(ctx, model.Query{Noun: "deal", Filter: []model.Condition{{Field: "stage", Op: model.Equal, Value: "Negotiation"}}})
 	if err != nil {
 		return err
 	}
-	if len(page.Items) == 0 {
-		return model.Errorf(model.NotFound, "the demo has no deal in negotiation")
+	i := slices.IndexFunc(page.Items, func(r *model.Record) bool { return drawable(r.Title()) && drawable(r.Ref("organization").Name) })
+	if i < 0 {
+		return model.Errorf(model.NotFound, "the demo has no deal in negotiation that can be drawn")
 	}
-	r := page.Items[0]
+	r := page.Items[i]
 	amount, _ := r.Money("amount")
 	mine, theirs := amount, amount
 	mine.Minor += 250_000

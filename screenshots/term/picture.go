@@ -1,15 +1,19 @@
 package term
 
 import (
+	"fmt"
 	"image"
 	"image/color"
 	"image/draw"
+	"os"
+	"slices"
 	"strings"
 
 	"golang.org/x/image/font"
 	"golang.org/x/image/font/gofont/gomono"
 	"golang.org/x/image/font/gofont/gomonobold"
 	"golang.org/x/image/font/opentype"
+	"golang.org/x/image/font/sfnt"
 	"golang.org/x/image/math/fixed"
 )
 
@@ -26,26 +30,60 @@ const (
 // Pencil draws screens. It holds the faces of one size.
 type Pencil struct {
 	regular, bold  font.Face
-	width, height  int // of a cell, pixels
+	others         []face // for letters that the first two lack
+	width, height  int    // of a cell, pixels
 	ascent, margin int
 }
 
-// NewPencil returns a pencil for letters of a size in pixels.
-func NewPencil(size float64) (*Pencil, error) {
-	face := func(ttf []byte) (font.Face, error) {
-		f, err := opentype.Parse(ttf)
+// face is a fallback font with what it has.
+type face struct {
+	font.Face
+	font *sfnt.Font
+}
+
+func (f face) has(r rune) bool {
+	var b sfnt.Buffer
+	i, err := f.font.GlyphIndex(&b, r)
+	return err == nil && i != 0
+}
+
+// NewPencil returns a pencil for letters of a size in pixels. The fonts that
+// come with it have the letters of Europe; fallback names font files for
+// others.
+func NewPencil(size float64, fallback ...string) (*Pencil, error) {
+	open := func(ttf []byte) (face, error) {
+		f, err := opentype.ParseCollection(ttf)
 		if err != nil {
-			return nil, err
+			return face{}, err
 		}
-		return opentype.NewFace(f, &opentype.FaceOptions{Size: size, DPI: 72, Hinting: font.HintingFull})
+		first, err := f.Font(0)
+		if err != nil {
+			return face{}, err
+		}
+		drawn, err := opentype.NewFace(first, &opentype.FaceOptions{Size: size, DPI: 72, Hinting: font.HintingFull})
+		return face{drawn, first}, err
 	}
 	p := &Pencil{margin: int(size)}
 	var err error
-	if p.regular, err = face(gomono.TTF); err != nil {
+	var own face
+	if own, err = open(gomonobold.TTF); err != nil {
 		return nil, err
 	}
-	if p.bold, err = face(gomonobold.TTF); err != nil {
+	p.bold = own
+	if own, err = open(gomono.TTF); err != nil {
 		return nil, err
+	}
+	p.regular, p.others = own, []face{own}
+	for _, name := range fallback {
+		ttf, err := os.ReadFile(name)
+		if err != nil {
+			return nil, err
+		}
+		other, err := open(ttf)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+		p.others = append(p.others, other)
 	}
 	advance, _ := p.regular.GlyphAdvance('m')
 	m := p.regular.Metrics()
@@ -109,15 +147,16 @@ func (p *Pencil) glyph(img draw.Image, at image.Rectangle, text string, fg color
 	if p.shape(img, at, r, fg) {
 		return
 	}
-	face := p.regular
-	if strong {
-		face = p.bold
-	}
-	if _, ok := face.GlyphAdvance(r); !ok {
+	i := slices.IndexFunc(p.others, func(f face) bool { return f.has(r) })
+	if i < 0 {
 		draw.Draw(img, at.Inset(p.width/4), image.NewUniform(between(fg, color.Black)), image.Point{}, draw.Src)
 		return
 	}
-	d := font.Drawer{Dst: img, Src: image.NewUniform(fg), Face: face, Dot: fixed.P(at.Min.X, at.Min.Y+p.ascent)}
+	drawn := p.others[i].Face
+	if i == 0 && strong {
+		drawn = p.bold
+	}
+	d := font.Drawer{Dst: img, Src: image.NewUniform(fg), Face: drawn, Dot: fixed.P(at.Min.X, at.Min.Y+p.ascent)}
 	d.DrawString(text)
 }
 
@@ -146,7 +185,7 @@ func (p *Pencil) shape(img draw.Image, at image.Rectangle, r rune, fg color.Colo
 	case r == '█':
 		fill(0, 0, w, h)
 	case r > '█' && r <= '▏': // left eighths
-		fill(0, h/8, w*int('▐'-r)/8, h-h/8)
+		fill(0, 0, w*int('▐'-r)/8, h)
 	case r >= '▁' && r < '█': // lower eighths
 		fill(0, h-h*int(r-'▁'+1)/8, w, h)
 	case r == '▀':

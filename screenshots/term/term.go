@@ -163,11 +163,12 @@ func (t *Terminal) Wait(text string, limit time.Duration) error {
 	}
 }
 
-// Settle waits until the program has written nothing for a while.
+// Settle waits until the program has written nothing for a while from now on.
 func (t *Terminal) Settle(quiet time.Duration) {
+	begin := time.Now()
 	for {
 		t.mu.Lock()
-		idle := time.Since(t.last)
+		idle := min(time.Since(t.last), time.Since(begin))
 		t.mu.Unlock()
 		if idle >= quiet {
 			return
