@@ -19,15 +19,17 @@ type loadPlan struct {
 	Track bool
 }
 
-// BeginLoad prepares a load, or goes on with one of the same mode and server
-// that was interrupted.
+// BeginLoad prepares a load, or goes on with one that was interrupted. While
+// one is under way the workspace counts as not loaded, so a first load is
+// asked for then: what is left to do is told by the load that was begun.
 func (d *DB) BeginLoad(ctx context.Context, mode model.LoadMode, at model.Position) error {
 	return d.write(ctx, "begin load", func(t *Tx) error {
 		p, err := t.loadPlan()
 		if err != nil {
 			return err
 		}
-		if p != nil && p.Mode == mode && p.At.Epoch == at.Epoch && p.At.Seq <= at.Seq {
+		begun := p != nil && (mode == p.Mode || mode == model.FirstLoad)
+		if begun && p.At.Epoch == at.Epoch && p.At.Seq <= at.Seq {
 			return nil
 		}
 		p = &loadPlan{Mode: mode, At: at, Track: mode != model.FirstLoad}

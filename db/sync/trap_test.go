@@ -488,6 +488,30 @@ func TestT60RestoredServer(t *testing.T) {
 	converge(t, c, a)
 }
 
+// TestInterruptedLoadGoesOn: a load that was cut after the server was put back
+// to yesterday still offers what the server lost.
+func TestInterruptedLoadGoesOn(t *testing.T) {
+	c := newCentral(t)
+	p := newProxy(t, c)
+	a := newHome(t, "ann", c.url)
+	old := a.save(t, "contact", "", map[string]any{"last_name": "old", "job_title": "1"})
+	a.sync(t)
+	snapshot := dump(t, c)
+	a.save(t, "contact", old.ID, map[string]any{"job_title": "2"})
+	a.save(t, "contact", "", map[string]any{"last_name": "new"})
+	a.sync(t)
+	snapshot.restore(t, c)
+	a.url = p.url
+	p.on("FROM `contact`", func() bool { return false })
+	if _, err := a.try(t); err == nil {
+		t.Fatal("the cut load reported success")
+	}
+	converge(t, c, a)
+	if got := c.value(t, "SELECT GROUP_CONCAT(last_name, COALESCE(job_title, '') ORDER BY last_name) FROM contact"); got != "new,old2" {
+		t.Errorf("on the server: %s", got)
+	}
+}
+
 // TestUnreachable: an absent server is told as such and loses nothing.
 func TestUnreachable(t *testing.T) {
 	c := newCentral(t)
