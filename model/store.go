@@ -18,7 +18,14 @@ type Query struct {
 	Around ID     // a page that begins at or before this record, if it is in the list
 	Short  bool   // only the values that lists show: lists of parts hold their first item
 	Bin    bool   // deleted records instead of living ones
+	Quick  bool   // Count may stop at Plenty: see Query.More
 }
+
+// Plenty is how many records with a text a quick Count counts.
+const Plenty int64 = 10000
+
+// More tells whether a Count of n means more than Plenty, not n.
+func (q Query) More(n int64) bool { return q.Quick && q.Text != "" && n > Plenty }
 
 // Page is one page of a list, in order.
 type Page struct {

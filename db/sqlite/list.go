@@ -19,6 +19,7 @@ type listing struct {
 	where string
 	args  []any
 	terms []term
+	text  *textMatch // dense matches that are tested row by row; nil where the condition holds the text
 }
 
 // term is one expression of an order. Only the first may be NULL; NULLs come
@@ -90,6 +91,9 @@ func (d *DB) List(ctx context.Context, q model.Query) (model.Page, error) {
 
 // Count returns how many records a query has in all.
 func (d *DB) Count(ctx context.Context, q model.Query) (int64, error) {
+	if n, ok, err := d.countText(ctx, q); ok || err != nil {
+		return n, mapError("count "+string(q.Noun), err)
+	}
 	q.Limit = 0
 	l, err := d.listing(ctx, q)
 	if err != nil {
@@ -123,13 +127,13 @@ func (d *DB) listing(ctx context.Context, q model.Query) (*listing, error) {
 			return nil, err
 		}
 	}
+	var err error
 	if strings.TrimSpace(q.Text) != "" {
-		if err := d.textCondition(ctx, w, q); err != nil {
+		if l.text, err = d.textCondition(ctx, w, q); err != nil {
 			return nil, mapError("list "+string(e.Noun), err)
 		}
 	}
 	l.where, l.args = w.sql(), w.args
-	var err error
 	l.terms, err = order(e, q.Sort)
 	return l, err
 }
@@ -363,7 +367,8 @@ func (d *DB) stretch(ctx context.Context, l *listing, at *cursor, inclusive, rev
 }
 
 // partQuery is the query of the stretch of values or of that of NULLs.
-func partQuery(l *listing, null bool, from *cursor, inclusive, reverse bool, limit int) (string, []any) {
+// It selects what is given.
+func partQuery(l *listing, selected string, null bool, from *cursor, inclusive, reverse bool, limit int) (string, []any) {
 	where, args, terms := l.where, slices.Clone(l.args), l.terms
 	switch first := l.terms[0]; {
 	case null:
@@ -376,10 +381,7 @@ func partQuery(l *listing, null bool, from *cursor, inclusive, reverse bool, lim
 		sql, more := keyset(terms, from.values[skipped:], inclusive, reverse)
 		where, args = where+" AND "+sql, append(args, more...)
 	}
-	var exprs, by []string
-	for _, t := range l.terms {
-		exprs = append(exprs, t.expr)
-	}
+	var by []string
 	for _, t := range terms {
 		s := t.expr
 		if t.desc != reverse {
@@ -387,8 +389,7 @@ func partQuery(l *listing, null bool, from *cursor, inclusive, reverse bool, lim
 		}
 		by = append(by, s)
 	}
-	query := "SELECT " + columnList(l.e, "t") + ", " + strings.Join(exprs, ", ") +
-		"\nFROM " + quote(string(l.e.Noun)) + " AS t\nWHERE " + where + "\nORDER BY " + strings.Join(by, ", ")
+	query := "SELECT " + selected + "\nFROM " + quote(string(l.e.Noun)) + " AS t\nWHERE " + where + "\nORDER BY " + strings.Join(by, ", ")
 	if limit > 0 {
 		query, args = query+"\nLIMIT ?", append(args, limit)
 	}
@@ -397,7 +398,17 @@ func partQuery(l *listing, null bool, from *cursor, inclusive, reverse bool, lim
 
 // readPart reads from the stretch of values or from that of NULLs.
 func (d *DB) readPart(ctx context.Context, l *listing, out *stretch, null bool, from *cursor, inclusive, reverse bool, limit int) error {
-	query, args := partQuery(l, null, from, inclusive, reverse, limit)
+	if l.text != nil {
+		var err error
+		if l, err = d.narrow(ctx, l, null, from, inclusive, reverse, limit); err != nil {
+			return err
+		}
+	}
+	selected := columnList(l.e, "t")
+	for _, t := range l.terms {
+		selected += ", " + t.expr
+	}
+	query, args := partQuery(l, selected, null, from, inclusive, reverse, limit)
 	rows, err := d.read().QueryContext(ctx, query, args...)
 	if err != nil {
 		return err

@@ -41,7 +41,7 @@ func TestPagesUseIndexes(t *testing.T) {
 		}
 		for _, from := range []*cursor{nil, at} {
 			for _, reverse := range []bool{false, true} {
-				query, args := partQuery(l, false, from, false, reverse, 50)
+				query, args := partQuery(l, columnList(l.e, "t"), false, from, false, reverse, 50)
 				plan := explain(t, d, query, args)
 				if !strings.Contains(plan, x.index) || len(x.q.Filter) == 0 && strings.Contains(plan, "TEMP B-TREE") {
 					t.Errorf("%s (cursor %v, reverse %v):\n%s\n%s", x.name, from != nil, reverse, plan, query)

@@ -45,6 +45,7 @@ const searchVersion = 1
 type searched struct {
 	noun    model.Noun
 	kinds   []model.Search // of each column that the query returns after the rid
+	columns []string       // SQL of those texts, of the alias t
 	all     string         // reads every living record: rid and the texts
 	one     string         // the same of one id
 	notes   []int          // positions of the note columns
@@ -118,6 +119,7 @@ func newSearched(e *model.Entity) *searched {
 	if len(cols) > 0 {
 		list += ", " + strings.Join(cols, ", ")
 	}
+	s.columns = cols
 	base := "SELECT " + list + "\nFROM " + quote(string(e.Noun)) + " AS t\nWHERE t.deleted_at IS NULL"
 	s.all = base + "\nORDER BY t.rid"
 	s.one = base + "\n  AND t.id = ?"

@@ -13,6 +13,7 @@ import (
 // pasted need not be looked up in full.
 const (
 	maxGroups     = 12
+	maxSplit      = 4 // groups of a query that is looked up mixed
 	minNotePrefix = 3 // letters of a word that is looked up in notes by its beginning
 )
 
@@ -195,6 +196,57 @@ func matchPhones(forms []string) string {
 	return strings.Join(out, " OR ")
 }
 
+// matches tells whether an entry of the index would be found by the groups as
+// anyBegin among the names, as noteBegin in the notes, or mixed as in splits.
+func (m *textMatch) matches(d doc) bool {
+	text, note := strings.Fields(d.text), strings.Fields(d.note)
+	texts, notes, either := true, true, len(m.groups) >= 2 && len(m.groups) <= maxSplit
+	for _, g := range m.groups {
+		inText, inNote := g.beginsIn(text), g.noteIn(note)
+		texts, notes = texts && inText, notes && inNote
+		either = either && (inText || inNote && g.splits())
+		if !texts && !notes && !either {
+			return false
+		}
+	}
+	return true
+}
+
+// beginsIn tells whether the marked words of an entry match as anyBegin.
+func (g wordGroup) beginsIn(words []string) bool {
+	begins := func(mark, w string) bool {
+		return slices.ContainsFunc(words, func(have string) bool { return have[:len(mark)] == mark && strings.HasPrefix(have[len(mark):], w) })
+	}
+	phone := func(f string) bool { return begins(markPhone, f) }
+	if slices.ContainsFunc(g.whole, phone) {
+		return true
+	}
+	for i, w := range g.words {
+		if !begins(markName, w) && !begins(markMail, w) && !slices.ContainsFunc(g.phones[i], phone) {
+			return false
+		}
+	}
+	return true
+}
+
+// noteIn tells whether the words of a note match as noteBegin.
+func (g wordGroup) noteIn(words []string) bool {
+	for _, w := range g.words {
+		long := utf8.RuneCountInString(w) >= minNotePrefix
+		if !slices.ContainsFunc(words, func(have string) bool { return have == w || long && strings.HasPrefix(have, w) }) {
+			return false
+		}
+	}
+	return true
+}
+
+// splits tells whether a group may be looked up in the notes while others are
+// among the names: words too short to be looked up there by their beginning
+// stay with the names.
+func (g wordGroup) splits() bool {
+	return !slices.ContainsFunc(g.words, func(w string) bool { return utf8.RuneCountInString(w) < minNotePrefix })
+}
+
 // hasDigits tells whether a query may mean a phone.
 func hasDigits(groups []wordGroup) bool {
 	return slices.ContainsFunc(groups, func(g wordGroup) bool {
@@ -203,10 +255,9 @@ func hasDigits(groups []wordGroup) bool {
 }
 
 // splits returns the ways to look some groups up among the names and the
-// others in the notes, for queries short enough. Words too short to be looked
-// up in notes by their beginning stay with the names.
+// others in the notes, for queries short enough.
 func splits(groups []wordGroup) [][2][]wordGroup {
-	if len(groups) < 2 || len(groups) > 4 {
+	if len(groups) < 2 || len(groups) > maxSplit {
 		return nil
 	}
 	var out [][2][]wordGroup
@@ -216,9 +267,7 @@ func splits(groups []wordGroup) [][2][]wordGroup {
 			side := mask >> i & 1
 			s[side] = append(s[side], g)
 		}
-		if !slices.ContainsFunc(s[1], func(g wordGroup) bool {
-			return slices.ContainsFunc(g.words, func(w string) bool { return utf8.RuneCountInString(w) < minNotePrefix })
-		}) {
+		if !slices.ContainsFunc(s[1], func(g wordGroup) bool { return !g.splits() }) {
 			out = append(out, s)
 		}
 	}
