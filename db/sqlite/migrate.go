@@ -133,7 +133,8 @@ func (d *DB) upgrade(ctx context.Context, scripts []string, want string) error {
 			return mapError("upgrade", err)
 		}
 	}
-	if err := applyDeclaration(ctx, tx); err != nil {
+	grew, err := applyDeclaration(ctx, tx)
+	if err != nil {
 		return mapError("upgrade", err)
 	}
 	for _, q := range []string{
@@ -147,6 +148,11 @@ func (d *DB) upgrade(ctx context.Context, scripts []string, want string) error {
 	t := d.newTx(tx)
 	if err := t.ensureSearch(ctx); err != nil {
 		return mapError("upgrade", err)
+	}
+	if grew {
+		if err := t.loadAgain(); err != nil {
+			return mapError("upgrade", err)
+		}
 	}
 	if err := t.setState(keyDeclaration, want); err != nil {
 		return mapError("upgrade", err)

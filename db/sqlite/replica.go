@@ -75,10 +75,26 @@ func (d *DB) NewClient(ctx context.Context) (model.ID, error) {
 
 // Position returns how far the feed was followed; the zero Position if never.
 func (d *DB) Position(ctx context.Context) (model.Position, error) {
-	var p model.Position
 	s, err := d.readState(ctx, statePosition)
-	if s == "" || err != nil {
-		return p, err
+	if err != nil {
+		return model.Position{}, err
+	}
+	return parsePosition(s)
+}
+
+func (t *Tx) position() (model.Position, error) {
+	s, err := t.state(statePosition)
+	if err != nil {
+		return model.Position{}, err
+	}
+	return parsePosition(s)
+}
+
+// parsePosition reads a stored position; "" is the zero Position.
+func parsePosition(s string) (model.Position, error) {
+	var p model.Position
+	if s == "" {
+		return p, nil
 	}
 	if err := json.Unmarshal([]byte(s), &p); err != nil {
 		return p, model.Errorf(model.Corrupt, "the stored position in the feed cannot be read").Because(err)

@@ -32,24 +32,46 @@ func (d *DB) BeginLoad(ctx context.Context, mode model.LoadMode, at model.Positi
 		if begun && p.At.Epoch == at.Epoch && p.At.Seq <= at.Seq {
 			return nil
 		}
-		p = &loadPlan{Mode: mode, At: at, Track: mode != model.FirstLoad}
-		if _, err := t.ExecContext(ctx, "DELETE FROM load_state"); err != nil {
-			return err
-		}
-		if _, err := t.ExecContext(ctx, "DELETE FROM load_seen"); err != nil {
-			return err
-		}
-		data, err := json.Marshal(p)
-		if err != nil {
-			return err
-		}
-		if err := t.setState(stateLoad, string(data)); err != nil {
-			return err
-		}
-		// While a load runs the position is that of its beginning, so that
-		// an interrupted one is recognised.
-		return t.setPosition(at)
+		return t.startLoad(&loadPlan{Mode: mode, At: at, Track: mode != model.FirstLoad})
 	})
+}
+
+// startLoad makes a load the one under way, from its beginning. While it runs
+// the position is that of its beginning, so that an interrupted one is
+// recognised.
+func (t *Tx) startLoad(p *loadPlan) error {
+	for _, q := range []string{"DELETE FROM load_state", "DELETE FROM load_seen"} {
+		if err := t.exec(q); err != nil {
+			return err
+		}
+	}
+	data, err := json.Marshal(p)
+	if err != nil {
+		return err
+	}
+	if err := t.setState(stateLoad, string(data)); err != nil {
+		return err
+	}
+	p.At.Loaded = false
+	return t.setPosition(p.At)
+}
+
+// loadAgain makes the next sync compare every row with the server's, because
+// the file grew: rows that were pulled before lack what the server had in the
+// new columns and tables. The feed is followed from where it was left.
+func (t *Tx) loadAgain() error {
+	p, err := t.loadPlan()
+	if err != nil {
+		return err
+	}
+	if p == nil {
+		at, err := t.position()
+		if err != nil || at.Epoch == "" {
+			return err
+		}
+		p = &loadPlan{Mode: model.RefreshLoad, At: at, Track: true}
+	}
+	return t.startLoad(p)
 }
 
 func (t *Tx) loadPlan() (*loadPlan, error) {

@@ -136,30 +136,44 @@ func fingerprint() string {
 }
 
 // applyDeclaration adds the tables, columns and indexes that the declaration
-// has and the file lacks. It never takes anything away.
-func applyDeclaration(ctx context.Context, tx *sql.Tx) error {
+// has and the file lacks, and tells whether there were such tables or columns.
+// It never takes anything away.
+func applyDeclaration(ctx context.Context, tx *sql.Tx) (grew bool, err error) {
 	for _, e := range model.Entities() {
-		if _, err := tx.ExecContext(ctx, tableDDL(e)); err != nil {
-			return fmt.Errorf("make table %s: %w", e.Noun, err)
-		}
 		have, err := columnsInFile(ctx, tx, e)
 		if err != nil {
-			return err
+			return false, err
 		}
-		names, ddl := tableColumns(e)
-		for i, n := range names {
-			if have[n] {
-				continue
+		if len(have) == 0 {
+			grew = true
+			if _, err := tx.ExecContext(ctx, tableDDL(e)); err != nil {
+				return false, fmt.Errorf("make table %s: %w", e.Noun, err)
 			}
-			if _, err := tx.ExecContext(ctx, fmt.Sprintf("ALTER TABLE %s ADD COLUMN %s", quote(string(e.Noun)), ddl[i])); err != nil {
-				return fmt.Errorf("add column %s.%s: %w", e.Noun, n, err)
-			}
+		} else if added, err := addColumns(ctx, tx, e, have); err != nil {
+			return false, err
+		} else if added {
+			grew = true
 		}
 		if err := applyIndexes(ctx, tx, e); err != nil {
-			return err
+			return false, err
 		}
 	}
-	return nil
+	return grew, nil
+}
+
+// addColumns adds the columns that a table lacks.
+func addColumns(ctx context.Context, tx *sql.Tx, e *model.Entity, have map[string]bool) (added bool, err error) {
+	names, ddl := tableColumns(e)
+	for i, n := range names {
+		if have[n] {
+			continue
+		}
+		added = true
+		if _, err := tx.ExecContext(ctx, fmt.Sprintf("ALTER TABLE %s ADD COLUMN %s", quote(string(e.Noun)), ddl[i])); err != nil {
+			return false, fmt.Errorf("add column %s.%s: %w", e.Noun, n, err)
+		}
+	}
+	return added, nil
 }
 
 func columnsInFile(ctx context.Context, tx *sql.Tx, e *model.Entity) (map[string]bool, error) {

@@ -1,9 +1,12 @@
 package sync_test
 
 import (
+	"database/sql"
+	"path/filepath"
 	"strings"
 	"testing"
 
+	"rapport/db/sqlite"
 	"rapport/model"
 )
 
@@ -509,6 +512,41 @@ func TestInterruptedLoadGoesOn(t *testing.T) {
 	converge(t, c, a)
 	if got := c.value(t, "SELECT GROUP_CONCAT(last_name, COALESCE(job_title, '') ORDER BY last_name) FROM contact"); got != "new,old2" {
 		t.Errorf("on the server: %s", got)
+	}
+}
+
+// TestNewColumnIsFilled: a workspace that gets a column by an update of the
+// program also gets what the server has in it for rows that came before, and
+// misses nothing that happened meanwhile.
+func TestNewColumnIsFilled(t *testing.T) {
+	c := newCentral(t)
+	a, b := newHome(t, "ann", c.url), newHome(t, "bob", c.url)
+	r := a.save(t, "contact", "", map[string]any{"last_name": "x", "department": "lab"})
+	gone := a.save(t, "contact", "", map[string]any{"last_name": "gone"})
+	a.sync(t)
+	b.sync(t)
+	b.Close()
+	old, err := sql.Open("sqlite", filepath.Join(b.dir, sqlite.FileName))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer old.Close()
+	for _, q := range []string{"ALTER TABLE contact DROP COLUMN department", "UPDATE state SET value = 'old' WHERE key = 'declaration'"} {
+		if _, err := old.ExecContext(t.Context(), q); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c.exec(t, "DELETE FROM contact WHERE last_name = 'gone'")
+	b = openHome(t, "bob", b.dir, c.url)
+	b.sync(t)
+	if got := b.get(t, "contact", r.ID).Text("department"); got != "lab" {
+		t.Errorf("department is %q, want lab", got)
+	}
+	if b.get(t, "contact", gone.ID).DeletedAt.IsZero() {
+		t.Error("a record that was deleted meanwhile lives on")
+	}
+	if res := b.sync(t); res.RoundTrips != 1 {
+		t.Errorf("the next sync took %d round trips", res.RoundTrips)
 	}
 }
 
