@@ -19,30 +19,24 @@ type Bar struct {
 	Style *lipgloss.Style // nil takes the first colour of the theme
 }
 
-// eighths are the left parts of a cell, from one eighth to seven.
-var eighths = []rune{'▏', '▎', '▍', '▌', '▋', '▊', '▉'}
+// The marks of bars leave a gap above them, so that bars of neighbouring lines
+// do not grow together.
+const (
+	solidMark = "▆"
+	restMark  = "▂"
+)
 
-// bar draws the length of a value in cells, in eighths of a cell, or in whole
-// signs without special characters.
-func bar(value, most float64, width int, ascii bool) string {
+// cells is the length of a value in cells, one at least where there is any.
+func cells(value, most float64, width int) int {
 	if most <= 0 || value <= 0 || width <= 0 || math.IsNaN(value) {
-		return ""
+		return 0
 	}
-	n := int(math.Round(math.Min(1, value/most) * float64(width) * 8))
-	if ascii {
-		return strings.Repeat("#", max(1, (n+4)/8))
-	}
-	n = max(1, n)
-	s := strings.Repeat("█", n/8)
-	if n%8 > 0 {
-		s += string(eighths[n%8-1])
-	}
-	return s
+	return max(1, int(math.Round(math.Min(1, value/most)*float64(width))))
 }
 
 // Bars draws horizontal bars with their numbers at the right, one line each:
 // the label, the bar, and the notes in columns. A bar of which only a part is
-// solid shows the rest as a shade.
+// solid shows the rest in a lower mark.
 func Bars(th *theme.Theme, bars []Bar, width int) []string {
 	if len(bars) == 0 || width <= 0 {
 		return nil
@@ -87,20 +81,21 @@ func oneBar(th *theme.Theme, b Bar, most float64, label, length int, notes []int
 	if b.Style != nil {
 		style = *b.Style
 	}
-	solid, shade := b.Value, ""
+	solid := b.Value
 	if b.Part > 0 && b.Part < b.Value {
 		solid = b.Part
 	}
-	body := bar(solid, most, length, th.Mono)
-	if solid < b.Value {
-		sign := "░"
-		if th.Mono {
-			sign = "-"
-		}
-		all := Width(bar(b.Value, most, length, th.Mono))
-		shade = strings.Repeat(sign, max(0, all-Width(body)))
+	mark, rest := solidMark, restMark
+	if th.Mono {
+		mark, rest = "#", "-"
 	}
-	line := "  " + th.Text.Render(Fit(model.Visible(b.Label), label)) + " " + Fit(style.Render(body)+style.Faint(!th.Mono).Render(shade), length)
+	n := cells(solid, most, length)
+	all := max(n, cells(b.Value, most, length))
+	body := style.Render(strings.Repeat(mark, n))
+	if all > n {
+		body += style.Faint(!th.Mono).Render(strings.Repeat(rest, all-n))
+	}
+	line := "  " + th.Text.Render(Fit(model.Visible(b.Label), label)) + " " + Fit(body, length)
 	for i, w := range notes {
 		text := ""
 		if i < len(b.Notes) {

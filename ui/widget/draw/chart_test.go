@@ -18,8 +18,8 @@ func TestBars(t *testing.T) {
 		{Label: "Nothing", Value: 0, Notes: []string{"0", "–"}},
 	}
 	want := "" +
-		"  Lead     ████████████████  12  100k EUR\n" +
-		"  Proposal ████░░░░           3   50k EUR\n" +
+		"  Lead     ▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆▆  12  100k EUR\n" +
+		"  Proposal ▆▆▆▆▂▂▂▂           3   50k EUR\n" +
 		"  Nothing                     0         –"
 	if got := ansi.Strip(strings.Join(Bars(theme.New(true), bars, 41), "\n")); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
