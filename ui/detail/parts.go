@@ -17,6 +17,8 @@ type part struct {
 	items []item
 	cur   int
 	empty string // what stands there without items
+
+	whens, kinds int // cells of the heads and of the labels of a timeline
 }
 
 // item is one thing in a part.
@@ -48,7 +50,9 @@ func (d *Detail) build() []part {
 	if e := d.data.rec; e.Noun != "tag" && e.Noun != "user" {
 		p := part{title: "Timeline", empty: "Nothing happened yet."}
 		for _, ev := range d.data.events {
-			p.items = append(p.items, d.event(ev))
+			it := d.event(ev)
+			p.whens, p.kinds = max(p.whens, draw.Width(it.head)), max(p.kinds, min(12, draw.Width(it.label)))
+			p.items = append(p.items, it)
 		}
 		if len(d.data.events) == timelineLimit {
 			p.note = "the latest " + draw.Count(timelineLimit)

@@ -114,7 +114,7 @@ func (d *Detail) item1(part int, it *item, here bool, w int) []string {
 	if it.head == "" {
 		return []string{d.relatedLine(it, here, w)}
 	}
-	const when, kind = 18, 9
+	when, kind := d.parts[part].whens+2, d.parts[part].kinds+2
 	by := ansi.Truncate(model.Visible(it.by), 12, "…")
 	room := max(0, w-2-when-kind-ansi.StringWidth(by)-3)
 	text := widget.Fit(it.text, room)

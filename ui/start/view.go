@@ -230,7 +230,10 @@ func (s *Screen) taskLines(w int) []string {
 	if len(s.data.Tasks) == 0 {
 		out = s.empty(w, "Nothing is due today. Next:")
 	}
-	for i := range s.rows(tasks) {
+	narrow := w < 54
+	dues := 0
+	rows := make([][]draw.Cell, s.rows(tasks))
+	for i := range rows {
 		r := s.task(i)
 		sign, style, due := "○", th.Text, draw.When(r.Time("due_at"), now)
 		dueStyle := th.Muted
@@ -252,12 +255,14 @@ func (s *Screen) taskLines(w int) []string {
 		} else if w >= 44 && len(about) > 0 {
 			cells = append(cells, draw.Cell{Text: about[0], Width: w / 4, Style: th.Muted})
 		}
-		n := 17
-		if w < 54 {
-			n = 9
+		if narrow {
 			due = strings.TrimPrefix(due, "overdue ")
 		}
-		cells = append(cells, draw.Cell{Text: due, Width: n, Right: true, Style: dueStyle})
+		dues = max(dues, draw.Width(due))
+		rows[i] = append(cells, draw.Cell{Text: due, Right: true, Style: dueStyle})
+	}
+	for i, cells := range rows {
+		cells[len(cells)-1].Width = dues
 		out = append(out, draw.Row(th, s.at == tasks && s.row[tasks] == i, w, cells...))
 	}
 	return out
@@ -360,13 +365,17 @@ func (s *Screen) recentLines(w int) []string {
 	if len(s.data.Recent) == 0 {
 		return s.empty(w, "Nothing happened yet.", s.hint(keymap.LogNote, "writes a note"))
 	}
+	whens, kinds := 0, 0
+	for _, e := range s.data.Recent {
+		whens, kinds = max(whens, draw.Width(draw.When(e.At, now))), max(kinds, draw.Width(e.Kind))
+	}
 	var out []string
 	for i, e := range s.data.Recent {
 		about := e.Body
 		if len(e.About) > 0 && e.About[0].Name != e.Title {
 			about = e.About[0].Name
 		}
-		cells := []draw.Cell{{Text: draw.When(e.At, now), Width: 16, Style: th.Muted}, {Text: e.Kind, Width: 7, Style: th.Accent},
+		cells := []draw.Cell{{Text: draw.When(e.At, now), Width: whens, Style: th.Muted}, {Text: e.Kind, Width: min(kinds, 12), Style: th.Accent},
 			{Text: e.Title, Style: th.Text}}
 		if about != "" && w >= 54 {
 			cells = append(cells, draw.Cell{Text: about, Width: w / 4, Style: th.Muted})
