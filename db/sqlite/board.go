@@ -40,7 +40,7 @@ func (d *DB) pipeline(ctx context.Context, id model.ID) (*model.Record, error) {
 // mine returns the condition that a record under the alias t is the person's:
 // it is theirs, or they made it and it is nobody's.
 func (d *DB) mine(ctx context.Context, q querier) (sql string, args []any, err error) {
-	ids, err := d.matching(ctx, q, model.EntityOf("user"), "login COLLATE NOCASE = ?", d.settings.Me)
+	ids, err := matching(ctx, q, model.EntityOf("user"), severalIDs, "login COLLATE NOCASE = ?", d.settings.Me)
 	if err != nil {
 		return "", nil, err
 	}

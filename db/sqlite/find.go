@@ -1,9 +1,11 @@
 package sqlite
 
 import (
-	"bytes"
 	"context"
+	"database/sql"
 	"encoding/hex"
+	"slices"
+	"strconv"
 	"strings"
 
 	"rapport/model"
@@ -27,24 +29,28 @@ func alternates(e *model.Entity) []*model.Field {
 	return out
 }
 
+// severalIDs is how many records are looked up that may be called alike: ten to
+// name, and one more that tells that there are others.
+const severalIDs = 11
+
 // named returns the living records of a noun that are called so: by their
-// folded title, or by an alternate name. At most 11 are returned.
+// folded title, or by an alternate name. At most severalIDs are returned.
 func (d *DB) named(ctx context.Context, q querier, n model.Noun, name string) ([]model.ID, error) {
 	e := model.EntityOf(n)
 	if d.isMe(n, name) {
 		name = d.settings.Me
-		return d.matching(ctx, q, e, `"login" COLLATE NOCASE = ?`, name)
+		return matching(ctx, q, e, severalIDs, `"login" COLLATE NOCASE = ?`, name)
 	}
 	key := model.Fold(name)
 	if key == "" {
 		return nil, nil
 	}
-	ids, err := d.matching(ctx, q, e, "title_key = ?", key)
+	ids, err := matching(ctx, q, e, severalIDs, "title_key = ?", key)
 	if err != nil || len(ids) > 0 {
 		return ids, err
 	}
 	for _, f := range alternates(e) {
-		ids, err := d.matching(ctx, q, e, quote(f.Columns()[0].Name)+" COLLATE NOCASE = ?", strings.TrimSpace(name))
+		ids, err := matching(ctx, q, e, severalIDs, quote(f.Columns()[0].Name)+" COLLATE NOCASE = ?", strings.TrimSpace(name))
 		if err != nil || len(ids) > 0 {
 			return ids, err
 		}
@@ -52,9 +58,14 @@ func (d *DB) named(ctx context.Context, q querier, n model.Noun, name string) ([
 	return nil, nil
 }
 
-// matching returns the living records for which a condition holds.
-func (d *DB) matching(ctx context.Context, q querier, e *model.Entity, where string, args ...any) ([]model.ID, error) {
-	rows, err := q.QueryContext(ctx, "SELECT id\nFROM "+quote(string(e.Noun))+"\nWHERE "+where+" AND deleted_at IS NULL\nLIMIT 11", args...)
+// matching returns the living records for which a condition holds, at most
+// limit of them.
+func matching(ctx context.Context, q querier, e *model.Entity, limit int, where string, args ...any) ([]model.ID, error) {
+	return scanIDs(q.QueryContext(ctx, "SELECT id\nFROM "+quote(string(e.Noun))+"\nWHERE "+where+" AND deleted_at IS NULL\nLIMIT "+strconv.Itoa(limit), args...))
+}
+
+// scanIDs reads the rows of a query for ids to their end.
+func scanIDs(rows *sql.Rows, err error) ([]model.ID, error) {
 	if err != nil {
 		return nil, err
 	}
@@ -136,21 +147,10 @@ func (d *DB) shortened(ctx context.Context, e *model.Entity, ref string) ([]mode
 	high, _ := hex.DecodeString(digits + strings.Repeat("f", 32-len(digits)))
 	tail, _ := hex.DecodeString(digits[len(digits)%2:])
 	table := quote(string(e.Noun))
-	rows, err := d.read().QueryContext(ctx, "SELECT id FROM "+table+" WHERE id BETWEEN ? AND ?\nUNION\nSELECT id FROM "+table+" WHERE substr(id, ?) = ?\nLIMIT 11",
-		low, high, -len(tail), tail)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var out []model.ID
-	for rows.Next() {
-		var b []byte
-		if err := rows.Scan(&b); err != nil {
-			return nil, err
-		}
-		if id := model.IDFromBytes(b); strings.HasSuffix(hex.EncodeToString(b), digits) || bytes.Compare(b, low) >= 0 && bytes.Compare(b, high) <= 0 {
-			out = append(out, id)
-		}
-	}
-	return out, rows.Err()
+	ids, err := scanIDs(d.read().QueryContext(ctx, "SELECT id FROM "+table+" WHERE id BETWEEN ? AND ?\nUNION\nSELECT id FROM "+table+" WHERE substr(id, ?) = ?\nLIMIT "+strconv.Itoa(severalIDs),
+		low, high, -len(tail), tail))
+	return slices.DeleteFunc(ids, func(id model.ID) bool {
+		all := strings.ReplaceAll(string(id), "-", "")
+		return !strings.HasPrefix(all, digits) && !strings.HasSuffix(all, digits)
+	}), err
 }

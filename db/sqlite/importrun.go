@@ -52,20 +52,7 @@ func (t importTx) FindKey(ctx context.Context, n model.Noun, key []model.KeyPart
 		}
 		where, args = append(where, sql), append(args, more...)
 	}
-	rows, err := t.query("SELECT id\nFROM "+quote(string(e.Noun))+"\nWHERE "+strings.Join(where, " AND ")+" AND deleted_at IS NULL\nLIMIT 3", args...)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var out []model.ID
-	for rows.Next() {
-		var b []byte
-		if err := rows.Scan(&b); err != nil {
-			return nil, err
-		}
-		out = append(out, model.IDFromBytes(b))
-	}
-	return out, rows.Err()
+	return matching(ctx, prepared{t.Tx}, e, 3, strings.Join(where, " AND "), args...)
 }
 
 // keyClause is the condition of one part of a key.
@@ -133,7 +120,9 @@ func (t importTx) Get(_ context.Context, n model.Noun, id model.ID) (*model.Reco
 // the run made it.
 func (t importTx) SaveNew(_ context.Context, ed model.Edit) (model.Saved, error) {
 	return t.alone(func() (model.Saved, error) {
-		saved, err := t.saveAs(ed)
+		id := ed.ID
+		ed.ID = ""
+		saved, err := t.saveUnder(ed, id)
 		if err == nil && saved.Created && ed.Run != "" {
 			// The plus keeps SQLite off the index on runs, where this record
 			// stands among all others of its run.
@@ -146,56 +135,6 @@ func (t importTx) SaveNew(_ context.Context, ed model.Edit) (model.Saved, error)
 // SaveOld changes a record.
 func (t importTx) SaveOld(_ context.Context, ed model.Edit) (model.Saved, error) {
 	return t.alone(func() (model.Saved, error) { return t.save(ed) })
-}
-
-// alone undoes what fn did if it fails.
-func (t importTx) alone(fn func() (model.Saved, error)) (model.Saved, error) {
-	if err := t.exec("SAVEPOINT one"); err != nil {
-		return model.Saved{}, err
-	}
-	saved, err := fn()
-	if err != nil {
-		if undo := t.exec("ROLLBACK TO one"); undo != nil {
-			return saved, undo
-		}
-		clear(t.names)
-	}
-	return saved, errors.Join(err, t.exec("RELEASE one"))
-}
-
-// saveAs makes a record under the id that the edit brings. A derived id stays
-// what it is.
-func (t *Tx) saveAs(ed model.Edit) (model.Saved, error) {
-	id := ed.ID
-	if ed.ID = ""; id == "" {
-		return t.save(ed)
-	}
-	s, err := t.begin(ed)
-	if err != nil {
-		return model.Saved{}, err
-	}
-	if err := s.setFields(); err != nil {
-		return model.Saved{}, err
-	}
-	if err := s.identify(); err != nil {
-		return model.Saved{}, err
-	}
-	if !s.e.Derived {
-		s.rec.ID = id
-	}
-	if err := s.setLists(); err != nil {
-		return model.Saved{}, err
-	}
-	if err := s.applyRules(); err != nil {
-		return model.Saved{}, err
-	}
-	if err := model.Problems(s.e, model.Validate(s.rec)); err != nil {
-		return model.Saved{}, err
-	}
-	if err := s.checkCycles(); err != nil {
-		return model.Saved{}, err
-	}
-	return s.store()
 }
 
 // RecordImportRun stores the outcome of a run under its name.

@@ -94,20 +94,8 @@ func (b *batchBuilder) collect(ctx context.Context, e *model.Entity) error {
 	if b.full() {
 		return nil
 	}
-	rows, err := b.tx.QueryContext(ctx, "SELECT id FROM sync_base WHERE tbl = ? AND code IS NULL ORDER BY seq LIMIT ?", string(e.Noun), 4*b.ops)
+	ids, err := scanIDs(b.tx.QueryContext(ctx, "SELECT id FROM sync_base WHERE tbl = ? AND code IS NULL ORDER BY seq LIMIT ?", string(e.Noun), 4*b.ops))
 	if err != nil {
-		return err
-	}
-	var ids []model.ID
-	for rows.Next() {
-		var id []byte
-		if err := rows.Scan(&id); err != nil {
-			rows.Close()
-			return err
-		}
-		ids = append(ids, model.IDFromBytes(id))
-	}
-	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
 		return err
 	}
 	for _, id := range ids {

@@ -214,19 +214,6 @@ func (a *applier) unseen(ctx context.Context, mode model.LoadMode) error {
 // unseenIDs returns the rows of a table that the server had once and that did
 // not arrive in this load.
 func (t *Tx) unseenIDs(ctx context.Context, e *model.Entity) ([]model.ID, error) {
-	rows, err := t.QueryContext(ctx, "SELECT id FROM "+quote(string(e.Noun))+" AS x WHERE row_version > 0 AND NOT EXISTS (SELECT 1 FROM load_seen WHERE tbl = ? AND load_seen.id = x.id)",
-		string(e.Noun))
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var ids []model.ID
-	for rows.Next() {
-		var id []byte
-		if err := rows.Scan(&id); err != nil {
-			return nil, err
-		}
-		ids = append(ids, model.IDFromBytes(id))
-	}
-	return ids, rows.Err()
+	return scanIDs(t.QueryContext(ctx, "SELECT id FROM "+quote(string(e.Noun))+" AS x WHERE row_version > 0 AND NOT EXISTS (SELECT 1 FROM load_seen WHERE tbl = ? AND load_seen.id = x.id)",
+		string(e.Noun)))
 }

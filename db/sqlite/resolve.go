@@ -131,7 +131,7 @@ func (t *Tx) me(make bool) (model.Ref, error) {
 		return ref, nil
 	}
 	e := model.EntityOf("user")
-	ids, err := t.db.matching(context.Background(), prepared{t}, e, "login COLLATE NOCASE = ?", login)
+	ids, err := matching(context.Background(), prepared{t}, e, severalIDs, "login COLLATE NOCASE = ?", login)
 	if err != nil {
 		return ref, err
 	}
@@ -165,7 +165,7 @@ func (t *Tx) stageNamed(pipeline model.ID, name string, ed model.Edit) (model.ID
 		return id, nil
 	}
 	e, ctx := model.EntityOf("stage"), context.Background()
-	ids, err := t.db.matching(ctx, prepared{t}, e, "pipeline_id = ? AND title_key = ?", pipeline.Bytes(), model.Fold(name))
+	ids, err := matching(ctx, prepared{t}, e, severalIDs, "pipeline_id = ? AND title_key = ?", pipeline.Bytes(), model.Fold(name))
 	if err != nil {
 		return "", err
 	}
@@ -176,7 +176,7 @@ func (t *Tx) stageNamed(pipeline model.ID, name string, ed model.Edit) (model.ID
 		if err != nil {
 			return "", err
 		}
-		if ids, err = t.db.matching(ctx, prepared{t}, e, "pipeline_id = ? AND title_key = ?", pipeline.Bytes(), model.Fold(name)); err != nil {
+		if ids, err = matching(ctx, prepared{t}, e, severalIDs, "pipeline_id = ? AND title_key = ?", pipeline.Bytes(), model.Fold(name)); err != nil {
 			return "", err
 		}
 	}

@@ -228,7 +228,7 @@ func (s *saving) pipelineRules() error {
 		return nil
 	}
 	delete(s.t.names, nameKey("pipeline", "\x00default"))
-	others, err := s.t.db.matching(context.Background(), s.t, s.e, "is_default = 1 AND id <> ?", s.rec.ID.Bytes())
+	others, err := matching(context.Background(), s.t, s.e, severalIDs, "is_default = 1 AND id <> ?", s.rec.ID.Bytes())
 	if err != nil {
 		return err
 	}

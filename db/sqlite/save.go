@@ -40,7 +40,7 @@ func (d *DB) SaveAll(ctx context.Context, edits []model.Edit, dryRun bool) ([]mo
 			if err := ctx.Err(); err != nil {
 				return model.Errorf(model.Interrupted, "it was stopped; nothing of this step was kept").Because(err)
 			}
-			saved, err := t.saveAlone(ed)
+			saved, err := t.alone(func() (model.Saved, error) { return t.save(ed) })
 			if own := (*model.Error)(nil); err != nil && !errors.As(err, &own) {
 				return err
 			}
@@ -146,6 +146,7 @@ type saving struct {
 	t      *Tx
 	ed     model.Edit
 	e      *model.Entity
+	newID  model.ID      // wanted for a new record, "" for any
 	old    *model.Record // nil for a new record
 	oldRow model.Row
 	rec    *model.Record   // what the record becomes
@@ -158,12 +159,12 @@ func (s *saving) imported() bool { return s.ed.Action == actionImport }
 // sets tells whether the edit itself gives a field.
 func (s *saving) sets(field string) bool { _, ok := s.ed.Set[field]; return ok }
 
-// saveAlone applies one edit; if it fails, it alone is undone.
-func (t *Tx) saveAlone(ed model.Edit) (model.Saved, error) {
+// alone does one thing of several; if it fails, it alone is undone.
+func (t *Tx) alone(fn func() (model.Saved, error)) (model.Saved, error) {
 	if err := t.exec("SAVEPOINT one"); err != nil {
 		return model.Saved{}, err
 	}
-	saved, err := t.save(ed)
+	saved, err := fn()
 	if err != nil {
 		if undo := t.exec("ROLLBACK TO one"); undo != nil {
 			return model.Saved{}, undo
@@ -177,31 +178,25 @@ func (t *Tx) saveAlone(ed model.Edit) (model.Saved, error) {
 }
 
 // save applies one edit.
-func (t *Tx) save(ed model.Edit) (model.Saved, error) {
+func (t *Tx) save(ed model.Edit) (model.Saved, error) { return t.saveUnder(ed, "") }
+
+// saveUnder applies one edit and gives a new record that id, unless its id
+// derives from its name; without one it gets an id of its own.
+func (t *Tx) saveUnder(ed model.Edit, id model.ID) (model.Saved, error) {
 	s, err := t.begin(ed)
 	if err != nil {
 		return model.Saved{}, err
 	}
-	if err := s.setFields(); err != nil {
-		return model.Saved{}, err
-	}
-	if err := s.identify(); err != nil {
-		return model.Saved{}, err
-	}
-	if err := s.setLists(); err != nil {
-		return model.Saved{}, err
-	}
-	if err := s.applyRules(); err != nil {
-		return model.Saved{}, err
-	}
-	if err := model.Problems(s.e, model.Validate(s.rec)); err != nil {
-		return model.Saved{}, err
-	}
-	if err := s.checkCycles(); err != nil {
-		return model.Saved{}, err
+	s.newID = id
+	for _, step := range []func() error{s.setFields, s.identify, s.setLists, s.applyRules, s.validate, s.checkCycles} {
+		if err := step(); err != nil {
+			return model.Saved{}, err
+		}
 	}
 	return s.store()
 }
+
+func (s *saving) validate() error { return model.Problems(s.e, model.Validate(s.rec)) }
 
 // begin loads the record that an edit changes, or starts a new one.
 func (t *Tx) begin(ed model.Edit) (*saving, error) {
@@ -331,7 +326,9 @@ func (s *saving) identify() error {
 		return nil
 	}
 	if !s.e.Derived {
-		s.rec.ID = s.t.db.ids.New()
+		if s.rec.ID = s.newID; s.rec.ID == "" {
+			s.rec.ID = s.t.db.ids.New()
+		}
 		return nil
 	}
 	id := model.DerivedID(string(s.e.Noun), model.PartKeyOf(s.rec))

@@ -3,7 +3,6 @@ package sqlite
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 	"time"
 
@@ -227,20 +226,12 @@ func (t *Tx) renamed(e *model.Entity, old, row model.Row) error {
 			if !planOf(other).listed || c.Ref != e.Noun {
 				continue
 			}
-			rows, err := t.query("SELECT id\nFROM "+quote(string(other.Noun))+"\nWHERE "+quote(c.Name)+" = ?", row.ID().Bytes())
+			ids, err := scanIDs(t.query("SELECT id\nFROM "+quote(string(other.Noun))+"\nWHERE "+quote(c.Name)+" = ?", row.ID().Bytes()))
 			if err != nil {
 				return err
 			}
-			for rows.Next() {
-				var b []byte
-				if err := rows.Scan(&b); err != nil {
-					rows.Close()
-					return err
-				}
-				t.touch(other.Noun, model.IDFromBytes(b))
-			}
-			if err := errors.Join(rows.Err(), rows.Close()); err != nil {
-				return err
+			for _, id := range ids {
+				t.touch(other.Noun, id)
 			}
 		}
 	}
