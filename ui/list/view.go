@@ -53,14 +53,13 @@ func (l *List) infoLine() string {
 }
 
 func (l *List) counts() string {
-	n, ok := l.table.Total()
-	switch {
+	switch _, ok := l.table.Total(); {
 	case !ok:
 		return ""
 	case l.applied != "" && l.wholeIs:
-		return draw.Count(n) + " of " + draw.Count(l.whole)
+		return l.table.Count() + " of " + draw.Count(l.whole)
 	}
-	return draw.Count(n)
+	return l.table.Count()
 }
 
 // empty says why there is nothing to see and what to press.

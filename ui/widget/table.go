@@ -8,6 +8,7 @@ import (
 
 	"rapport/model"
 	"rapport/ui/screen"
+	"rapport/ui/widget/draw"
 )
 
 // Table shows the records of a query. It holds about three screens of rows
@@ -190,7 +191,7 @@ func (t *Table) GoTo(id model.ID) tea.Cmd {
 
 func (t *Table) recount() tea.Cmd {
 	ws, q := t.env.Workspace, t.query
-	q.Limit = 0
+	q.Limit, q.Quick = 0, true
 	return t.count.Load(func(ctx context.Context) (any, error) { return ws.Count(ctx, q) })
 }
 
@@ -425,6 +426,17 @@ func (t *Table) Marked() int { return len(t.selected) }
 // Total returns how many records the query has; ok is false until they are
 // counted.
 func (t *Table) Total() (n int64, ok bool) { return t.total, t.counted }
+
+// Count writes the total; where so many match a text that counting them all
+// would take too long, it says from how many on.
+func (t *Table) Count() string {
+	q := t.query
+	q.Quick = true
+	if q.More(t.total) {
+		return draw.Count(model.Plenty) + "+"
+	}
+	return draw.Count(t.total)
+}
 
 // Held is how many rows the table holds at the moment.
 func (t *Table) Held() int { return len(t.rows) }
