@@ -232,6 +232,10 @@ type CentralAdmin interface {
 	// refuses a database that holds other tables. It returns what it did,
 	// a line each.
 	InitCentral(ctx context.Context) ([]string, error)
+	// MigrateCentral adds the tables and columns that this program declares
+	// and the central lacks, and renews its triggers. It changes and removes
+	// nothing that is there, and returns what it did, a line each.
+	MigrateCentral(ctx context.Context) ([]string, error)
 	CentralStatus(ctx context.Context) (CentralStatus, error)
 }
 

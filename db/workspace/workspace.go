@@ -199,6 +199,15 @@ func (w *Workspace) InitCentral(ctx context.Context) ([]string, error) {
 	return mysql.Init(ctx, url)
 }
 
+// MigrateCentral adds to the central what this program declares beyond it.
+func (w *Workspace) MigrateCentral(ctx context.Context) ([]string, error) {
+	url, err := w.central(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return mysql.Migrate(ctx, url)
+}
+
 // CentralStatus tells how the central is.
 func (w *Workspace) CentralStatus(ctx context.Context) (model.CentralStatus, error) {
 	url, err := w.central(ctx)

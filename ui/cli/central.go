@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"slices"
@@ -11,8 +12,9 @@ import (
 )
 
 func (a *app) central() *cobra.Command {
-	c := branch("central", "The administrator's side of the company's database: init, status", a.centralInit(), a.centralStatus())
-	for _, name := range []string{"migrate", "check", "user", "grant", "refresh-reports", "rebuild", "sweep", "promote"} {
+	c := branch("central", "The administrator's side of the company's database: init, migrate, status",
+		a.centralInit(), a.centralMigrate(), a.centralStatus())
+	for _, name := range []string{"check", "user", "grant", "refresh-reports", "rebuild", "sweep", "promote"} {
 		c.AddCommand(unbuilt(name))
 	}
 	return c
@@ -33,18 +35,29 @@ func (a *app) administer(cmd *cobra.Command) (model.Workspace, error) {
 }
 
 func (a *app) centralInit() *cobra.Command {
+	return a.centralSteps("init", "Make the tables in the company's database; harmless when run twice", model.Workspace.InitCentral)
+}
+
+func (a *app) centralMigrate() *cobra.Command {
+	return a.centralSteps("migrate", "Add the columns that this version needs to the company's database", model.Workspace.MigrateCentral)
+}
+
+// centralSteps is a command that works on the central and tells what it did, a
+// line each. Both add what is missing and change nothing that is there, so
+// neither asks.
+func (a *app) centralSteps(name, short string, do func(model.Workspace, context.Context) ([]string, error)) *cobra.Command {
 	return &cobra.Command{
-		Use: "init", Short: "Make the tables in the company's database; harmless when run twice", Args: exactly(0),
-		Example: "  rapport central init --central mysql://root@localhost/crm",
+		Use: name, Short: short, Args: exactly(0),
+		Example: "  rapport central " + name + " --central mysql://root@localhost/crm",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ws, err := a.administer(cmd)
 			if err != nil {
 				return err
 			}
 			if a.flags.dryRun {
-				return model.Errorf(model.Invalid, "central init has no dry run").WithHint("it changes nothing that is there")
+				return model.Errorf(model.Invalid, "central %s has no dry run", name).WithHint("it changes nothing that is there")
 			}
-			steps, err := ws.InitCentral(cmd.Context())
+			steps, err := do(ws, cmd.Context())
 			if err != nil {
 				return err
 			}
@@ -55,9 +68,6 @@ func (a *app) centralInit() *cobra.Command {
 				if err := a.print("%s", model.Visible(s)); err != nil {
 					return err
 				}
-			}
-			if len(steps) == 0 {
-				return a.print("everything is there already")
 			}
 			return nil
 		},

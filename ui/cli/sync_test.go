@@ -22,6 +22,7 @@ func TestTwoPeopleAndACentral(t *testing.T) {
 	}
 	ada.ok("central", "init")
 	ada.ok("central", "init")
+	ada.want(ada.ok("central", "migrate")["done"], `["everything was there already"]`)
 	ada.want(ada.ok("central", "status")["unsequenced"], "0")
 
 	id := ada.ok("deal", "add", "--set", "name=Big one", "--set", "amount=100 EUR")["id"].(string)

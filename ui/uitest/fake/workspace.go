@@ -219,6 +219,11 @@ func (w *Workspace) CentralStatus(context.Context) (model.CentralStatus, error) 
 	return w.Overlook, w.called(nil)
 }
 
+// MigrateCentral does nothing.
+func (w *Workspace) MigrateCentral(context.Context) ([]string, error) {
+	return []string{"nothing to do"}, w.called(nil)
+}
+
 // InitCentral does nothing.
 func (w *Workspace) InitCentral(context.Context) ([]string, error) {
 	return []string{"nothing to do"}, w.called(nil)
