@@ -218,7 +218,7 @@ func (f *Form) Dirty() bool {
 		return false
 	}
 	for _, r := range f.rows {
-		if r.typed() {
+		if r.touched() {
 			return true
 		}
 	}

@@ -497,3 +497,29 @@ func TestFormGoldens(t *testing.T) {
 		return f
 	})
 }
+
+// TestOnlyWhatAPersonDidIsMissed leaves forms that began with values.
+func TestOnlyWhatAPersonDidIsMissed(t *testing.T) {
+	env, _ := open(t)
+	phone := model.NewRecord("contact_phone")
+	phone.Values["value"] = "+41 44 668 18 00"
+	m := screen.OpenMsg{Noun: "contact", Set: map[string]any{"last_name": "Meier", "phone": []*model.Record{phone}}}
+	f := newForm(env, m)
+	if f.Dirty() {
+		t.Fatal("nothing was typed, and the form asks before it is left")
+	}
+	typeText(f, "x")
+	if !f.Dirty() {
+		t.Error("a letter would be lost without a question")
+	}
+	f = newForm(env, m)
+	goTo(t, f, "phone", "value")
+	do(t, f, keymap.PrevField, keymap.PrevField)
+	for f.focus.of.Name != "value" || f.focus.in.Value() == "" {
+		do(t, f, keymap.PrevField)
+	}
+	do(t, f, keymap.DeleteItem)
+	if !f.Dirty() {
+		t.Error("a number that was taken out would be back without a question")
+	}
+}

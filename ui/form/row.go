@@ -128,6 +128,16 @@ func (p *partRow) blank() bool {
 	return true
 }
 
+// given tells whether the program filled something into the item.
+func (p *partRow) given() bool {
+	for _, s := range p.slots {
+		if s.given.text != s.was {
+			return true
+		}
+	}
+	return false
+}
+
 func (p *partRow) changed() bool {
 	for _, s := range p.slots {
 		if s.changed() {
@@ -145,6 +155,22 @@ func (r *row) typed() bool {
 	for _, p := range r.parts {
 		if p.isNew && !p.blank() || !p.isNew && p.changed() {
 			return true
+		}
+	}
+	return r.cut
+}
+
+// touched tells whether a person typed something into the row or took an item
+// out of it.
+func (r *row) touched() bool {
+	if r.own != nil {
+		return r.own.holds() != r.own.given
+	}
+	for _, p := range r.parts {
+		for _, s := range p.slots {
+			if s.holds() != s.given {
+				return true
+			}
 		}
 	}
 	return r.cut
@@ -180,7 +206,7 @@ func (f *Form) removeItem(s *slot) {
 			continue
 		}
 		r.parts = append(r.parts[:i:i], r.parts[i+1:]...)
-		r.cut = r.cut || !p.isNew
+		r.cut = r.cut || !p.isNew || p.given()
 		if r.add == nil && (len(r.parts) == 0 || !r.parts[len(r.parts)-1].blank()) {
 			r.parts = append(r.parts, newPart(f, r, model.NewPart(r.field), true))
 		}

@@ -36,12 +36,22 @@ type slot struct {
 	was    string
 	wasOn  bool
 	wasRef model.Ref
+	given  held // what the program filled in last
 
 	err   string
 	open  bool // the proposals are shown
 	picks []pick
 	at    int
 }
+
+// held is what a slot holds.
+type held struct {
+	text string
+	on   bool
+	ref  model.ID
+}
+
+func (s *slot) holds() held { return held{s.in.Value(), s.on, s.ref.ID} }
 
 // pick is one proposal for a slot.
 type pick struct {
@@ -67,7 +77,8 @@ func newSlot(r *row, p *partRow, of *model.Field) *slot {
 	return s
 }
 
-// fill puts a value into the slot as if it had been typed.
+// fill puts a value into the slot. It is saved like a typed one, but nobody
+// misses it who leaves the form without another.
 func (s *slot) fill(v any, env *screen.Env) {
 	switch x := v.(type) {
 	case bool:
@@ -85,6 +96,7 @@ func (s *slot) fill(v any, env *screen.Env) {
 	if !s.in.Multi {
 		s.in.SetValue(s.in.Value())
 	}
+	s.given = s.holds()
 }
 
 // start is fill with a value that is stored already.
@@ -92,7 +104,7 @@ func (s *slot) start(v any, env *screen.Env) {
 	if v != nil {
 		s.fill(v, env)
 	}
-	s.was, s.wasOn, s.wasRef = s.in.Value(), s.on, s.ref
+	s.was, s.wasOn, s.wasRef, s.given = s.in.Value(), s.on, s.ref, s.holds()
 }
 
 // textOf writes a value as a person would type it.
