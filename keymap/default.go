@@ -230,6 +230,15 @@ func Default() *Map {
 	)
 
 	add(
+		Binding{Connect, Save, []string{"enter"}, "next, then connect", 1},
+		Binding{Connect, Cancel, []string{"esc"}, "back", 2},
+		Binding{Connect, NextField, []string{"tab"}, "next field", 3},
+		Binding{Connect, PrevField, []string{"shift+tab"}, "previous field", 0},
+		Binding{Connect, Up, []string{"up"}, "up", 0},
+		Binding{Connect, Down, []string{"down"}, "down", 0},
+	)
+
+	add(
 		Binding{Search, Up, []string{"up", "ctrl+p"}, "up", 0},
 		Binding{Search, Down, []string{"down", "ctrl+n"}, "down", 0},
 		Binding{Search, PageUp, []string{"pgup"}, "page up", 0},

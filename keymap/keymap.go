@@ -33,6 +33,7 @@ const (
 	Search   Scope = "search"
 	Welcome  Scope = "welcome"
 	Dialog   Scope = "dialog"
+	Connect  Scope = "connect"
 )
 
 // Action names what a key does.

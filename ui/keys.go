@@ -61,7 +61,7 @@ func (r *Root) dialogKey(k tea.KeyPressMsg) tea.Cmd {
 // typingScope is where the keys of a screen that is typing are looked up.
 func typingScope(s screen.Screen) keymap.Scope {
 	switch sc := s.Scope(); sc {
-	case keymap.Form, keymap.Search, keymap.Dialog, keymap.Text:
+	case keymap.Form, keymap.Search, keymap.Dialog, keymap.Connect, keymap.Text:
 		return sc
 	}
 	return keymap.Text

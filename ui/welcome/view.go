@@ -75,7 +75,7 @@ func (s *Screen) formLines() []string {
 	out = append(out, draw.Paragraph(th.Muted, text, min(s.w, 76))...)
 	out = append(out, draw.Paragraph(th.Muted, "The password is kept in config.toml of this workspace, which only you can read. It is sent to this server and nowhere else.", min(s.w, 76))...)
 	keys := s.env.Keys
-	foot := keys.KeyOf(keymap.Save, keymap.Text) + " goes on and, after the password, connects; " + keys.KeyOf(keymap.Cancel, keymap.Text) + " goes back."
+	foot := keys.KeyOf(keymap.Save, keymap.Connect) + " goes on and, after the password, connects; " + keys.KeyOf(keymap.Cancel, keymap.Connect) + " goes back."
 	out = append(out, "")
 	out = append(out, draw.Paragraph(th.Muted, foot, min(s.w, 76))...)
 	return append(out, s.outcome()...)

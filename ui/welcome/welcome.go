@@ -153,10 +153,6 @@ func (s *Screen) Update(msg tea.Msg) tea.Cmd {
 
 func (s *Screen) typed(k tea.KeyPressMsg) {
 	switch k.String() {
-	case "tab":
-		s.field = (s.field + 1) % fields
-	case "shift+tab":
-		s.field = (s.field + fields - 1) % fields
 	case "left", "right", "home", "end", "ctrl+a", "ctrl+b", "ctrl+e", "ctrl+f", "alt+b", "alt+f", "alt+left", "alt+right", "ctrl+left", "ctrl+right":
 		// The password is drawn as signs with the cursor behind them.
 		if s.field != password {
@@ -195,6 +191,10 @@ func (s *Screen) Do(a keymap.Action) (tea.Cmd, bool) {
 
 func (s *Screen) doForm(a keymap.Action) (tea.Cmd, bool) {
 	switch a {
+	case keymap.NextField:
+		s.field = (s.field + 1) % fields
+	case keymap.PrevField:
+		s.field = (s.field + fields - 1) % fields
 	case keymap.Down:
 		s.field = min(s.field+1, fields-1)
 	case keymap.Up:
@@ -231,7 +231,12 @@ func (s *Screen) boxWidth() int { return max(1, min(50, s.w-4-labelWidth-2)) }
 func (s *Screen) Title() string { return "Welcome" }
 
 // Scope is where its keys are looked up.
-func (s *Screen) Scope() keymap.Scope { return keymap.Welcome }
+func (s *Screen) Scope() keymap.Scope {
+	if s.form {
+		return keymap.Connect
+	}
+	return keymap.Welcome
+}
 
 // Typing tells whether the form is open.
 func (s *Screen) Typing() bool { return s.form }

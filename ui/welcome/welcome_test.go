@@ -126,3 +126,12 @@ func TestRefusalIsSaidAndTheFormStays(t *testing.T) {
 		t.Error("esc stays in the form")
 	}
 }
+
+// TestHelpOfTheFormIsItsOwn finds no words about filters among its keys.
+func TestHelpOfTheFormIsItsOwn(t *testing.T) {
+	s := (&hooks{}).opener(t, true)(theme.New(true))
+	if s.Scope() != keymap.Connect {
+		t.Errorf("keys are looked up in %q", s.Scope())
+	}
+	fake.HasAll(t, (&hooks{}).opener(t, true))
+}
