@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"image/color"
+	"io"
 	"os"
 	"os/exec"
 	"strings"
@@ -226,5 +227,9 @@ func (t *Terminal) Close() error {
 	if errors.As(err, &exit) {
 		err = nil
 	}
-	return errors.Join(err, t.file.Close(), t.screen.Close())
+	// The emulator's own Close would race with the Read of answer.
+	if c, ok := t.screen.InputPipe().(io.Closer); ok {
+		err = errors.Join(err, c.Close())
+	}
+	return errors.Join(err, t.file.Close())
 }
