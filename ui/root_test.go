@@ -205,11 +205,11 @@ func TestBrowsing(t *testing.T) {
 	x.press("left", "left", "left", "left")
 	x.sees("Ada Meier 00", "no further record")
 	x.press("esc")
-	x.sees("›● Ada Meier 02")
+	x.sees("›● Ada Meier 00")
 	x.press("3")
 	x.sees("Organizations", "Muster AG")
 	x.press("2")
-	x.sees("›● Ada Meier 02")
+	x.sees("›● Ada Meier 00")
 	x.press("/")
 	x.text("meier 4")
 	x.sees("/ meier 4", "10 of 60")
@@ -219,6 +219,19 @@ func TestBrowsing(t *testing.T) {
 	x.sees("10 of 60")
 	x.press("esc")
 	x.sees("Contacts  60")
+}
+
+// TestTheListFollowsItsPages goes on from record to record, further than the
+// list had read, and back.
+func TestTheListFollowsItsPages(t *testing.T) {
+	x := begin(t, 80, 24, model.Settings{})
+	x.press("2", "enter")
+	for range 50 {
+		x.press("right")
+	}
+	x.sees("Ada Meier 50")
+	x.press("esc")
+	x.sees("Contacts", "›● Ada Meier 50")
 }
 
 func TestChords(t *testing.T) {

@@ -209,13 +209,18 @@ func (d *Detail) apply(m screen.LoadedMsg) tea.Cmd {
 		return screen.Notice("there is no further record in this list")
 	}
 	fresh := d.data == nil || got.rec.ID != d.id
+	var told tea.Cmd
+	if moved := got.rec.ID != d.id; moved {
+		seen := screen.SeenMsg{Query: d.query, ID: got.rec.ID}
+		told = func() tea.Msg { return seen }
+	}
 	d.data, d.id = got, got.rec.ID
 	was := d.parts
 	d.parts = d.build()
 	if fresh {
 		d.tops = [2]int{}
 		d.focus = min(d.focus, len(d.parts)-1)
-		return nil
+		return told
 	}
 	for i := range d.parts {
 		for j := range was {

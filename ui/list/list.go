@@ -6,6 +6,7 @@
 package list
 
 import (
+	"reflect"
 	"strings"
 
 	tea "charm.land/bubbletea/v2"
@@ -132,6 +133,10 @@ func (l *List) Update(msg tea.Msg) tea.Cmd {
 	switch m := msg.(type) {
 	case screen.ChangedMsg:
 		return l.table.Reload()
+	case screen.SeenMsg:
+		if reflect.DeepEqual(m.Query, l.table.Query()) {
+			return l.table.GoTo(m.ID)
+		}
 	case screen.ThemeMsg:
 		l.table.Restyle()
 	case tea.WindowSizeMsg:

@@ -150,6 +150,13 @@ type ChangedMsg struct{ Change model.Change }
 // sync's state is old. What it changed in records comes as a ChangedMsg.
 type SyncedMsg struct{}
 
+// SeenMsg tells the list that a record's page was opened from which record of it
+// is shown there now, so that the list's cursor follows.
+type SeenMsg struct {
+	Query model.Query
+	ID    model.ID
+}
+
 // ThemeMsg tells that Env.Theme was replaced.
 type ThemeMsg struct{}
 
