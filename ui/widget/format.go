@@ -64,8 +64,14 @@ func birthday(s string) string {
 	return s
 }
 
+// counted tells whether a list is one of parts with names of their own, as the
+// stages of a pipeline: how many there are says more than the first one.
+func counted(f *model.Field) bool {
+	return f.Type == model.List && f.Target == "" && model.EntityOf(f.Part).Name != nil
+}
+
 // Value writes a field's value for people. Lists are their first item and how
-// many more there are.
+// many more there are, or how many parts with names.
 func Value(f *model.Field, v any, now time.Time) string {
 	switch x := v.(type) {
 	case nil:
@@ -95,6 +101,10 @@ func Value(f *model.Field, v any, now time.Time) string {
 	case []*model.Record:
 		if len(x) == 0 {
 			return ""
+		}
+		if f != nil && counted(f) {
+			e := model.EntityOf(f.Part)
+			return draw.Plural(int64(len(x)), strings.ToLower(e.Title), e.Plural)
 		}
 		s := Item(f, x[0])
 		if len(x) > 1 {

@@ -55,7 +55,7 @@ func NewTable(env *screen.Env, q model.Query) *Table {
 	e := model.EntityOf(q.Noun)
 	t := &Table{env: env, entity: e, cols: ColumnsOf(e), query: q, selected: map[model.ID]bool{}, layout: 1,
 		page: screen.NewLoader(env.Context), count: screen.NewLoader(env.Context)}
-	t.query.Short = true
+	t.query.Short = !t.whole()
 	return t
 }
 
@@ -64,10 +64,16 @@ func (t *Table) Query() model.Query { return t.query }
 
 // SetQuery shows another query of the same noun from its beginning.
 func (t *Table) SetQuery(q model.Query) tea.Cmd {
-	q.Noun, q.Short = t.query.Noun, true
+	q.Noun, q.Short = t.query.Noun, !t.whole()
 	t.query = q
 	t.wish = 0
 	return tea.Batch(t.first(), t.recount())
+}
+
+// whole tells whether a column counts the parts of its records, which a short
+// read leaves out.
+func (t *Table) whole() bool {
+	return slices.ContainsFunc(t.cols, func(c Column) bool { return c.Field != nil && counted(c.Field) })
 }
 
 // Load reads the first page and counts all records.

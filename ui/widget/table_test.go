@@ -271,3 +271,24 @@ func TestEveryRowHasItsWidth(t *testing.T) {
 		}
 	})
 }
+
+// TestPartsWithNamesAreCounted lists a pipeline: how many stages it has, not
+// the first one.
+func TestPartsWithNamesAreCounted(t *testing.T) {
+	env, db := open(t, 0)
+	var stages []*model.Record
+	for _, name := range []string{"Lead", "Offer", "Won"} {
+		s := model.NewRecord("stage")
+		s.Values["name"] = name
+		stages = append(stages, s)
+	}
+	if _, err := db.Save(t.Context(), model.Edit{Noun: "pipeline", Set: map[string]any{"name": "Repairs", "stages": stages}}); err != nil {
+		t.Fatal(err)
+	}
+	tb := widget.NewTable(env, model.Query{Noun: "pipeline", Filter: []model.Condition{{Field: "name", Op: model.Equal, Value: "Repairs"}}})
+	tb.SetSize(80, 5)
+	run(t, tb, tb.Load())
+	if v := ansi.Strip(tb.View(nil)); !strings.Contains(v, "3 stages") {
+		t.Error(v)
+	}
+}
