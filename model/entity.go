@@ -124,6 +124,30 @@ func (e *Entity) Field(name string) *Field {
 	return nil
 }
 
+// NameField returns the field that a record gets of which only a name is
+// known: the first text that it needs. nil if it needs none.
+func (e *Entity) NameField() *Field {
+	for i := range e.Fields {
+		if f := &e.Fields[i]; f.Type == Text && f.Required {
+			return f
+		}
+	}
+	return nil
+}
+
+// Alternates returns the fields by which a record is named where its title is
+// not: a user's login or e-mail, a product's code, an organization's domain.
+func (e *Entity) Alternates() []*Field {
+	var out []*Field
+	for i := range e.Fields {
+		f := &e.Fields[i]
+		if f.Type == Text && (f.Search == SearchMail || f.Search != NoSearch && f.Sorted) {
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
 // Lists returns the fields that hold parts.
 func (e *Entity) Lists() []*Field {
 	var out []*Field

@@ -16,19 +16,6 @@ func (d *DB) isMe(n model.Noun, name string) bool {
 	return n == "user" && strings.EqualFold(strings.TrimSpace(name), "me") && d.settings.Me != ""
 }
 
-// alternates are the fields beside the title by which records are named: a
-// user's login or e-mail, a product's code, an organization's domain.
-func alternates(e *model.Entity) []*model.Field {
-	var out []*model.Field
-	for i := range e.Fields {
-		f := &e.Fields[i]
-		if f.Type == model.Text && f.Search != model.NoSearch && f != titleField(e) && (f.Sorted || f.Search == model.SearchMail) {
-			out = append(out, f)
-		}
-	}
-	return out
-}
-
 // severalIDs is how many records are looked up that may be called alike: ten to
 // name, and one more that tells that there are others.
 const severalIDs = 11
@@ -49,7 +36,7 @@ func (d *DB) named(ctx context.Context, q querier, n model.Noun, name string) ([
 	if err != nil || len(ids) > 0 {
 		return ids, err
 	}
-	for _, f := range alternates(e) {
+	for _, f := range e.Alternates() {
 		ids, err := matching(ctx, q, e, severalIDs, quote(f.Columns()[0].Name)+" COLLATE NOCASE = ?", strings.TrimSpace(name))
 		if err != nil || len(ids) > 0 {
 			return ids, err

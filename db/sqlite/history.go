@@ -156,20 +156,21 @@ func (d *DB) shownChanges(ctx context.Context, x entry) ([]model.FieldChange, er
 	return out, nil
 }
 
-// mainField is the field that stands for a part: what it links to, its value,
-// its name, or the first text it needs.
-func mainField(pe *model.Entity) *model.Field {
-	for _, name := range []string{"value", "name", "street", "to_stage"} {
-		if f := pe.Field(name); f != nil {
+// mainField is the field that stands for a part: the first of those that tell
+// it from its siblings and is more than a kind. A part that nothing tells apart
+// stands for the last record that it names.
+func mainField(pe *model.Entity) (main *model.Field) {
+	for _, name := range pe.PartKey {
+		if f := pe.Field(name); f.Type != model.Choice {
 			return f
 		}
 	}
 	for i := range pe.Fields {
 		if f := &pe.Fields[i]; f.Type == model.Link {
-			return f
+			main = f
 		}
 	}
-	return nil
+	return main
 }
 
 // Timeline returns what happened around a record, newest first: activities

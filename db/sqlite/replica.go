@@ -140,20 +140,8 @@ func (d *DB) readState(ctx context.Context, key string) (string, error) {
 // person and ends those on which the two sides agree by now. It returns how
 // many are new.
 func (t *Tx) holdConflicts(ctx context.Context, e *model.Entity, fields []model.FieldConflict, mine, theirs model.Row) (opened int64, err error) {
-	rows, err := t.QueryContext(ctx, "SELECT field FROM sync_conflict WHERE tbl = ? AND row_id = ? AND settled_at IS NULL", string(e.Noun), mine.ID().Bytes())
+	open, err := t.heldFields(ctx, e, mine.ID())
 	if err != nil {
-		return 0, err
-	}
-	open := map[string]bool{}
-	for rows.Next() {
-		var f string
-		if err := rows.Scan(&f); err != nil {
-			rows.Close()
-			return 0, err
-		}
-		open[f] = true
-	}
-	if err := rows.Close(); err != nil {
 		return 0, err
 	}
 	for _, f := range fields {
@@ -175,6 +163,24 @@ func (t *Tx) holdConflicts(ctx context.Context, e *model.Entity, fields []model.
 		}
 	}
 	return opened, nil
+}
+
+// heldFields returns the fields of a row that wait for a person.
+func (t *Tx) heldFields(ctx context.Context, e *model.Entity, id model.ID) (map[string]bool, error) {
+	rows, err := t.QueryContext(ctx, "SELECT field FROM sync_conflict WHERE tbl = ? AND row_id = ? AND settled_at IS NULL", string(e.Noun), id.Bytes())
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	held := map[string]bool{}
+	for rows.Next() {
+		var field string
+		if err := rows.Scan(&field); err != nil {
+			return nil, err
+		}
+		held[field] = true
+	}
+	return held, rows.Err()
 }
 
 // dropConflicts ends the conflicts of a row that the server does not have any

@@ -210,25 +210,17 @@ func (b *batchBuilder) unborn(e *model.Entity, row model.Row) (bool, error) {
 // heldColumns returns the positions of the columns of a row's fields that wait
 // for a person.
 func (t *Tx) heldColumns(ctx context.Context, e *model.Entity, id model.ID) (map[int]bool, error) {
-	rows, err := t.QueryContext(ctx, "SELECT field FROM sync_conflict WHERE tbl = ? AND row_id = ? AND settled_at IS NULL", string(e.Noun), id.Bytes())
-	if err != nil {
+	fields, err := t.heldFields(ctx, e, id)
+	if err != nil || len(fields) == 0 {
 		return nil, err
 	}
-	defer rows.Close()
-	var held map[int]bool
-	for rows.Next() {
-		var field string
-		if err := rows.Scan(&field); err != nil {
-			return nil, err
-		}
-		if held == nil {
-			held = map[int]bool{}
-		}
-		for _, i := range model.FieldColumns(e, field) {
+	held := map[int]bool{}
+	for f := range fields {
+		for _, i := range model.FieldColumns(e, f) {
 			held[i] = true
 		}
 	}
-	return held, rows.Err()
+	return held, nil
 }
 
 // opSize estimates the bytes of an operation in a request.

@@ -96,11 +96,7 @@ func (t *Tx) lookup(e *model.Entity, name string, ed model.Edit) (model.ID, erro
 
 // makeNamed makes a record of which only the name is known.
 func (t *Tx) makeNamed(e *model.Entity, name string, ed model.Edit) (model.ID, error) {
-	field := "name"
-	if e.Field("login") != nil {
-		field = "login"
-	}
-	made := model.Edit{Noun: e.Noun, Set: map[string]any{field: name}, Action: ed.Action, Run: ed.Run}
+	made := model.Edit{Noun: e.Noun, Set: map[string]any{e.NameField().Name: name}, Action: ed.Action, Run: ed.Run}
 	if e.Noun == "pipeline" {
 		made.Set["stages"] = seedStages()
 	}

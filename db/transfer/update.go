@@ -218,13 +218,8 @@ func (im *importer) named(ctx context.Context, tx model.ImportTx, ref model.Ref)
 	if err != nil || len(ids) > 0 {
 		return ids, err
 	}
-	for _, name := range []string{"login", "code", "domain", "email"} {
-		f := e.Field(name)
-		if f == nil || f.Type != model.Text {
-			continue
-		}
-		value := ref.Name
-		ids, err := tx.FindKey(ctx, ref.Noun, []model.KeyPart{{Field: name, Value: value}})
+	for _, f := range e.Alternates() {
+		ids, err := tx.FindKey(ctx, ref.Noun, []model.KeyPart{{Field: f.Name, Value: ref.Name}})
 		if err != nil || len(ids) > 0 {
 			return ids, err
 		}
