@@ -62,7 +62,7 @@ func ParseFilter(e *Entity, s string) ([]Condition, error) {
 				}
 			}
 		case i == 0:
-			return nil, Errorf(Invalid, "%q has no field", t)
+			return nil, Errorf(Invalid, "%q has no field", t).WithHint("write field=value without blanks around the sign")
 		}
 		known := fieldNames(e)
 		known = append(known, ServiceFields...)
@@ -82,7 +82,8 @@ func ParseFilter(e *Entity, s string) ([]Condition, error) {
 	return out, nil
 }
 
-// splitTerms cuts at blanks outside double quotes.
+// splitTerms cuts at blanks outside quotes. Single ones quote a whole value
+// only, and only where they are closed: O'Brien and 't Hooft are names.
 func splitTerms(s string) ([]string, error) {
 	var out []string
 	var b strings.Builder
@@ -96,6 +97,10 @@ func splitTerms(s string) ([]string, error) {
 	}
 	for i := 0; i < len(s); i++ {
 		switch c := s[i]; {
+		case c == '\'' && !quoted && i > 0 && strings.IndexByte("=~<>", s[i-1]) >= 0 && singleEnd(s[i:]) > 0:
+			end := i + singleEnd(s[i:])
+			b.WriteString(`"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s[i+1:end]) + `"`)
+			i, any = end, true
 		case c == '\\' && quoted && i+1 < len(s):
 			b.WriteByte(c)
 			i++
@@ -115,6 +120,17 @@ func splitTerms(s string) ([]string, error) {
 	}
 	flush()
 	return out, nil
+}
+
+// singleEnd returns where the value ends that begins with a single quote, 0 if
+// it is not closed before a blank or the end.
+func singleEnd(s string) int {
+	for i := 1; i < len(s); i++ {
+		if s[i] == '\'' && (i+1 == len(s) || strings.IndexByte(" \t\n", s[i+1]) >= 0) {
+			return i
+		}
+	}
+	return 0
 }
 
 func unquote(s string) string {
