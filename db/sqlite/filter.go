@@ -355,12 +355,13 @@ func (w *clauses) list(f *model.Field, c model.Condition) error {
 		own = " OR " + own
 	}
 	not := ""
+	target := itemLink(f, pe)
 	switch {
 	case c.Op == model.IsEmpty:
 		not = "NOT "
 	case c.Op == model.IsPresent:
-	case f.Target != "":
-		sql, more, err := w.link("p", pe.Field(f.Target), c)
+	case target != nil:
+		sql, more, err := w.link("p", target, c)
 		if model.KindOf(err) == model.Invalid && f.Shape == model.Names {
 			sql, more, err = "0", nil, nil
 		}
@@ -377,6 +378,25 @@ func (w *clauses) list(f *model.Field, c model.Condition) error {
 	}
 	w.add(not+"(t.id IN ("+sub+")"+own+")", append(args, ownArgs...)...)
 	return nil
+}
+
+// itemLink returns the link by which the items of a list are compared: the one
+// that the list stands for, or that of parts which hold no text, such as the
+// product of a deal's line. It is nil where text is compared.
+func itemLink(f *model.Field, pe *model.Entity) *model.Field {
+	if f.Target != "" {
+		return pe.Field(f.Target)
+	}
+	main := mainField(pe)
+	if main == nil || main.Type != model.Link {
+		return nil
+	}
+	for i := range pe.Fields {
+		if t := pe.Fields[i].Type; t == model.Text || t == model.LongText {
+			return nil
+		}
+	}
+	return main
 }
 
 // itemClause compares the value of a part, or any text of a part that has
