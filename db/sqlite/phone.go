@@ -24,10 +24,15 @@ func (d *DB) region() string {
 }
 
 // e164 returns a phone in its international form such as +41446681800, ""
-// if it cannot be a phone number.
+// if it cannot be a phone number. Where the country is not written but assumed
+// the number must be one that this country gives out: 079 123 45 67 is none of
+// the United States, and what is not known must not be dialled.
 func (d *DB) e164(value string) string {
 	n, err := phonenumbers.Parse(value, d.region())
 	if err != nil || !phonenumbers.IsPossibleNumber(n) {
+		return ""
+	}
+	if !strings.HasPrefix(strings.TrimSpace(value), "+") && !phonenumbers.IsValidNumber(n) {
 		return ""
 	}
 	return phonenumbers.Format(n, phonenumbers.E164)
