@@ -256,5 +256,8 @@ func (t *Tx) mayDelete(e *model.Entity, id model.ID) error {
 	if err != nil || n == 0 {
 		return err
 	}
+	if n == 1 {
+		return model.Errorf(model.Invalid, "a deal is in this %s", e.Noun).WithHint("move it first")
+	}
 	return model.Errorf(model.Invalid, "%d deals are in this %s", n, e.Noun).WithHint("move them first")
 }

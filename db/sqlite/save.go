@@ -167,7 +167,12 @@ func (t *Tx) alone(fn func() (model.Saved, error)) (model.Saved, error) {
 	saved, err := fn()
 	if err != nil {
 		if undo := t.exec("ROLLBACK TO one"); undo != nil {
-			return model.Saved{}, undo
+			// The file took the whole transaction back, as it does on a full
+			// disk: what went wrong first is what a person must hear.
+			if own := (*model.Error)(nil); errors.As(err, &own) {
+				err = undo
+			}
+			return model.Saved{}, err
 		}
 		clear(t.names)
 	}

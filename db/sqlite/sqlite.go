@@ -82,7 +82,12 @@ func Open(ctx context.Context, path string, o Options) (*DB, error) {
 		return nil, fmt.Errorf("open %s: %w", path, err)
 	}
 	if err := createFile(abs); err != nil {
-		return nil, model.Errorf(model.Invalid, "the workspace's file %s cannot be made", abs).Because(err)
+		verb := "made"
+		if _, there := os.Stat(abs); there == nil {
+			verb = "written"
+		}
+		return nil, model.Errorf(model.Invalid, "the workspace's file %s cannot be %s", abs, verb).
+			WithHint("check the rights of its folder and the room on the disk, or name another with --home").Because(err)
 	}
 	d := &DB{path: abs, settings: o.Settings, now: o.Now, ids: o.IDs, log: o.Log}
 	d.writer, err = sql.Open("sqlite", dsn(abs, "_txlock=immediate", "_pragma=synchronous(FULL)"))
