@@ -139,6 +139,10 @@ func (a *applier) adopt(e *model.Entity, local, theirs model.Row) error {
 // merge joins an unsent edit with the server's row.
 func (a *applier) merge(ctx context.Context, e *model.Entity, base, local, theirs model.Row) error {
 	t, id := a.tx, theirs.ID()
+	known, err := a.known(ctx, e, base)
+	if err != nil {
+		return err
+	}
 	m := model.Merge(e, base, local, theirs)
 	if !model.SameData(e, local, m.Row) {
 		a.changed(e, m.Row)
@@ -154,8 +158,8 @@ func (a *applier) merge(ctx context.Context, e *model.Entity, base, local, their
 		return err
 	}
 	a.res.Conflicts += opened
-	if base != nil && !model.SameData(e, base, theirs) {
-		if err := a.remember(e, base, theirs); err != nil {
+	if base != nil && !model.SameData(e, known, theirs) {
+		if err := a.remember(e, known, theirs); err != nil {
 			return err
 		}
 	}
@@ -169,6 +173,24 @@ func (a *applier) merge(ctx context.Context, e *model.Entity, base, local, their
 		return a.note(e, m.Row, "merge", "one side deleted this while the other edited it; the edit stays")
 	}
 	return nil
+}
+
+// known returns what of a row's base the server is known to have now. A field
+// that waits for a person keeps its old base, while the server's value of it
+// stands in the conflict: it is in the history already.
+func (a *applier) known(ctx context.Context, e *model.Entity, base model.Row) (model.Row, error) {
+	if base == nil {
+		return nil, nil
+	}
+	open, err := openConflicts(ctx, a.tx, "tbl = ? AND row_id = ?", string(e.Noun), base.ID().Bytes())
+	if err != nil || len(open) == 0 {
+		return base, err
+	}
+	out := append(model.Row(nil), base...)
+	for _, c := range open {
+		model.SetFieldValue(e, e.Field(c.field), out, c.value(c.theirs))
+	}
+	return out, nil
 }
 
 // gone takes out what the feed says is gone. A row that the page brings, or
