@@ -36,8 +36,12 @@ func (r *Root) click(m tea.MouseClickMsg) tea.Cmd {
 }
 
 func (r *Root) wheel(m tea.MouseWheelMsg) tea.Cmd {
-	if len(r.dialogs) > 0 || r.small() {
+	if r.small() {
 		return nil
+	}
+	if n := len(r.dialogs); n > 0 {
+		cmd, _ := r.dialogs[n-1].Update(m, "")
+		return cmd
 	}
 	by := 0
 	switch m.Button {

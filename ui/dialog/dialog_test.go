@@ -2,6 +2,7 @@ package dialog
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -188,5 +189,34 @@ func TestDialogsStayInTheirBox(t *testing.T) {
 				t.Errorf("%s is coloured by its text", name)
 			}
 		}
+	}
+}
+
+// TestTextScrolls reads a long text by keys and by the wheel, to both ends and
+// no further.
+func TestTextScrolls(t *testing.T) {
+	e, _ := env(t)
+	var lines []string
+	for i := range 40 {
+		lines = append(lines, fmt.Sprintf("line %02d", i))
+	}
+	d := NewText(e, "Messages", lines)
+	first := func() string {
+		return strings.TrimSpace(strings.Trim(ansi.Strip(strings.Split(d.View(60, 12), "\n")[1]), "│"))
+	}
+	if got := first(); got != "line 00" {
+		t.Fatalf("begins with %q", got)
+	}
+	for _, c := range []struct{ key, want string }{{"down", "line 01"}, {"pgdown", "line 11"}, {"G", "line 30"}, {"j", "line 30"}, {"pgup", "line 20"}, {"up", "line 19"}, {"g", "line 00"}, {"k", "line 00"}} {
+		if _, done := key(d, c.key); done {
+			t.Errorf("%s closes it", c.key)
+		}
+		if got := first(); got != c.want {
+			t.Errorf("%s shows %q, want %q", c.key, got, c.want)
+		}
+	}
+	d.Update(tea.MouseWheelMsg{Button: tea.MouseWheelDown}, "")
+	if got := first(); got != "line 03" {
+		t.Errorf("the wheel shows %q", got)
 	}
 }

@@ -3,6 +3,7 @@ package dialog
 import (
 	"strings"
 
+	"charm.land/bubbles/v2/viewport"
 	tea "charm.land/bubbletea/v2"
 	"github.com/charmbracelet/x/ansi"
 
@@ -16,15 +17,14 @@ import (
 type Text struct {
 	env   *screen.Env
 	title string
-	lines []string
-	top   int
-	rows  int
+	view  viewport.Model
 	width int
 }
 
 // NewText returns a dialog of these lines, which carry their styles already.
 func NewText(env *screen.Env, title string, lines []string) *Text {
-	t := &Text{env: env, title: title, lines: lines, rows: 1}
+	t := &Text{env: env, title: title, view: viewport.New()}
+	t.view.SetContentLines(lines)
 	for _, l := range lines {
 		t.width = max(t.width, ansi.StringWidth(l))
 	}
@@ -39,46 +39,56 @@ func (t *Text) Cursor() *tea.Cursor { return nil }
 
 // Update implements Dialog.
 func (t *Text) Update(msg tea.Msg, a keymap.Action) (tea.Cmd, bool) {
-	k, ok := msg.(tea.KeyPressMsg)
-	if !ok {
-		return nil, false
+	switch m := msg.(type) {
+	case tea.MouseWheelMsg:
+		t.view, _ = t.view.Update(m)
+	case tea.KeyPressMsg:
+		return nil, t.key(m.String(), a)
 	}
-	by := 0
+	return nil, false
+}
+
+// key tells whether a key closes the dialog; the others scroll.
+func (t *Text) key(name string, a keymap.Action) bool {
 	switch a {
 	case keymap.Up:
-		by = -1
+		t.view.ScrollUp(1)
 	case keymap.Down:
-		by = 1
+		t.view.ScrollDown(1)
 	case keymap.PageUp:
-		by = -t.rows
+		t.view.PageUp()
 	case keymap.PageDown:
-		by = t.rows
+		t.view.PageDown()
 	case keymap.No, keymap.Yes:
-		return nil, true
+		return true
 	default:
-		switch k.String() {
+		switch name {
 		case "k":
-			by = -1
+			t.view.ScrollUp(1)
 		case "j", "space":
-			by = 1
+			t.view.ScrollDown(1)
+		case "home", "g":
+			t.view.GotoTop()
+		case "end", "G":
+			t.view.GotoBottom()
 		case "q", "?", "!":
-			return nil, true
+			return true
 		}
 	}
-	t.top = max(0, min(t.top+by, len(t.lines)-t.rows))
-	return nil, false
+	return false
 }
 
 // View implements Dialog.
 func (t *Text) View(w, h int) string {
 	inner := max(min(w-4, t.width), min(w-4, 40))
-	t.rows = max(1, min(len(t.lines), h-2))
-	t.top = max(0, min(t.top, len(t.lines)-t.rows))
+	all := t.view.TotalLineCount()
+	t.view.SetWidth(inner)
+	t.view.SetHeight(max(1, min(all, h-2)))
 	footer := keys(t.env, "esc", "close")
-	if len(t.lines) > t.rows {
+	if all > t.view.Height() {
 		footer = keys(t.env, "↑ ↓", "scroll", "esc", "close")
 	}
-	return box(t.env, t.title, t.lines[t.top:t.top+t.rows], inner, footer)
+	return box(t.env, t.title, strings.Split(t.view.View(), "\n"), inner, footer)
 }
 
 // NewHelp returns the dialog of all keys that work: a heading and its bindings
