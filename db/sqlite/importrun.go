@@ -52,7 +52,7 @@ func (t importTx) FindKey(ctx context.Context, n model.Noun, key []model.KeyPart
 		}
 		where, args = append(where, sql), append(args, more...)
 	}
-	return matching(ctx, prepared{t.Tx}, e, 3, strings.Join(where, " AND "), args...)
+	return matching(ctx, prepared(t), e, 3, strings.Join(where, " AND "), args...)
 }
 
 // keyClause is the condition of one part of a key.

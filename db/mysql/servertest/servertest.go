@@ -49,9 +49,6 @@ func Binlog() Option {
 // MaxAllowedPacket limits one statement to so many bytes.
 func MaxAllowedPacket(bytes int) Option { return Flag("--max-allowed-packet=" + strconv.Itoa(bytes)) }
 
-// SQLMode sets the server's own sql_mode.
-func SQLMode(mode string) Option { return Flag("--sql-mode=" + mode) }
-
 // Server is one running server.
 type Server struct {
 	Port   int
