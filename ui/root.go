@@ -50,6 +50,7 @@ type Root struct {
 	noticed int64
 
 	status  statusLine
+	waiting wait
 	leaving bool // ctrl+c was pressed once
 
 	clickAt time.Time
@@ -122,7 +123,13 @@ func (r *Root) Init() tea.Cmd {
 }
 
 // Update implements tea.Model.
-func (r *Root) Update(msg tea.Msg) (tea.Model, tea.Cmd) { return r, r.update(msg) }
+func (r *Root) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
+	cmd := r.update(msg)
+	if wait := r.attend(); wait != nil {
+		cmd = tea.Batch(cmd, wait)
+	}
+	return r, cmd
+}
 
 func (r *Root) update(msg tea.Msg) tea.Cmd {
 	switch m := msg.(type) {
@@ -167,6 +174,9 @@ func (r *Root) update(msg tea.Msg) tea.Cmd {
 		return r.changed(m)
 	}
 	if cmd, ok := r.updateStatus(msg); ok {
+		return cmd
+	}
+	if cmd, ok := r.updateWaiting(msg); ok {
 		return cmd
 	}
 	return r.everywhere(msg)

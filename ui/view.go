@@ -145,6 +145,9 @@ func (r *Root) statusLine() string {
 		used += ansi.StringWidth(w)
 	}
 	right := model.Visible(r.env.Workspace.Settings().Me)
+	if s := r.waitingText(); s != "" {
+		right = s
+	}
 	if s := r.chordText(); s != "" {
 		right = s
 	}

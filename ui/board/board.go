@@ -289,3 +289,11 @@ func (s *Screen) Dirty() bool { return false }
 
 // Cursor is hidden.
 func (s *Screen) Cursor() *tea.Cursor { return nil }
+
+// Working implements screen.Worker.
+func (s *Screen) Working() string {
+	if s.load.Busy() {
+		return "reading"
+	}
+	return ""
+}

@@ -302,3 +302,11 @@ func (d *Detail) recordText() string {
 	}
 	return strings.Join(lines, "\n")
 }
+
+// Working implements screen.Worker.
+func (d *Detail) Working() string {
+	if d.loader.Busy() {
+		return "reading"
+	}
+	return ""
+}

@@ -185,3 +185,11 @@ func (s *Screen) Cursor() *tea.Cursor {
 	x, _ := s.in.Cursor()
 	return tea.NewCursor(2+len(prompt)+1+x, 0)
 }
+
+// Working implements screen.Worker.
+func (s *Screen) Working() string {
+	if s.load.Busy() {
+		return "searching"
+	}
+	return ""
+}

@@ -262,5 +262,8 @@ func (l *List) Click(x, y int, double bool) tea.Cmd {
 	return nil
 }
 
+// Working implements screen.Worker.
+func (l *List) Working() string { return l.table.Working() }
+
 // Wheel implements screen.Clicker.
 func (l *List) Wheel(_, _, by int) tea.Cmd { return l.table.Move(by) }

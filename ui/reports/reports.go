@@ -223,3 +223,11 @@ func (s *Screen) Cursor() *tea.Cursor { return nil }
 
 // About is no record.
 func (s *Screen) About() model.Ref { return model.Ref{} }
+
+// Working implements screen.Worker.
+func (s *Screen) Working() string {
+	if s.load.Busy() {
+		return "reckoning"
+	}
+	return ""
+}

@@ -185,6 +185,13 @@ type Chooser interface {
 	Can(a keymap.Action) bool
 }
 
+// Worker is a screen that tells what it is at while a person waits for it.
+type Worker interface {
+	// Working is "reading", "sorting by industry" and the like, "" if
+	// nothing is under way.
+	Working() string
+}
+
 // Clicker is a screen that understands the mouse. Coordinates are the
 // screen's.
 type Clicker interface {

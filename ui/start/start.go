@@ -402,3 +402,11 @@ func (s *Screen) hint(a keymap.Action, what string) string {
 	}
 	return ""
 }
+
+// Working implements screen.Worker.
+func (s *Screen) Working() string {
+	if s.load.Busy() {
+		return "reading"
+	}
+	return ""
+}

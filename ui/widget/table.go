@@ -3,6 +3,7 @@ package widget
 import (
 	"context"
 	"slices"
+	"strings"
 
 	tea "charm.land/bubbletea/v2"
 
@@ -381,6 +382,19 @@ func (t *Table) Sort() (cmd tea.Cmd, ok bool) {
 	t.query.Sort = []model.SortKey{{Field: name, Desc: desc}}
 	t.arrange()
 	return t.Reload(), true
+}
+
+// Working says what the table is at, "" if it waits for nothing.
+func (t *Table) Working() string {
+	if !t.page.Busy() {
+		return ""
+	}
+	for _, k := range t.query.Sort {
+		if f := t.entity.Field(k.Field); f != nil && !f.Sorted {
+			return "sorting by " + strings.ToLower(f.Label)
+		}
+	}
+	return "reading"
 }
 
 // order is the first key of the order that is shown.
