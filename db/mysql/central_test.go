@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"rapport/db/mysql/servertest"
 	"rapport/model"
 )
 
@@ -50,13 +51,13 @@ func TestPollIsOneSmallPacket(t *testing.T) {
 // TestRequestsAreCountedAsSent compares Traffic with the packets on the wire.
 func TestRequestsAreCountedAsSent(t *testing.T) {
 	c := newCompany(t)
-	p := newProxy(t, c.server.Address())
-	central, err := Dial(t.Context(), p.url(c.url), DialOptions{})
+	p := servertest.NewProxy(t, c.server)
+	central, err := Dial(t.Context(), p.URL(c.url), DialOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer central.Close()
-	p.commands.Store(0)
+	p.Commands.Store(0)
 	id := c.ids.New()
 	h, err := central.Poll(t.Context(), c.client, model.Position{})
 	if err != nil {
@@ -71,8 +72,8 @@ func TestRequestsAreCountedAsSent(t *testing.T) {
 		t.Fatal(err)
 	}
 	n, _, _ := central.Traffic()
-	if n != 3 || p.commands.Load() != 3 {
-		t.Errorf("counted %d requests, sent %d, want 3", n, p.commands.Load())
+	if n != 3 || p.Commands.Load() != 3 {
+		t.Errorf("counted %d requests, sent %d, want 3", n, p.Commands.Load())
 	}
 }
 

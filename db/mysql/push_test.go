@@ -70,8 +70,8 @@ func TestPushInsertThatIsThereAlready(t *testing.T) {
 
 func TestLostAcknowledgement(t *testing.T) {
 	c := newCompany(t)
-	p := newProxy(t, c.server.Address())
-	central, err := Dial(t.Context(), p.url(c.url), DialOptions{})
+	p := servertest.NewProxy(t, c.server)
+	central, err := Dial(t.Context(), p.URL(c.url), DialOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,15 +82,14 @@ func TestLostAcknowledgement(t *testing.T) {
 	id := c.ids.New()
 	b := c.batch(insert("contact", id, map[string]any{"last_name": "Once"}), update("contact", c.ids.New(), "last_name", "a", "b"),
 		insert("contact", c.ids.New(), map[string]any{"salutation": strings.Repeat("long", 30)}))
-	p.deaf.Store(true)
+	p.On("", func() bool { return false })
 	if _, err := central.Push(t.Context(), b, model.Position{}); model.KindOf(err) != model.Unreachable {
 		t.Fatalf("got %v", err)
 	}
 	// The refused change ends the first attempt without a commit; the second
 	// one commits and loses its answer.
 	b.Ops = b.Ops[:2]
-	p.deaf.Store(false)
-	central2, err := Dial(t.Context(), p.url(c.url), DialOptions{})
+	central2, err := Dial(t.Context(), p.URL(c.url), DialOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -98,7 +97,7 @@ func TestLostAcknowledgement(t *testing.T) {
 	if _, err := central2.Poll(t.Context(), c.client, model.Position{}); err != nil {
 		t.Fatal(err)
 	}
-	p.deaf.Store(true)
+	p.On("", func() bool { return false })
 	if _, err := central2.Push(t.Context(), b, model.Position{}); model.KindOf(err) != model.Unreachable {
 		t.Fatalf("got %v", err)
 	}

@@ -1,15 +1,11 @@
 package sync_test
 
 import (
-	"bytes"
 	"context"
 	"database/sql"
 	"fmt"
-	"net"
 	"path/filepath"
-	"slices"
 	"strings"
-	gosync "sync"
 	"testing"
 	"time"
 
@@ -255,102 +251,6 @@ func converge(t *testing.T, c *central, homes ...*home) {
 		}
 		if p := h.pending(t); len(p) > 0 {
 			t.Errorf("%s still has %d records pending: %+v", h.me, len(p), p)
-		}
-	}
-}
-
-// proxy stands between a home and the server. When a request holds a marker it
-// calls the hook before the request is forwarded; a hook that returns false
-// cuts the connection towards the client once the server has the request.
-type proxy struct {
-	url    string
-	mu     gosync.Mutex
-	marker []byte
-	hook   func() (deliver bool)
-}
-
-func newProxy(t *testing.T, c *central) *proxy {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	server := servertest.Shared(t).Address()
-	p := &proxy{url: strings.Replace(c.url, server, l.Addr().String(), 1)}
-	t.Cleanup(func() { l.Close() })
-	go func() {
-		for {
-			client, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go p.serve(client, server)
-		}
-	}()
-	return p
-}
-
-// on arms the hook for the next request that holds the marker.
-func (p *proxy) on(marker string, hook func() bool) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.marker, p.hook = []byte(marker), hook
-}
-
-func (p *proxy) take(data []byte) func() bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.hook == nil || !bytes.Contains(data, p.marker) {
-		return nil
-	}
-	h := p.hook
-	p.hook = nil
-	return h
-}
-
-func (p *proxy) serve(client net.Conn, server string) {
-	defer client.Close()
-	up, err := net.Dial("tcp", server)
-	if err != nil {
-		return
-	}
-	defer up.Close()
-	var mute gosync.Mutex
-	muted := false
-	go func() {
-		buf := make([]byte, 64<<10)
-		for {
-			n, err := up.Read(buf)
-			mute.Lock()
-			drop := muted
-			mute.Unlock()
-			if !drop && n > 0 {
-				if _, werr := client.Write(buf[:n]); werr != nil {
-					return
-				}
-			}
-			if drop && n > 0 || err != nil {
-				client.Close()
-				return
-			}
-		}
-	}()
-	buf := make([]byte, 256<<10)
-	for {
-		n, err := client.Read(buf)
-		if n > 0 {
-			data := slices.Clone(buf[:n])
-			if hook := p.take(data); hook != nil && !hook() {
-				mute.Lock()
-				muted = true
-				mute.Unlock()
-			}
-			if _, err := up.Write(data); err != nil {
-				return
-			}
-		}
-		if err != nil {
-			return
 		}
 	}
 }

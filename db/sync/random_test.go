@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	"rapport/db/mysql/servertest"
 	"rapport/model"
 )
 
@@ -21,8 +22,8 @@ func TestRandomSchedules(t *testing.T) {
 func randomSchedule(t *testing.T, seed uint64) {
 	rng := rand.New(rand.NewPCG(seed, 7))
 	c := newCentral(t)
-	p := newProxy(t, c)
-	homes := []*home{newHome(t, "ann", p.url), newHome(t, "bob", p.url), newHome(t, "cid", p.url)}
+	p := servertest.NewProxy(t, servertest.Shared(t))
+	homes := []*home{newHome(t, "ann", p.URL(c.url)), newHome(t, "bob", p.URL(c.url)), newHome(t, "cid", p.URL(c.url))}
 	own := []string{"job_title", "department", "salutation"} // one field for each laptop alone
 	var ids []model.ID
 	for i := range 3 {
@@ -48,14 +49,14 @@ func randomSchedule(t *testing.T, seed uint64) {
 			c.exec(t, "UPDATE contact SET source = ? WHERE id = ?", value, id.Bytes())
 			last[string(id)+"source"] = value
 		case 6:
-			p.on("sync_push", func() bool { return false })
+			p.On("sync_push", func() bool { return false })
 			h.try(t)
-			p.on("", nil)
+			p.On("", nil)
 		default:
 			h.sync(t)
 		}
 	}
-	p.on("", nil)
+	p.On("", nil)
 	settleAll(t, homes)
 	converge(t, c, homes...)
 	for key, want := range last {

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"rapport/db/mysql/servertest"
 	"rapport/db/sqlite"
 	"rapport/model"
 )
@@ -50,11 +51,11 @@ func TestT01CommitInversion(t *testing.T) {
 // T20: the acknowledgement is lost after the server committed.
 func TestT20LostAcknowledgement(t *testing.T) {
 	c := newCentral(t)
-	p := newProxy(t, c)
-	a := newHome(t, "ann", p.url)
+	p := servertest.NewProxy(t, servertest.Shared(t))
+	a := newHome(t, "ann", p.URL(c.url))
 	a.sync(t)
 	r := a.save(t, "contact", "", map[string]any{"last_name": "Lovelace"})
-	p.on("sync_push", func() bool { return false })
+	p.On("sync_push", func() bool { return false })
 	if _, err := a.try(t); model.KindOf(err) != model.Unreachable {
 		t.Fatalf("sync = %v, want Unreachable", err)
 	}
@@ -77,13 +78,13 @@ func TestT20LostAcknowledgement(t *testing.T) {
 // T52: the acknowledgement is lost, then a colleague changes the same field.
 func TestT52LostAcknowledgementThenLaterEdit(t *testing.T) {
 	c := newCentral(t)
-	p := newProxy(t, c)
-	a, b := newHome(t, "ann", p.url), newHome(t, "bob", c.url)
+	p := servertest.NewProxy(t, servertest.Shared(t))
+	a, b := newHome(t, "ann", p.URL(c.url)), newHome(t, "bob", c.url)
 	r := a.save(t, "contact", "", map[string]any{"last_name": "Lovelace"})
 	a.sync(t)
 	b.sync(t)
 	a.save(t, "contact", r.ID, map[string]any{"job_title": "Analyst"})
-	p.on("sync_push", func() bool { return false })
+	p.On("sync_push", func() bool { return false })
 	if _, err := a.try(t); err == nil {
 		t.Fatal("the sync should have been cut")
 	}
@@ -255,12 +256,12 @@ func TestT48EditDuringPush(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			c := newCentral(t)
-			p := newProxy(t, c)
-			a := newHome(t, "ann", p.url)
+			p := servertest.NewProxy(t, servertest.Shared(t))
+			a := newHome(t, "ann", p.URL(c.url))
 			r := a.save(t, "contact", "", map[string]any{"last_name": "x", "job_title": "1"})
 			a.sync(t)
 			a.save(t, "contact", r.ID, map[string]any{"job_title": "2"})
-			p.on("sync_push", func() bool {
+			p.On("sync_push", func() bool {
 				a.save(t, "contact", r.ID, tt.set)
 				return true
 			})
@@ -282,12 +283,12 @@ func TestT48EditDuringPush(t *testing.T) {
 // T49: an edit made while pages are applied.
 func TestT49EditDuringPull(t *testing.T) {
 	c := newCentral(t)
-	p := newProxy(t, c)
-	a := newHome(t, "ann", p.url)
+	p := servertest.NewProxy(t, servertest.Shared(t))
+	a := newHome(t, "ann", p.URL(c.url))
 	r := a.save(t, "contact", "", map[string]any{"last_name": "x", "job_title": "1", "department": "1"})
 	a.sync(t)
 	c.exec(t, "UPDATE contact SET job_title = '2'")
-	p.on("sync_feed", func() bool {
+	p.On("sync_feed", func() bool {
 		a.save(t, "contact", r.ID, map[string]any{"department": "2"})
 		return true
 	})
@@ -495,7 +496,7 @@ func TestT60RestoredServer(t *testing.T) {
 // to yesterday still offers what the server lost.
 func TestInterruptedLoadGoesOn(t *testing.T) {
 	c := newCentral(t)
-	p := newProxy(t, c)
+	p := servertest.NewProxy(t, servertest.Shared(t))
 	a := newHome(t, "ann", c.url)
 	old := a.save(t, "contact", "", map[string]any{"last_name": "old", "job_title": "1"})
 	a.sync(t)
@@ -504,8 +505,8 @@ func TestInterruptedLoadGoesOn(t *testing.T) {
 	a.save(t, "contact", "", map[string]any{"last_name": "new"})
 	a.sync(t)
 	snapshot.restore(t, c)
-	a.url = p.url
-	p.on("FROM `contact`", func() bool { return false })
+	a.url = p.URL(c.url)
+	p.On("FROM `contact`", func() bool { return false })
 	if _, err := a.try(t); err == nil {
 		t.Fatal("the cut load reported success")
 	}

@@ -1,0 +1,124 @@
+package servertest
+
+import (
+	"bytes"
+	"encoding/binary"
+	"io"
+	"net"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+)
+
+// Proxy stands between clients and a server. It counts their commands and can
+// lose the answer to one of them.
+type Proxy struct {
+	Commands atomic.Int64 // that clients sent
+
+	listener net.Listener
+	server   string
+	mu       sync.Mutex
+	marker   []byte
+	hook     func() (answer bool)
+}
+
+// NewProxy puts a proxy before a server. It ends with the test.
+func NewProxy(tb testing.TB, s *Server) *Proxy {
+	tb.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() { l.Close() })
+	p := &Proxy{listener: l, server: s.Address()}
+	go func() {
+		for {
+			client, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go p.serve(client)
+		}
+	}()
+	return p
+}
+
+// URL returns a central's URL with the proxy in the place of the server.
+func (p *Proxy) URL(central string) string {
+	return strings.Replace(central, p.server, p.listener.Addr().String(), 1)
+}
+
+// On calls hook before the next command that holds the marker goes to the
+// server. Where hook returns false, the server still gets the command, and the
+// client loses its connection in place of the answer. A nil hook disarms.
+func (p *Proxy) On(marker string, hook func() (answer bool)) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.marker, p.hook = []byte(marker), hook
+}
+
+func (p *Proxy) take(command []byte) func() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.hook == nil || !bytes.Contains(command, p.marker) {
+		return nil
+	}
+	h := p.hook
+	p.hook = nil
+	return h
+}
+
+func (p *Proxy) serve(client net.Conn) {
+	defer client.Close()
+	server, err := net.Dial("tcp", p.server)
+	if err != nil {
+		return
+	}
+	defer server.Close()
+	var muted atomic.Bool
+	go func() {
+		defer client.Close()
+		buf := make([]byte, 64<<10)
+		for {
+			n, err := server.Read(buf)
+			if err != nil || muted.Load() {
+				return
+			}
+			if _, err := client.Write(buf[:n]); err != nil {
+				return
+			}
+		}
+	}()
+	for continued := false; ; {
+		packet, err := readPacket(client)
+		if err != nil {
+			return
+		}
+		// A command is the first packet of its exchange; what is longer than a
+		// packet goes on in the next.
+		if packet[3] == 0 && !continued {
+			p.Commands.Add(1)
+			if hook := p.take(packet[4:]); hook != nil && !hook() {
+				muted.Store(true)
+			}
+		}
+		continued = len(packet) == 4+1<<24-1
+		if _, err := server.Write(packet); err != nil {
+			return
+		}
+	}
+}
+
+// readPacket reads one packet of the protocol with its head: three bytes of
+// length and the packet's number within its exchange.
+func readPacket(r io.Reader) ([]byte, error) {
+	packet := make([]byte, 4)
+	if _, err := io.ReadFull(r, packet); err != nil {
+		return nil, err
+	}
+	size := int(binary.LittleEndian.Uint32(packet) & (1<<24 - 1))
+	packet = append(packet, make([]byte, size)...)
+	_, err := io.ReadFull(r, packet[4:])
+	return packet, err
+}
