@@ -161,20 +161,22 @@ func (b *Backuper) ListBackups(ctx context.Context, req model.BackupRequest) ([]
 }
 
 // find returns the backup that a request names: by id, by eight or more
-// characters of its beginning or end, or the newest verified one.
-func find(ctx context.Context, s Store, ref string) (entry, error) {
+// characters of its beginning or end, or the newest one. Where it must be
+// sound, the newest is the newest that was verified.
+func find(ctx context.Context, s Store, ref string, sound bool) (entry, error) {
 	list, err := entries(ctx, s)
 	if err != nil {
 		return entry{}, err
 	}
 	if ref == "" || ref == "latest" {
 		for _, e := range list {
-			if e.info.Verified {
+			if e.info.Verified || !sound {
 				return e, nil
 			}
 		}
 		if len(list) > 0 {
-			return entry{}, model.Errorf(model.NotFound, "no backup in %s is verified", s).WithHint("name one by its id: rapport backup list shows them")
+			problem := cmp.Or(list[0].info.Problem, "it was not verified")
+			return entry{}, model.Errorf(model.Corrupt, "no backup in %s is sound; the newest: %s", s, problem).WithHint("rapport backup list shows them; name one by its id to try it")
 		}
 		return entry{}, model.Errorf(model.NotFound, "there is no backup in %s", s).WithHint("rapport backup create makes one")
 	}
@@ -217,7 +219,7 @@ func (b *Backuper) VerifyBackup(ctx context.Context, req model.BackupRequest, n 
 	if err != nil {
 		return model.BackupInfo{}, err
 	}
-	e, err := find(ctx, s, req.ID)
+	e, err := find(ctx, s, req.ID, false)
 	if err != nil {
 		return model.BackupInfo{}, err
 	}

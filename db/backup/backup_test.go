@@ -195,7 +195,7 @@ func TestWrongStoreIsNoticed(t *testing.T) {
 	if err != nil || len(list) != 1 || list[0].Verified || list[0].Problem == "" {
 		t.Errorf("list: %+v, %v", list, err)
 	}
-	if _, _, err := h.RestoreBackup(t.Context(), model.BackupRequest{}, nil); model.KindOf(err) != model.NotFound {
+	if _, _, err := h.RestoreBackup(t.Context(), model.BackupRequest{}, nil); model.KindOf(err) != model.Corrupt {
 		t.Errorf("restore of the newest verified one: %v", err)
 	}
 }

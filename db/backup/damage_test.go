@@ -60,6 +60,12 @@ func TestDamageIsNamedAndRefused(t *testing.T) {
 			if _, _, err := h.RestoreBackup(t.Context(), model.BackupRequest{ID: info.ID}, nil); model.KindOf(err) != model.Corrupt {
 				t.Errorf("restore: %v", err)
 			}
+			if got, err := h.VerifyBackup(t.Context(), model.BackupRequest{ID: "latest"}, nil); model.KindOf(err) != model.Corrupt || got.ID != info.ID {
+				t.Errorf("verify the latest: %+v, %v", got, err)
+			}
+			if _, _, err := h.RestoreBackup(t.Context(), model.BackupRequest{}, nil); model.KindOf(err) != model.Corrupt {
+				t.Errorf("restore the latest: %v", err)
+			}
 			sameDump(t, "after the refusal", h.dump(), before)
 			list, err := h.ListBackups(t.Context(), model.BackupRequest{})
 			if err != nil || len(list) != 1 || strings.HasSuffix(c.want, ".json") != (list[0].Problem != "" && !list[0].Verified) {

@@ -38,7 +38,7 @@ func (b *Backuper) RestoreBackup(ctx context.Context, req model.BackupRequest, n
 	if err != nil {
 		return info, "", err
 	}
-	e, err := find(ctx, s, req.ID)
+	e, err := find(ctx, s, req.ID, true)
 	if err != nil {
 		return info, "", err
 	}
