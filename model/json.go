@@ -3,6 +3,7 @@ package model
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"strings"
 )
 
@@ -177,7 +178,7 @@ func EditFromJSON(e *Entity, data []byte, env Env) (Edit, error) {
 	ed := Edit{Noun: e.Noun, Set: map[string]any{}}
 	var raw map[string]json.RawMessage
 	if err := json.Unmarshal(data, &raw); err != nil {
-		return ed, Errorf(Invalid, "this is not a JSON object: %v", err)
+		return ed, Errorf(Invalid, "this is not a JSON object: %s", notJSON(err))
 	}
 	for name, v := range raw {
 		switch name {
@@ -280,6 +281,15 @@ func refFromJSON(f *Field, noun, id, name string) Ref {
 	return ref
 }
 
+// notJSON says what is wrong with a value without the words of the decoder's
+// own types.
+func notJSON(err error) string {
+	if wrong := (*json.UnmarshalTypeError)(nil); errors.As(err, &wrong) {
+		return "it is a " + wrong.Value
+	}
+	return err.Error()
+}
+
 func listFromJSON(f *Field, data []byte, env Env) ([]*Record, error) {
 	var raw []json.RawMessage
 	if err := json.Unmarshal(data, &raw); err != nil {
@@ -309,14 +319,14 @@ func listFromJSON(f *Field, data []byte, env Env) ([]*Record, error) {
 func itemFromJSON(f *Field, data []byte, env Env) (*Record, error) {
 	var raw map[string]json.RawMessage
 	if err := json.Unmarshal(data, &raw); err != nil {
-		return nil, Errorf(Invalid, "%v", err)
+		return nil, Errorf(Invalid, "an item is a text or an object: %s", notJSON(err))
 	}
 	part := newPart(f)
 	e := part.Entity()
 	if f.Shape != Objects {
 		var m struct{ Noun, ID, Name string }
 		if err := json.Unmarshal(data, &m); err != nil {
-			return nil, Errorf(Invalid, "%v", err)
+			return nil, Errorf(Invalid, "noun, id and name are texts: %s", notJSON(err))
 		}
 		part.Values[f.Target] = refFromJSON(e.Field(f.Target), m.Noun, m.ID, m.Name)
 	}
