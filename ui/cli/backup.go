@@ -3,6 +3,7 @@ package cli
 import (
 	"cmp"
 	"context"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -178,16 +179,31 @@ func (a *app) backupOne(name, short string) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			for _, b := range items {
-				if b.ID == req.ID || req.ID == "" || req.ID == "latest" {
-					return a.backupLine(b)
-				}
+			b, err := oneBackup(items, req.ID)
+			if err != nil {
+				return err
 			}
-			return model.Errorf(model.NotFound, "there is no backup %s", cmp.Or(req.ID, "here")).WithHint("see rapport backup list")
+			return a.backupLine(b)
 		},
 	}
 	fromFlags(c, &from, &identity)
 	return c
+}
+
+// oneBackup finds a backup by its id or takes the newest.
+func oneBackup(items []model.BackupInfo, ref string) (model.BackupInfo, error) {
+	if len(items) > 0 && (ref == "" || ref == "latest") {
+		return items[0], nil
+	}
+	ids := make([]model.ID, len(items))
+	for i, b := range items {
+		ids[i] = model.ID(b.ID)
+	}
+	id, err := among(ids, cmp.Or(ref, "latest"), "backup")
+	if err != nil {
+		return model.BackupInfo{}, err
+	}
+	return items[slices.Index(ids, id)], nil
 }
 
 func (a *app) backupRestore() *cobra.Command {

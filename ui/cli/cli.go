@@ -111,6 +111,7 @@ func Run(ctx context.Context, args []string, p Program) (code int) {
 	root.SetIn(p.In)
 	root.SetOut(p.Out)
 	root.SetErr(p.Err)
+	completion(root)
 	cmd, err := root.ExecuteContextC(ctx)
 	err = errors.Join(err, a.close())
 	if err == nil {

@@ -37,9 +37,13 @@ func (a *app) demo() *cobra.Command {
 			}
 			switch {
 			case a.json:
-				return a.result(object{{"home", s.Home}, {"contacts", counts["contact"]}, {"organizations", counts["organization"]},
-					{"deals", counts["deal"]}, {"activities", counts["activity"]}})
-			case noUI || !a.terminal():
+				o := object{{"home", s.Home}, {"contacts", counts["contact"]}, {"organizations", counts["organization"]},
+					{"deals", counts["deal"]}, {"activities", counts["activity"]}}
+				if a.flags.dryRun {
+					o = append(o, pair{"dry_run", true})
+				}
+				return a.result(o)
+			case noUI || a.flags.dryRun || !a.terminal():
 				return a.print("%s: %d contacts, %d organizations, %d deals, %d activities", s.Home,
 					counts["contact"], counts["organization"], counts["deal"], counts["activity"])
 			}
@@ -78,7 +82,8 @@ func (a *app) makeDemo(ctx context.Context, folder string, contacts int, seed in
 		return s, info.Counts, nil
 	}
 	if a.flags.dryRun {
-		return s, map[model.Noun]int64{}, nil
+		n := int64(contacts)
+		return s, map[model.Noun]int64{"contact": n, "organization": n / 5, "deal": (n + 3) / 4, "activity": n}, nil
 	}
 	if info.Demo {
 		if err := emptyFolder(home); err != nil {

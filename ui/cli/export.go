@@ -2,10 +2,12 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -81,21 +83,30 @@ func (a *app) exportFile(ctx context.Context, ws model.Transfer, req model.Expor
 
 // writeFile makes a file from what write gives, whole or not at all.
 func writeFile(name string, write func(io.Writer) error) error {
+	cannot := func(err error) error {
+		hint := "check the rights of its folder"
+		if errors.Is(err, syscall.ENOSPC) {
+			hint = "the disk is full: make room"
+		}
+		return model.Errorf(model.Invalid, "%s cannot be written", name).WithHint("%s", hint).Because(err)
+	}
 	f, err := os.CreateTemp(filepath.Dir(name), ".rapport-*")
 	if err != nil {
-		return model.Errorf(model.Invalid, "%s cannot be written", name).Because(err)
+		return cannot(err)
 	}
 	defer os.Remove(f.Name())
-	if err := write(f); err != nil {
-		f.Close()
-		return err
+	err = write(f)
+	if err == nil {
+		err = f.Sync()
 	}
-	if err := f.Sync(); err != nil {
-		f.Close()
-		return err
+	if err = errors.Join(err, f.Close()); err == nil {
+		err = os.Rename(f.Name(), name)
 	}
-	if err := f.Close(); err != nil {
-		return err
+	if failed := (*os.PathError)(nil); errors.As(err, &failed) {
+		return cannot(err)
 	}
-	return os.Rename(f.Name(), name)
+	if failed := (*os.LinkError)(nil); errors.As(err, &failed) {
+		return cannot(err)
+	}
+	return err
 }

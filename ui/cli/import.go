@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -53,11 +54,11 @@ func (a *app) importCommand() *cobra.Command {
 					if err != nil {
 						return err
 					}
-					defer os.Remove(file)
+					defer os.RemoveAll(filepath.Dir(file))
 					req.Files = slices.Clone(args)
 					req.Files[i] = file
-				} else if _, err := os.Stat(name); err != nil {
-					return model.Errorf(model.NotFound, "the file %s cannot be read", name).Because(err)
+				} else if err := readable(name); err != nil {
+					return err
 				}
 			}
 			ws, err := a.open(ctx)
@@ -88,6 +89,20 @@ func (a *app) importCommand() *cobra.Command {
 	return c
 }
 
+// readable tells in time why a file cannot be imported.
+func readable(name string) error {
+	info, err := os.Stat(name)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return model.Errorf(model.NotFound, "there is no file %s", name)
+	case err != nil:
+		return model.Errorf(model.NotFound, "the file %s cannot be read", name).WithHint("check its rights").Because(err)
+	case info.IsDir():
+		return model.Errorf(model.Invalid, "%s is a folder", name).WithHint("name its files, for example %s", filepath.Join(name, "*.csv"))
+	}
+	return nil
+}
+
 // spool keeps the standard input in a file, as an import reads its source
 // twice.
 func (a *app) spool(ctx context.Context, format string) (string, error) {
@@ -95,22 +110,21 @@ func (a *app) spool(ctx context.Context, format string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	suffix := ""
+	// A folder of its own, so that messages and the list of imports name the
+	// file by what it is.
+	dir, err := os.MkdirTemp("", "rapport-*")
+	if err != nil {
+		return "", fmt.Errorf("keep the standard input: %w", err)
+	}
+	name := filepath.Join(dir, "standard-input")
 	if format != "" {
-		suffix = "." + format
+		name += "." + format
 	}
-	f, err := os.CreateTemp("", "stdin-*"+suffix)
-	if err != nil {
+	if err := os.WriteFile(name, data, 0o600); err != nil {
+		os.RemoveAll(dir)
 		return "", fmt.Errorf("keep the standard input: %w", err)
 	}
-	if _, err = f.Write(data); err == nil {
-		err = f.Close()
-	}
-	if err != nil {
-		os.Remove(f.Name())
-		return "", fmt.Errorf("keep the standard input: %w", err)
-	}
-	return f.Name(), nil
+	return name, nil
 }
 
 // readMapping reads which column of a file goes into which field.

@@ -63,6 +63,10 @@ func (a *app) root() *cobra.Command {
 				hint = "did you mean --" + near + "?"
 			}
 		}
+		// What the parser of numbers has to add helps nobody.
+		if text, _, cut := strings.Cut(err.Error(), ": strconv."); cut {
+			err = errors.New(text)
+		}
 		return &usageError{err: err, hint: hint}
 	})
 	f := root.PersistentFlags()
@@ -99,6 +103,17 @@ func (a *app) root() *cobra.Command {
 	root.SetCompletionCommandGroupID("program")
 	setHelp(root)
 	return root
+}
+
+// completion adds the command that prints completions. It writes where the root
+// writes at this moment.
+func completion(root *cobra.Command) {
+	root.InitDefaultCompletionCmd()
+	for _, c := range root.Commands() {
+		if c.Name() == "completion" {
+			c.Args, c.RunE = cobra.ArbitraryArgs, needsChild
+		}
+	}
 }
 
 func group(root *cobra.Command, id string, cmds ...*cobra.Command) {
@@ -144,15 +159,16 @@ func unknownCommand(cmd *cobra.Command, name string) error {
 // branch is a command that only holds others. Called alone it shows its help;
 // that is a usage error, as nothing was asked for.
 func branch(use, short string, children ...*cobra.Command) *cobra.Command {
-	c := &cobra.Command{Use: use, Short: short, Args: cobra.ArbitraryArgs,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if len(args) > 0 {
-				return unknownCommand(cmd, args[0])
-			}
-			return &usageError{err: fmt.Errorf("%s needs a command", cmd.CommandPath()), hint: "one of " + strings.Join(childNames(cmd), ", ")}
-		}}
+	c := &cobra.Command{Use: use, Short: short, Args: cobra.ArbitraryArgs, RunE: needsChild}
 	c.AddCommand(children...)
 	return c
+}
+
+func needsChild(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return unknownCommand(cmd, args[0])
+	}
+	return &usageError{err: fmt.Errorf("%s needs a command", cmd.CommandPath()), hint: "one of " + strings.Join(childNames(cmd), ", ")}
 }
 
 func childNames(cmd *cobra.Command) []string {
@@ -247,11 +263,11 @@ func (a *app) startLog(home string) {
 // makeHome makes the folder for its owner only. A folder that was there keeps
 // its mode, which doctor looks at.
 func makeHome(dir string) error {
+	if info, err := os.Stat(dir); err == nil && !info.IsDir() {
+		return model.Errorf(model.Invalid, "%s is no folder", dir).WithHint("name another with --home")
+	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return model.Errorf(model.Invalid, "the folder %s cannot be made", dir).Because(err).WithHint("name another with --home")
-	}
-	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
-		return model.Errorf(model.Invalid, "%s is no folder", dir).Because(err).WithHint("name another with --home")
 	}
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"strings"
+	"syscall"
 
 	"github.com/adrg/xdg"
 	"github.com/pelletier/go-toml/v2"
@@ -168,11 +169,11 @@ func (a *app) account() string {
 func readConfig(path string) (configFile, bool, error) {
 	var c configFile
 	data, err := os.ReadFile(path)
-	if errors.Is(err, os.ErrNotExist) {
-		return c, false, nil
+	if errors.Is(err, os.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
+		return c, false, nil // that a home is no folder is said when it is opened
 	}
 	if err != nil {
-		return c, false, model.Errorf(model.Invalid, "the configuration %s cannot be read", path).Because(err)
+		return c, false, model.Errorf(model.Invalid, "the configuration %s cannot be read", path).WithHint("check its rights").Because(err)
 	}
 	dec := toml.NewDecoder(strings.NewReader(string(data)))
 	dec.DisallowUnknownFields()

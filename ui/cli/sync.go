@@ -111,7 +111,7 @@ func syncLine(r model.SyncResult) string {
 	if r.Refused > 0 {
 		s += fmt.Sprintf(", %d refused", r.Refused)
 	}
-	return s + fmt.Sprintf(" in %d round trips, %d ms", r.RoundTrips, r.Duration.Milliseconds())
+	return s + fmt.Sprintf(" in %s, %d ms", plural(int64(r.RoundTrips), "round trip", "round trips"), r.Duration.Milliseconds())
 }
 
 // watchPause is how long a watching sync rests when nothing changes here.

@@ -1,0 +1,78 @@
+package cli_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestMessagesNameWhatIsWrong holds the exit code and the words of errors that
+// people run into, and that no words of a library stand in them.
+func TestMessagesNameWhatIsWrong(t *testing.T) {
+	s := newShell(t)
+	dir := t.TempDir()
+	file := filepath.Join(dir, "file")
+	if err := os.WriteFile(file, []byte("x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		args, in string
+		code     int
+		words    string
+	}{
+		{"demo --contacts x", "", 2, `"--contacts"`},
+		{"contact list --limit 1.5", "", 2, `"--limit"`},
+		{"contact add --stdin", "5", 2, "this is not a JSON object: it is a number"},
+		{"contact add --stdin", `{"email":[5]}`, 2, "an item is a text or an object: it is a number"},
+		{"deal list --filter lines=Nothing", "", 2, "there is no product"},
+		{"import " + dir, "", 2, "is a folder"},
+		{"import " + file + "s", "", 10, "there is no file"},
+		{"import -", "a,b\n1,2\n", 2, "standard-input"},
+		{"contact list --home " + file, "", 2, "is no folder"},
+		{"export contact -o " + filepath.Join(dir, "absent", "x.csv"), "", 2, "cannot be written"},
+		{"backup show 12345678", "", 10, "there is no backup"},
+		{"completion nushell", "", 2, "unknown command"},
+		{"completion", "", 2, "needs a command"},
+	} {
+		a := s.input(c.in, append(strings.Fields(c.args), "--json")...)
+		if a.code != c.code || a.out != "" || !strings.Contains(strings.ReplaceAll(a.err, `\"`, `"`), c.words) {
+			t.Errorf("%s: exit %d, want %d with %q; %s%s", c.args, a.code, c.code, c.words, a.out, a.err)
+		}
+		for _, foreign := range []string{"strconv", "json:", "Go value", "stdin-"} {
+			if strings.Contains(a.err, foreign) {
+				t.Errorf("%s: %q stands in %s", c.args, foreign, a.err)
+			}
+		}
+	}
+}
+
+// TestDemoDryRunTellsItsCounts holds that a dry run prints what the run makes
+// and makes nothing.
+func TestDemoDryRunTellsItsCounts(t *testing.T) {
+	s := newShell(t)
+	plan := s.ok("demo", "--contacts", "37", "--dry-run")
+	if _, err := os.Stat(s.home); err == nil {
+		t.Error("a dry run made the home")
+	}
+	made := s.ok("demo", "--contacts", "37")
+	again := s.ok("demo", "--contacts", "9", "--reset", "--dry-run")
+	for _, key := range []string{"contacts", "organizations", "deals", "activities"} {
+		s.want(plan[key], text(made[key]))
+	}
+	s.want(again["contacts"], "9")
+	s.want(plan["dry_run"], "true")
+	if len(s.ok("contact", "list", "--limit", "0")["items"].([]any)) != 37 {
+		t.Error("the dry run of a reset changed the demo")
+	}
+}
+
+// TestBackupIsFoundByItsEnd holds that show takes what verify takes.
+func TestBackupIsFoundByItsEnd(t *testing.T) {
+	s := newShell(t)
+	id := s.ok("backup", "create")["id"].(string)
+	for _, ref := range []string{id, id[28:], id[:13], "latest"} {
+		s.want(s.ok("backup", "show", ref)["id"], text(id))
+		s.want(s.ok("backup", "verify", ref)["id"], text(id))
+	}
+}
