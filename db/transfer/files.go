@@ -166,15 +166,23 @@ func (im *importer) openFile(f *file) (source, error) {
 	return src, nil
 }
 
+// body reads the rows after the header.
+func (f *file) body() iter.Seq[csvRow] {
+	return func(yield func(csvRow) bool) {
+		header := true
+		for row := range readCSV(f.text, f.delim) {
+			if !header && !yield(row) {
+				return
+			}
+			header = false
+		}
+	}
+}
+
 // rows are the rows of a table after its header.
 func (im *importer) rows(f *file, t *table) iter.Seq[item] {
 	return func(yield func(item) bool) {
-		first := true
-		for row := range readCSV(f.text, f.delim) {
-			if first {
-				first = false
-				continue
-			}
+		for row := range f.body() {
 			it := t.readRow(f.name, row, im.req.Env, im.notes)
 			if it.edit.Noun == "" {
 				it.edit.Noun = t.noun

@@ -59,12 +59,8 @@ func previewTable(f *file, req model.ImportRequest, out model.ImportPreview) (mo
 	if out.Preset = guessPreset(f.header); req.Preset != "" {
 		out.Preset = req.Preset
 	}
-	first := true
-	for row := range readCSV(f.text, f.delim) {
-		if !first {
-			out.Rows = append(out.Rows, row.Cells)
-		}
-		if first = false; len(out.Rows) == previewRows {
+	for row := range f.body() {
+		if out.Rows = append(out.Rows, row.Cells); len(out.Rows) == previewRows {
 			break
 		}
 	}

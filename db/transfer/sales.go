@@ -95,12 +95,7 @@ func (im *importer) openSales(files []*file) ([]source, error) {
 // rows reads the rows of one file of the dataset.
 func (s *sales) rows(f *file, width int, read func(*file, csvRow) []item) iter.Seq[item] {
 	return func(yield func(item) bool) {
-		first := true
-		for row := range readCSV(f.text, f.delim) {
-			if first {
-				first = false
-				continue
-			}
+		for row := range f.body() {
 			if row.Problem != "" || len(row.Cells) != width {
 				if row.Problem == "" {
 					row.Problem = fmt.Sprintf("the row has %d cells, the header %d", len(row.Cells), width)
