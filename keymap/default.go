@@ -197,6 +197,7 @@ func Default() *Map {
 		Binding{Report, Previous, []string{"left", "h", "shift+tab"}, "previous report", 2},
 		Binding{Report, Group, []string{"b"}, "group by", 3},
 		Binding{Report, Period, []string{"p"}, "period", 4},
+		Binding{Report, Open, []string{"enter"}, "its records", 3},
 		Binding{Report, Export, []string{"X"}, "export", 5},
 		Binding{Report, Refresh, []string{"r"}, "refresh", 0},
 	)

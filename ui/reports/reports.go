@@ -138,6 +138,11 @@ func (s *Screen) Do(a keymap.Action) (tea.Cmd, bool) {
 		return s.reload(), true
 	case keymap.Refresh:
 		return s.reload(), true
+	case keymap.Open:
+		if !s.Can(a) {
+			return screen.Notice("No list can be filtered to what this row counts."), true
+		}
+		return screen.Open(s.drill()), true
 	case keymap.Export:
 		return s.export(), true
 	case keymap.Down:
@@ -163,7 +168,13 @@ func (s *Screen) Can(a keymap.Action) bool {
 	if len(s.infos) == 0 {
 		return false
 	}
-	return a != keymap.Group || len(s.infos[s.at].By) > 1
+	switch a {
+	case keymap.Group:
+		return len(s.infos[s.at].By) > 1
+	case keymap.Open:
+		return s.drill().Kind != ""
+	}
+	return true
 }
 
 func (s *Screen) choose(i int) tea.Cmd {

@@ -119,3 +119,47 @@ func TestEmptyPeriodSaysWhatToPress(t *testing.T) {
 		t.Error(v)
 	}
 }
+
+// TestRowsLeadToTheirRecords opens what a row counts where a filter can say it.
+func TestRowsLeadToTheirRecords(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		period  int
+		columns []string
+		row     []any
+		noun    model.Noun
+		want    string
+	}{
+		{"pipeline", 0, []string{"stage", "pipeline", "kind", "currency"}, []any{"Proposal", "Sales", "open", "EUR"}, "deal", "stage=Proposal pipeline=Sales"},
+		{"pipeline", 3, []string{"stage"}, []any{"Won"}, "deal", "stage=Won close_date>=2026-01-01 close_date<=2026-12-31"},
+		{"forecast", 0, []string{"month"}, []any{"2026-12"}, "deal", "close_date>=2026-12-01 close_date<=2026-12-31 closed_atempty"},
+		{"forecast", 0, []string{"month"}, []any{"overdue"}, "deal", "close_date<2026-11-20 closed_atempty"},
+		{"forecast", 0, []string{"month"}, []any{"2026-11"}, "deal", "close_date>=2026-11-20 close_date<=2026-11-30 closed_atempty"},
+		{"won-lost", 0, []string{"month"}, []any{"2026-02"}, "deal", "closed_at>=2026-02-01 closed_at<2026-03-01 closed_atpresent"},
+		{"won-lost", 0, []string{"owner"}, []any{"Anna Keller"}, "deal", "owner=Anna Keller closed_atpresent"},
+		{"won-lost", 0, []string{"product"}, []any{"GTX"}, "", ""},
+		{"activity", 0, []string{"user", "kind"}, []any{"Anna Keller", "call"}, "activity", "owner=Anna Keller kind=call"},
+		{"activity", 1, []string{"user", "kind"}, []any{"Anna Keller", "call"}, "", ""},
+		{"aging", 0, []string{"stage", "age"}, []any{"Lead", "0-7 days"}, "", ""},
+	} {
+		ws := workspace(0)
+		ws.Figures.Name, ws.Figures.Columns, ws.Figures.Rows = c.name, nil, [][]any{c.row}
+		for _, n := range c.columns {
+			typ := "text"
+			if n == "month" {
+				typ = n
+			}
+			ws.Figures.Columns = append(ws.Figures.Columns, model.ReportColumn{Name: n, Type: typ})
+		}
+		s := opener(t, ws)(theme.New(true)).(*Screen)
+		s.period = c.period
+		m := s.drill()
+		var got []string
+		for _, x := range m.Query.Filter {
+			got = append(got, x.Field+string(x.Op)+x.Value)
+		}
+		if m.Noun != c.noun || strings.Join(got, " ") != c.want {
+			t.Errorf("%s %v opens %s %q, want %s %q", c.name, c.row, m.Noun, got, c.noun, c.want)
+		}
+	}
+}
