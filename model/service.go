@@ -249,6 +249,7 @@ type DemoRequest struct {
 // Settings are the workspace's own choices, from config.toml.
 type Settings struct {
 	Home     string
+	Config   string // the file these come from; "" for config.toml in Home
 	Me       string // login
 	Currency string
 	Region   string // ISO 3166 country in which phones without a country code lie

@@ -134,7 +134,7 @@ func removeCache(home string) error {
 
 // Restore restores a backup into a home that nobody has opened.
 func (b *Backend) Restore(ctx context.Context, s model.Settings, req model.BackupRequest, n model.Notify) (model.BackupInfo, string, error) {
-	info, safety, err := backup.New(backup.Options{Home: s.Home, Settings: s, Now: b.o.Now}).RestoreBackup(ctx, req, n)
+	info, safety, err := backup.New(backup.Options{Home: s.Home, Config: s.Config, Settings: s, Now: b.o.Now}).RestoreBackup(ctx, req, n)
 	b.o.log().Info("restore ended", "kind", outcome(err), "id", info.ID, "rows", info.Rows)
 	return info, safety, err
 }

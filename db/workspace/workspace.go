@@ -54,7 +54,7 @@ func open(ctx context.Context, s model.Settings, o Options) (*Workspace, error) 
 	if w.db, err = w.openCache(ctx); err != nil {
 		return nil, err
 	}
-	w.backups = backup.New(backup.Options{Home: s.Home, DB: w.cache, Exclusive: w.exclusive, Now: o.Now, IDs: w.ids})
+	w.backups = backup.New(backup.Options{Home: s.Home, Config: s.Config, DB: w.cache, Exclusive: w.exclusive, Now: o.Now, IDs: w.ids})
 	return w, nil
 }
 

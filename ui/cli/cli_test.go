@@ -31,6 +31,14 @@ func newShell(t *testing.T) *shell {
 	return &shell{t: t, home: filepath.Join(t.TempDir(), "home"), env: map[string]string{"RAPPORT_ME": "ada"}}
 }
 
+// flags name the home; without one the folders of XDG hold.
+func (s *shell) flags() []string {
+	if s.home == "" {
+		return nil
+	}
+	return []string{"--home", s.home}
+}
+
 // answer is what a command printed.
 type answer struct {
 	t        *testing.T
@@ -43,7 +51,7 @@ func (s *shell) input(in string, args ...string) answer {
 	var out, errs bytes.Buffer
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	code := cli.Run(ctx, append([]string{"--home", s.home}, args...), cli.Program{
+	code := cli.Run(ctx, append(s.flags(), args...), cli.Program{
 		Streams: cli.Streams{In: strings.NewReader(in), Out: &out, Err: &errs},
 		Backend: workspace.New(workspace.Options{Log: slog.New(slog.DiscardHandler)}),
 		Env:     func(name string) string { return s.env[name] },

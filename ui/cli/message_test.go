@@ -76,3 +76,33 @@ func TestBackupIsFoundByItsEnd(t *testing.T) {
 		s.want(s.ok("backup", "verify", ref)["id"], text(id))
 	}
 }
+
+// TestBackupKeepsTheConfigurationOfXDG holds that a workspace without --home
+// is backed up with its configuration, which lies elsewhere.
+func TestBackupKeepsTheConfigurationOfXDG(t *testing.T) {
+	dir := t.TempDir()
+	s := newShell(t)
+	s.home = ""
+	s.env["XDG_DATA_HOME"], s.env["XDG_CONFIG_HOME"] = filepath.Join(dir, "data"), filepath.Join(dir, "config")
+	config := filepath.Join(dir, "config", "rapport", "config.toml")
+	if err := os.MkdirAll(filepath.Dir(config), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(config, []byte("currency = \"CHF\"\ncentral = \"mysql://eve:geheim@127.0.0.1:1/crm\"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.ok("deal", "add", "--set", "name=D", "--set", "amount=5")
+	to := filepath.Join(dir, "backups")
+	s.ok("backup", "create", "--to", to)
+	s.env["XDG_DATA_HOME"], s.env["XDG_CONFIG_HOME"] = filepath.Join(dir, "data2"), filepath.Join(dir, "config2")
+	s.ok("backup", "restore", "--from", to)
+	restored, err := os.ReadFile(filepath.Join(dir, "config2", "rapport", "config.toml"))
+	if err != nil || !strings.Contains(string(restored), "CHF") || strings.Contains(string(restored), "geheim") {
+		t.Fatalf("%q, %v", restored, err)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "data2", "rapport", "config.toml")); err == nil {
+		t.Error("the configuration lies in the data folder")
+	}
+	s.want(s.ok("config")["currency"], `"CHF"`)
+	s.want(s.ok("deal", "list")["total"], "1")
+}

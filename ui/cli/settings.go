@@ -51,7 +51,7 @@ type settings struct {
 }
 
 func (s *settings) workspace() model.Settings {
-	return model.Settings{Home: s.home, Me: s.me, Currency: s.currency, Region: s.region, Central: s.central,
+	return model.Settings{Home: s.home, Config: s.config, Me: s.me, Currency: s.currency, Region: s.region, Central: s.central,
 		PasswordCommand: s.passwordCommand, PasswordFile: s.passwordFile}
 }
 
