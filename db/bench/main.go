@@ -32,7 +32,9 @@ type bench struct {
 	contacts int
 	out      io.Writer
 	db       *sqlite.DB
-	made     cost // what making the workspace took; zero if it was there
+	made     cost              // what making the workspace took; zero if it was there
+	temp     string            // removed at the end; see scratch
+	built    map[string]string // programs by package
 }
 
 // section is one part of the report.
@@ -48,7 +50,11 @@ var sections = []section{
 	{"make", "Making the workspace, against the sqlite3 shell loading the same tables", making},
 	{"search", "Search over everything, 50 hits", searching},
 	{"list", "One page of the contacts", listing},
-	{"memory", "Memory while browsing", browsing},
+	{"start", "First frame in a terminal of 100x30, against a trivial program", starting},
+	{"memory", "Resident memory of the program", resident},
+	{"keys", "One key in a terminal of 100x30", pressing},
+	{"sync", "Sync with a private server", syncing},
+	{"peers", "Other programs on the same contacts", comparing},
 }
 
 func main() {
@@ -80,6 +86,10 @@ func run(ctx context.Context, args []string, out io.Writer) (err error) {
 		}
 		defer func() { err = errors.Join(err, os.RemoveAll(b.home)) }()
 	}
+	if _, err := b.scratch(); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(b.temp)) }()
 	if err := b.open(ctx); err != nil {
 		return err
 	}

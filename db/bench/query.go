@@ -3,9 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"os"
-	"runtime/debug"
-	"strings"
 
 	"rapport/model"
 )
@@ -67,38 +64,6 @@ func listing(ctx context.Context, b *bench) error {
 		filtered.Text = text
 		if _, err := report("filtered by "+text, filtered); err != nil {
 			return err
-		}
-	}
-	return nil
-}
-
-// browsing pages through the contacts as the interface does and reads how much
-// memory the process holds then.
-func browsing(ctx context.Context, b *bench) error {
-	debug.FreeOSMemory() // what making the workspace left behind
-	q := model.Query{Noun: "contact", Limit: 50, Short: true}
-	for range 200 {
-		page, err := b.db.List(ctx, q)
-		if err != nil {
-			return err
-		}
-		if q.After = page.Next; q.After == "" {
-			break
-		}
-	}
-	for _, text := range inputs {
-		if _, err := b.db.Search(ctx, text, "", 50); err != nil {
-			return err
-		}
-	}
-	status, err := os.ReadFile("/proc/self/status")
-	if err != nil {
-		fmt.Fprintln(b.out, "  not to be read on this system")
-		return nil
-	}
-	for line := range strings.Lines(string(status)) {
-		if strings.HasPrefix(line, "VmRSS") {
-			fmt.Fprintf(b.out, "  %s (without the interface; limit 80 MB with it)\n", strings.Join(strings.Fields(line), " "))
 		}
 	}
 	return nil
