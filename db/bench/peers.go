@@ -36,7 +36,7 @@ var peers = []peer{
 		command: func(ctx context.Context, _ *bench, f exported) (*exec.Cmd, error) {
 			return exec.CommandContext(ctx, "sh", "-c", `fzf -e < "$1"`, "sh", f.lines), nil
 		}},
-	{name: "abook", ready: "abook", search: []string{"/", "S", "m", "i", "t", "h", "enter"}, found: "Smith",
+	{name: "abook", ready: "/‹n›",
 		command: func(ctx context.Context, b *bench, f exported) (*exec.Cmd, error) {
 			book := filepath.Join(b.temp, "abook")
 			out, err := exec.CommandContext(ctx, "abook", "--convert", "--informat", "vcard", "--infile", f.vcf, "--outformat", "abook", "--outfile", book).CombinedOutput()
