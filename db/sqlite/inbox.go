@@ -3,7 +3,6 @@ package sqlite
 import (
 	"context"
 	"database/sql"
-	"net/url"
 	"slices"
 	"strconv"
 	"time"
@@ -245,7 +244,7 @@ func (t *Tx) discard(u unsent) error {
 		Changes: model.Changes(u.e, u.row, row), Note: "unsent changes were discarded"})
 }
 
-// LocalStatus counts what is waiting, without asking the central.
+// LocalStatus counts what is waiting. It knows nothing of the central.
 func (d *DB) LocalStatus(ctx context.Context) (model.Status, error) {
 	var s model.Status
 	var last string
@@ -259,12 +258,6 @@ SELECT (SELECT count(DISTINCT record_id) FROM sync_base),
 	}
 	if ms, err := strconv.ParseInt(last, 10, 64); err == nil {
 		s.LastSync = time.UnixMilli(ms).UTC()
-	}
-	if u, err := url.Parse(d.settings.Central); err == nil && d.settings.Central != "" {
-		if u.User != nil {
-			u.User = url.User(u.User.Username())
-		}
-		s.Central = u.String()
 	}
 	return s, nil
 }

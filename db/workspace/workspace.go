@@ -13,6 +13,7 @@ package workspace
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"path/filepath"
 	"sync"
@@ -86,7 +87,7 @@ func (w *Workspace) exclusive(ctx context.Context, swap func() error) error {
 	swapErr := swap()
 	db, err := w.openCache(context.WithoutCancel(ctx))
 	if err != nil {
-		return err
+		return errors.Join(swapErr, err)
 	}
 	w.db = db
 	close(w.replaced)

@@ -117,6 +117,7 @@ func TestNoPasswordIsShown(t *testing.T) {
 		"mysql://eve:a@b:c@h/crm":       "mysql://eve:***@h/crm",
 		"mysql://e:x@h/c,mysql://e:y@i": "mysql://e:***@h/c,mysql://e:***@i",
 		"mysql://:x@h/c":                "mysql://:***@h/c",
+		"mysql://ada:pa,ss@one/db":      "mysql://ada:***@one/db",
 	} {
 		if got := redacted(in); got != want {
 			t.Errorf("%s: %s", in, got)

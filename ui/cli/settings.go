@@ -245,12 +245,17 @@ func userOf(central string) string {
 	return u.User.Username()
 }
 
-// redacted returns a central's address without its password.
+// redacted returns a central's address without its password. Each address of a
+// list begins with its scheme: other commas may belong to a password.
 func redacted(central string) string {
-	if central == "" {
-		return ""
+	var parts []string
+	for _, p := range strings.Split(central, ",") {
+		if last := len(parts) - 1; last >= 0 && !strings.Contains(p, "://") {
+			parts[last] += "," + p
+		} else {
+			parts = append(parts, p)
+		}
 	}
-	parts := strings.Split(central, ",")
 	for i, p := range parts {
 		scheme, rest, ok := strings.Cut(p, "://")
 		if !ok {
