@@ -29,6 +29,13 @@ type found struct {
 // Search finds records of all nouns, or of one. Every word of the text must
 // begin a word of the record. The first findings are ranked, never all: names
 // found whole come first, then names, mails, phones and notes.
+//
+// Where there are fewer findings than asked for, records are added that have
+// some of the words in their names and the others in their notes. These are
+// all that there are if one of the two sides matches no more than sideRows
+// records; else those among the first mixedRows of either side, which may miss
+// some. Words of notes are then looked up whole, and by their beginning only if
+// that finds nothing. Filtering a list by the same text misses none.
 func (d *DB) Search(ctx context.Context, text string, in model.Noun, limit int) ([]model.Hit, error) {
 	if limit <= 0 {
 		limit = defaultHits
