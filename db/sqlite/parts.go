@@ -26,7 +26,7 @@ func (s *saving) setLists() error {
 	}
 	for name := range s.ed.Add {
 		if f := s.e.Field(name); f == nil || f.Type != model.List {
-			return model.Errorf(model.Invalid, "a %s has no list %q", s.e.Noun, name)
+			return model.Errorf(model.Invalid, "%s has no list %q", s.e.One(), name)
 		}
 	}
 	return nil
@@ -157,11 +157,28 @@ func (s *saving) removeItems(f *model.Field, list []*model.Record) ([]*model.Rec
 			return item.ID != "" && p.ID == item.ID || item.ID == "" && model.PartKeyOf(p) == model.PartKeyOf(wanted)
 		})
 		if i < 0 {
-			return nil, model.Errorf(model.Invalid, "%s: there is no such item to remove", f.Label)
+			i = s.samePhone(list, wanted)
+		}
+		if i < 0 {
+			return nil, model.Errorf(model.Invalid, "%s: there is no such item to remove", f.Label).
+				WithHint("show prints what is there")
 		}
 		list = slices.Delete(slices.Clone(list), i, i+1)
 	}
 	return list, nil
+}
+
+// samePhone finds the phone that is the wanted number written in another way,
+// -1 if there is none.
+func (s *saving) samePhone(list []*model.Record, wanted *model.Record) int {
+	number := func(p *model.Record) string {
+		if p.Text("kind") != "phone" {
+			return ""
+		}
+		return s.t.db.e164(p.Text("value"))
+	}
+	want := number(wanted)
+	return slices.IndexFunc(list, func(p *model.Record) bool { return want != "" && number(p) == want })
 }
 
 // onePrimary sees to it that exactly one item is the primary one, the first

@@ -1,6 +1,10 @@
 package sqlite
 
-import "testing"
+import (
+	"testing"
+
+	"rapport/model"
+)
 
 // TestE164OfAnAssumedCountry holds that a number is made international only
 // where its country is known or fits it.
@@ -17,5 +21,30 @@ func TestE164OfAnAssumedCountry(t *testing.T) {
 				t.Errorf("%s in %q: %q, want %q", typed, region, got, want)
 			}
 		}
+	}
+}
+
+// TestPhoneIsRemovedInAnyForm holds that a phone can be taken out as it is
+// dialled, not only as it was typed.
+func TestPhoneIsRemovedInAnyForm(t *testing.T) {
+	d, _ := testDB(t)
+	e := model.EntityOf("contact")
+	edit := func(set, remove []string) (*model.Record, error) {
+		ed, err := model.EditFromText(e, set, nil, remove, d.env())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(remove) > 0 {
+			ed.ID = must(d.List(ctx, model.Query{Noun: "contact"}))(t).Items[0].ID
+		}
+		return d.Save(ctx, ed)
+	}
+	must(edit([]string{"last_name=A", "phone=+41 44 111 22 33:mobile", "phone=call me"}, nil))(t)
+	if _, err := edit(nil, []string{"phone=+41441112234"}); model.KindOf(err) != model.Invalid {
+		t.Errorf("another number: %v", err)
+	}
+	r := must(edit(nil, []string{"phone=+41441112233"}))(t)
+	if left := r.List("phone"); len(left) != 1 || left[0].Text("value") != "call me" || !left[0].Bool("primary") {
+		t.Errorf("%v", left)
 	}
 }
