@@ -292,7 +292,7 @@ func cutPair(e *Entity, pair string) (*Field, string, error) {
 func WritableField(e *Entity, name string) (*Field, error) {
 	f := e.Field(name)
 	if f == nil {
-		err := Errorf(Invalid, "a %s has no field %q", e.Noun, name)
+		err := Errorf(Invalid, "%s has no field %q", e.One(), name)
 		if near := Nearest(name, fieldNames(e)); near != "" {
 			return nil, err.WithHint("did you mean %s?", near)
 		}

@@ -1,6 +1,9 @@
 package model
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // Noun names an entity. It is also the name of its table in both databases.
 type Noun string
@@ -173,6 +176,15 @@ func Records() []*Entity {
 // Entities returns every declared entity, each after those it links to, so
 // that rows can be written in this order under foreign keys.
 func Entities() []*Entity { return slices.Clone(entities) }
+
+// One names one of its records: "a contact", "an organization".
+func (e *Entity) One() string {
+	word := strings.ToLower(e.Title)
+	if word != "" && strings.IndexByte("aeio", word[0]) >= 0 {
+		return "an " + word
+	}
+	return "a " + word
+}
 
 // EntityOf returns the entity of a noun or one of its aliases or its plural,
 // nil if there is none.

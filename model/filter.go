@@ -71,7 +71,7 @@ func ParseFilter(e *Entity, s string) ([]Condition, error) {
 			found = found || n == c.Field
 		}
 		if !found {
-			err := Errorf(Invalid, "a %s has no field %q", e.Noun, c.Field)
+			err := Errorf(Invalid, "%s has no field %q", e.One(), c.Field)
 			if near := Nearest(c.Field, known); near != "" {
 				return nil, err.WithHint("did you mean %s?", near)
 			}
@@ -173,7 +173,7 @@ func ParseSort(e *Entity, s string) ([]SortKey, error) {
 				ok = ok || n == k.Field
 			}
 			if !ok {
-				err := Errorf(Invalid, "a %s has no field %q to sort by", e.Noun, k.Field)
+				err := Errorf(Invalid, "%s has no field %q to sort by", e.One(), k.Field)
 				if near := Nearest(k.Field, fieldNames(e)); near != "" {
 					err = err.WithHint("did you mean %s?", near)
 				}

@@ -30,3 +30,11 @@ func TestParseFilterQuotes(t *testing.T) {
 		t.Errorf("blanks around the sign: %v", err)
 	}
 }
+
+func TestOneNamesARecord(t *testing.T) {
+	for noun, want := range map[Noun]string{"organization": "an organization", "activity": "an activity", "address": "an address", "user": "a user", "contact": "a contact"} {
+		if got := EntityOf(noun).One(); got != want {
+			t.Errorf("%s: %q, want %q", noun, got, want)
+		}
+	}
+}

@@ -223,7 +223,7 @@ func (w *clauses) service(c model.Condition) error {
 	}
 	i, col := w.e.Column(c.Field)
 	if i < 0 || !col.Service {
-		return model.Errorf(model.Invalid, "a %s has no field %q", w.e.Noun, c.Field)
+		return model.Errorf(model.Invalid, "%s has no field %q", w.e.One(), c.Field)
 	}
 	f := &model.Field{Name: c.Field, Type: model.Text}
 	if col.Type == model.ColTime {

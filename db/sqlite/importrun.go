@@ -63,7 +63,7 @@ func keyClause(e *model.Entity, k model.KeyPart) (string, []any, error) {
 	case k.Field == "" || f != nil && f == titleField(e):
 		return "title_key = ?", []any{model.Fold(value)}, nil
 	case f == nil:
-		return "", nil, model.Errorf(model.Invalid, "a %s has no field %q", e.Noun, k.Field)
+		return "", nil, model.Errorf(model.Invalid, "%s has no field %q", e.One(), k.Field)
 	case k.Value == nil && f.Type != model.List:
 		return quote(f.Columns()[0].Name) + " IS NULL", nil, nil
 	case f.Type == model.List:

@@ -172,7 +172,7 @@ func sortTerm(e *model.Entity, k model.SortKey) (term, error) {
 			t.expr, t.nullable = "t."+quote(c.Name), true
 			return t, nil
 		}
-		return t, model.Errorf(model.Invalid, "a %s has no field %q to sort by", e.Noun, k.Field)
+		return t, model.Errorf(model.Invalid, "%s has no field %q to sort by", e.One(), k.Field)
 	case f.Type == model.List:
 		return t, model.Errorf(model.Invalid, "%s is a list: nothing can be sorted by it", f.Name)
 	}

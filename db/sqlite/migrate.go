@@ -94,7 +94,7 @@ func checkHeader(path string) error {
 	}
 	id := binary.BigEndian.Uint32(head[68:])
 	if err != nil || string(head[:16]) != "SQLite format 3\x00" || id != 0 && id != applicationID {
-		return model.Errorf(model.Invalid, "%s is no Rapport file", path).WithHint("name another home with --home")
+		return model.Errorf(model.Invalid, "%s is no Rapport file", path).WithHint("if it was one, it is damaged: restore a backup; else name another home with --home")
 	}
 	return nil
 }

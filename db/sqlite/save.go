@@ -346,7 +346,7 @@ func (s *saving) identify() error {
 		return nil
 	}
 	if row.Get(s.e, model.ColumnDeletedAt) == nil {
-		return model.Errorf(model.Invalid, "there is a %s %q already", s.e.Noun, model.RecordOf(s.e, row).Title())
+		return model.Errorf(model.Invalid, "there is %s %q already", s.e.One(), model.RecordOf(s.e, row).Title())
 	}
 	wanted := s.rec.Values
 	if err := s.load(id); err != nil {

@@ -27,7 +27,7 @@ func (t *Transfer) Export(ctx context.Context, req model.ExportRequest, w io.Wri
 	req.Query.Noun = e.Noun
 	for _, c := range req.Columns {
 		if e.Field(c) == nil && !contains(serviceColumns, c) && c != model.ColumnID {
-			err := model.Errorf(model.Invalid, "a %s has no field %q", e.Noun, c)
+			err := model.Errorf(model.Invalid, "%s has no field %q", e.One(), c)
 			var names []string
 			for i := range e.Fields {
 				names = append(names, e.Fields[i].Name)
@@ -119,7 +119,7 @@ func newSink(e *model.Entity, req model.ExportRequest) (sink, error) {
 		}}, nil
 	case "vcf", "vcf3", "vcf4":
 		if e.Field("phone") == nil {
-			return sink{}, model.Errorf(model.Invalid, "a %s has no vCard", e.Noun).WithHint("contacts and organizations have")
+			return sink{}, model.Errorf(model.Invalid, "%s has no vCard", e.One()).WithHint("contacts and organizations have")
 		}
 		return sink{head: nothing, foot: nothing, record: func(r *model.Record, _ int64) []byte {
 			return appendCard(nil, r, format == "vcf4")

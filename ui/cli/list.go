@@ -50,7 +50,7 @@ func (q *query) build(e *model.Entity) (model.Query, error) {
 	known := append(fieldNames(e), "id", "sync", model.ColumnCreatedAt, model.ColumnUpdatedAt, model.ColumnCreatedBy, model.ColumnUpdatedBy, model.ColumnDeletedAt)
 	for _, name := range q.columns {
 		if !slices.Contains(known, name) {
-			err := model.Errorf(model.Invalid, "a %s has no field %q", e.Noun, name)
+			err := model.Errorf(model.Invalid, "%s has no field %q", e.One(), name)
 			if near := model.Nearest(name, known); near != "" {
 				return out, err.WithHint("did you mean %s?", near)
 			}
