@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -22,5 +23,20 @@ func TestRun(t *testing.T) {
 	}
 	if err := run(context.Background(), []string{"--only", "ghost"}, &strings.Builder{}); err == nil {
 		t.Error("an unknown section is no error")
+	}
+}
+
+// TestLines holds that a contact is one line, whatever is in its cells.
+func TestLines(t *testing.T) {
+	dir := t.TempDir()
+	from, to := filepath.Join(dir, "a.csv"), filepath.Join(dir, "a.txt")
+	if err := os.WriteFile(from, []byte("id,first_name,notes,email\n1,\"Ada\nKing\",\"x, y\",a@b\n2,Bo,,\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := linesOf(from, to); n != 2 || err != nil {
+		t.Fatalf("%d lines, %v", n, err)
+	}
+	if got, err := os.ReadFile(to); string(got) != "Ada King\ta@b\nBo\t\n" || err != nil {
+		t.Errorf("got %q, %v", got, err)
 	}
 }
