@@ -150,7 +150,7 @@ func (r *Root) act(a keymap.Action) (cmd tea.Cmd, ok bool) {
 	case keymap.Back:
 		return r.back(), true
 	case keymap.Help:
-		r.dialogs = append(r.dialogs, dialog.NewHelp(r.env, r.w, r.sections()))
+		r.dialogs = append(r.dialogs, dialog.NewHelp(r.env, r.w, r.sections(false)))
 		return nil, true
 	case keymap.Commands:
 		r.dialogs = append(r.dialogs, dialog.NewPalette(r.env, r.commands()))
@@ -187,8 +187,9 @@ func (r *Root) paste(m tea.PasteMsg) tea.Cmd {
 	return nil
 }
 
-// sections are the keys that work here, for help.
-func (r *Root) sections() []dialog.Section {
+// sections are the keys that work here, for help, or only those that the help
+// line may show.
+func (r *Root) sections(ranked bool) []dialog.Section {
 	s := r.top()
 	scope := s.Scope()
 	if s.Typing() {
@@ -196,12 +197,15 @@ func (r *Root) sections() []dialog.Section {
 	}
 	here := dialog.Section{Title: s.Title()}
 	for _, b := range r.env.Keys.In(scope) {
-		if can(s, b.Action) {
+		if (b.Rank > 0 || !ranked) && can(s, b.Action) {
 			here.Bindings = append(here.Bindings, b)
 		}
 	}
 	everywhere := dialog.Section{Title: "Everywhere"}
 	for _, b := range r.env.Keys.In(keymap.Global) {
+		if b.Rank == 0 && ranked {
+			continue
+		}
 		if s.Typing() {
 			b.Keys = notText(b.Keys)
 			if len(b.Keys) == 0 || !whileTyping(b.Action) {
@@ -243,7 +247,7 @@ func notText(keys []string) []string {
 func (r *Root) commands() []dialog.Command {
 	s := r.top()
 	var out []dialog.Command
-	for i, sec := range r.sections() {
+	for i, sec := range r.sections(false) {
 		for _, b := range sec.Bindings {
 			if b.Action == keymap.Commands || i == 0 && s.Typing() {
 				continue

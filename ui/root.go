@@ -51,6 +51,10 @@ type Root struct {
 
 	status  statusLine
 	waiting wait
+	help    struct {
+		drawnHelp
+		line string
+	}
 	leaving bool // ctrl+c was pressed once
 
 	clickAt time.Time

@@ -12,6 +12,7 @@ import (
 	"rapport/keymap"
 	"rapport/model"
 	"rapport/ui/dialog"
+	"rapport/ui/theme"
 	"rapport/ui/widget"
 	"rapport/ui/widget/draw"
 )
@@ -168,6 +169,14 @@ func (r *Root) chordText() string {
 func (r *Root) helpLine() string {
 	th := r.env.Theme
 	items := r.helpItems()
+	was := drawnHelp{theme: th, w: r.w}
+	for _, b := range items {
+		was.items += string(b.Scope) + " " + string(b.Action) + " " + b.Keys[0] + " "
+	}
+	if r.help.drawnHelp == was {
+		return r.help.line
+	}
+	r.help.drawnHelp = was
 	total := func() int {
 		n := 1
 		for _, b := range items {
@@ -189,7 +198,16 @@ func (r *Root) helpLine() string {
 	for _, x := range items {
 		b.WriteString(th.Key.Render(dialog.ShowKey(x.Keys[0])) + " " + th.Muted.Render(x.Help) + "  ")
 	}
-	return draw.Fit(b.String(), r.w)
+	r.help.line = draw.Fit(b.String(), r.w)
+	return r.help.line
+}
+
+// drawnHelp is what the help line was drawn from. It is the same from frame to
+// frame and would be half of the work of one.
+type drawnHelp struct {
+	theme *theme.Theme
+	w     int
+	items string
 }
 
 func (r *Root) helpItems() []keymap.Binding {
@@ -197,9 +215,9 @@ func (r *Root) helpItems() []keymap.Binding {
 	if len(r.dialogs) > 0 {
 		return nil
 	}
-	for _, sec := range r.sections() {
+	for _, sec := range r.sections(true) {
 		for _, b := range sec.Bindings {
-			if b.Rank > 0 && !(b.Action == keymap.Back && len(r.stacks[r.tab]) < 2) {
+			if !(b.Action == keymap.Back && len(r.stacks[r.tab]) < 2) {
 				items = append(items, b)
 			}
 		}
