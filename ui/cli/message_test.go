@@ -106,3 +106,23 @@ func TestBackupKeepsTheConfigurationOfXDG(t *testing.T) {
 	s.want(s.ok("config")["currency"], `"CHF"`)
 	s.want(s.ok("deal", "list")["total"], "1")
 }
+
+// TestDryRunFailsWhereTheRunWould holds that a dry run of a verb tries all of
+// it, says that it is one and keeps nothing.
+func TestDryRunFailsWhereTheRunWould(t *testing.T) {
+	s := newShell(t)
+	id := s.ok("deal", "add", "--set", "name=D")["id"].(string)
+	if a := s.run("deal", "move", id, "--stage", "Nope", "--dry-run", "--json"); a.code != 2 || a.out != "" {
+		t.Errorf("exit %d, %s", a.code, a.out)
+	}
+	for _, args := range [][]string{
+		{"deal", "move", id, "--stage", "Proposal"}, {"deal", "win", id}, {"deal", "lose", id, "--reason", "price"}, {"deal", "delete", id},
+	} {
+		v := s.ok(append(args, "--dry-run")...)
+		s.want(v["dry_run"], "true")
+		s.want(v["items"].([]any)[0].(map[string]any)["id"], text(id))
+	}
+	r := s.ok("deal", "show", id)
+	s.want(r["stage"].(map[string]any)["name"], `"Prospecting"`)
+	s.want(r["deleted_at"], "null")
+}

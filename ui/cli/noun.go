@@ -235,6 +235,9 @@ func (a *app) many(ctx context.Context, e *model.Entity, refs []string, done str
 		}
 		records = append(records, r)
 	}
+	if a.json && a.flags.dryRun {
+		return a.result(object{{"dry_run", true}, {"items", records}})
+	}
 	if a.json && len(records) > 1 {
 		return a.result(object{{"items", records}})
 	}

@@ -44,17 +44,41 @@ func (a *app) move(e *model.Entity) *cobra.Command {
 
 func (a *app) moveDeal(ctx context.Context, ws model.Workspace, id model.ID, stage, reason, verb string) error {
 	if a.flags.dryRun {
-		r, err := ws.Get(ctx, "deal", id)
-		if err != nil {
-			return err
-		}
-		return a.record(r, "Would be "+strings.ToLower(verb)+":")
+		return a.tryMove(ctx, ws, id, stage, reason, verb)
 	}
 	r, err := ws.MoveDeal(ctx, id, stage, reason)
 	if err != nil {
 		return err
 	}
 	return a.record(r, verb)
+}
+
+// tryMove does all that moving a deal does and takes it back, so that a dry run
+// fails where the move would.
+func (a *app) tryMove(ctx context.Context, ws model.Workspace, id model.ID, stage, reason, verb string) error {
+	ref := model.Ref{Noun: "stage", Name: stage}
+	if sid, ok := model.ParseID(stage); ok {
+		ref.ID, ref.Name = sid, ""
+	}
+	ed := model.Edit{Noun: "deal", ID: id, Set: map[string]any{"stage": ref}}
+	if reason != "" {
+		ed.Set["lost_reason"] = reason
+	}
+	saved, err := ws.SaveAll(ctx, []model.Edit{ed}, true)
+	if err != nil {
+		return err
+	}
+	if saved[0].Err != nil {
+		return saved[0].Err
+	}
+	r, err := ws.Get(ctx, "deal", id)
+	if err != nil {
+		return err
+	}
+	if a.json {
+		return a.result(object{{"dry_run", true}, {"items", []*model.Record{r}}})
+	}
+	return a.record(r, "Would be "+strings.ToLower(verb)+":")
 }
 
 // closeDeal moves a deal into the stage of its pipeline that means won or
