@@ -111,6 +111,11 @@ func (b *Backuper) build(ctx context.Context, path string, s Store, p place, k k
 	if err != nil {
 		return err
 	}
+	for _, e := range model.Entities() {
+		if !slices.ContainsFunc(m.Tables, func(te tableEntry) bool { return te.Name == string(e.Noun) }) {
+			fill.Lacks()
+		}
+	}
 	n.Tell("checking", 0, m.Rows)
 	if err := fill.Finish(); err != nil {
 		return err

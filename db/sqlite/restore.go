@@ -157,6 +157,7 @@ type Refill struct {
 	rows   int
 	insert map[string]string
 	unsure []recordKey // records whose title their lists decide
+	lacks  bool        // rows come from a program that declared less
 }
 
 // BeginRefill empties the cache. The file is written without regard to power
@@ -292,6 +293,7 @@ func unknownPlace(what string) error {
 // its fallback.
 func (r *Refill) putRecord(e *model.Entity, columns []string, values []any) error {
 	row := model.NewRow(e)
+	r.lacks = r.lacks || len(columns) < len(row)
 	for j, name := range columns {
 		i, c := e.Column(name)
 		if i < 0 {
@@ -317,9 +319,18 @@ func (r *Refill) putRecord(e *model.Entity, columns []string, values []any) erro
 	return mapError("refill "+string(e.Noun), r.tx.exec(p.upsert, args...))
 }
 
-// Finish makes what is derived: indexes, titles and search. Then it checks the
+// Lacks tells that a declared table is missing where the rows come from.
+func (r *Refill) Lacks() { r.lacks = true }
+
+// Finish makes what is derived: indexes, titles and search. Where the rows lack
+// what this program declares, the next sync looks for it. Then it checks the
 // whole file; a file that is not sound is Corrupt.
 func (r *Refill) Finish() error {
+	if r.lacks {
+		if err := r.tx.loadAgain(); err != nil {
+			return r.failed(err)
+		}
+	}
 	for _, e := range model.Entities() {
 		if err := applyIndexes(r.ctx, r.tx.Tx, e); err != nil {
 			return r.failed(err)
@@ -354,8 +365,11 @@ func (r *Refill) Finish() error {
 }
 
 // IsOwn tells whether a table holds values that belong to one copy of a
-// workspace, so that a restored copy differs in it.
-func IsOwn(table string) bool { return table == "state" }
+// workspace, so that a restored copy may differ in it: its state, and how far a
+// load came.
+func IsOwn(table string) bool {
+	return table == "state" || table == "load_state" || table == "load_seen"
+}
 
 // LockFile takes the sync lock of the cache at path, which need not be there.
 // Error: Locked.

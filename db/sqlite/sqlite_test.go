@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -116,6 +117,37 @@ func TestDeclarationGrows(t *testing.T) {
 	for _, q := range []string{"SELECT department FROM contact", "SELECT id FROM deal_line", "SELECT id FROM deal INDEXED BY ix_deal_board WHERE deleted_at IS NULL"} {
 		if _, err := d2.writer.Exec(q); err != nil {
 			t.Errorf("%s: %v", q, err)
+		}
+	}
+}
+
+// TestRefillOfLessIsLoadedAgain fills a cache by rows with and without a column
+// that is declared: what the server has in it must be fetched.
+func TestRefillOfLessIsLoadedAgain(t *testing.T) {
+	e := model.EntityOf("tag")
+	row := model.NewRow(e)
+	row[0] = model.DerivedID("tag", "vip")
+	row.Set(e, "name", "vip")
+	var columns []string
+	var values []any
+	for i, c := range e.Columns() {
+		columns, values = append(columns, c.Name), append(values, cell(row[i]))
+	}
+	for missing := range 2 {
+		d, _ := testDB(t)
+		fill, err := d.BeginRefill(context.Background())
+		if err != nil {
+			t.Fatal(err)
+		}
+		n := len(columns) - missing
+		err = errors.Join(fill.Put("state", []string{"key", "value"}, []any{statePosition, `{"Epoch":"e","Seq":7,"Loaded":true}`}),
+			fill.Put("tag", columns[:n], values[:n]), fill.Finish())
+		if err != nil {
+			t.Fatal(err)
+		}
+		at, err := d.Position(context.Background())
+		if err != nil || at.Seq != 7 || at.Loaded != (missing == 0) {
+			t.Errorf("without %d columns: %+v, %v", missing, at, err)
 		}
 	}
 }
