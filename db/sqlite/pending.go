@@ -130,6 +130,14 @@ func (t *Tx) edit(e *model.Entity, old, new model.Row) error {
 	case pending:
 		return t.exec("UPDATE sync_base\nSET code = NULL, error = NULL\nWHERE tbl = ? AND id = ?", string(e.Noun), new.ID().Bytes())
 	}
+	if versionOf(e, old) == 0 {
+		// The server does not have the row, or not any more: it is new there,
+		// and so are its parts.
+		if err := t.storeBase(e, new, nil); err != nil {
+			return err
+		}
+		return t.offerParts(e, new.ID())
+	}
 	return t.storeBase(e, new, old)
 }
 

@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"rapport/model"
 )
@@ -54,10 +55,12 @@ type applier struct {
 	res     model.ApplyResult
 	loading bool // a first load writes no history of rows that are new here
 	offer   bool // a fork: what is newer here than there is offered again
+	goneIDs map[model.ID]bool
 }
 
 func newApplier(t *Tx) *applier {
-	return &applier{tx: t, res: model.ApplyResult{Records: map[model.ID]bool{}, Missing: map[model.Noun][]model.ID{}}}
+	return &applier{tx: t, goneIDs: map[model.ID]bool{},
+		res: model.ApplyResult{Records: map[model.ID]bool{}, Missing: map[model.Noun][]model.ID{}}}
 }
 
 // missing finds the owners of parts that are neither here nor in the page.
@@ -197,6 +200,11 @@ func (a *applier) known(ctx context.Context, e *model.Entity, base model.Row) (m
 // that another entry of the page brings back, is not gone.
 func (a *applier) gone(ctx context.Context, page *model.FeedPage, present map[model.ID]bool) error {
 	done := map[model.ID]bool{}
+	for _, entry := range page.Entries {
+		if !present[entry.ID] {
+			a.goneIDs[entry.ID] = true
+		}
+	}
 	entities := model.Entities()
 	for i := len(entities) - 1; i >= 0; i-- { // parts before their owners
 		for _, entry := range page.Entries {
@@ -235,6 +243,9 @@ func (a *applier) takeOut(ctx context.Context, e *model.Entity, entry model.Feed
 		if err := t.setBase(e, entry.ID, nil, true); err != nil {
 			return err
 		}
+		if err := t.offerParts(e, entry.ID); err != nil {
+			return err
+		}
 		return a.note(e, local, "merge", "deleted in the company's database while edited here; the edit stays and is sent again")
 	}
 	if err := t.setBase(e, entry.ID, nil, false); err != nil {
@@ -246,6 +257,9 @@ func (a *applier) takeOut(ctx context.Context, e *model.Entity, entry model.Feed
 	}
 	row := append(model.Row(nil), local...)
 	row.Set(e, model.ColumnVersion, int64(0))
+	if _, owner, ok := row.OwnerOf(e); ok && a.goneIDs[owner] {
+		return t.put(e, row) // it lies in the bin with its record and comes back with it
+	}
 	if row.Get(e, model.ColumnDeletedAt) == nil {
 		row.Set(e, model.ColumnDeletedAt, t.now.UnixMilli())
 		row.Set(e, model.ColumnUpdatedBy, nil)
@@ -255,6 +269,46 @@ func (a *applier) takeOut(ctx context.Context, e *model.Entity, entry model.Feed
 		}
 	}
 	return t.put(e, row)
+}
+
+// offerParts makes the parts of a record that the server does not have new
+// again, because the record itself is.
+func (t *Tx) offerParts(e *model.Entity, id model.ID) error {
+	for _, part := range model.Entities() {
+		if !slices.Contains(part.Owner, e.Noun) {
+			continue
+		}
+		table := quote(string(part.Noun))
+		ids, err := t.ids("SELECT id FROM "+table+" AS p WHERE "+ownerColumn(e)+" = ? AND row_version = 0 AND deleted_at IS NULL"+
+			" AND NOT EXISTS (SELECT 1 FROM sync_base WHERE tbl = ? AND sync_base.id = p.id)", id.Bytes(), string(part.Noun))
+		if err != nil {
+			return err
+		}
+		for _, id := range ids {
+			if err := t.setBase(part, id, nil, true); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// ids reads one column of ids.
+func (t *Tx) ids(query string, args ...any) ([]model.ID, error) {
+	rows, err := t.query(query, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var out []model.ID
+	for rows.Next() {
+		var id []byte
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		out = append(out, model.IDFromBytes(id))
+	}
+	return out, rows.Err()
 }
 
 // changed counts the record that a row is or belongs to.

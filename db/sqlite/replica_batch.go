@@ -202,9 +202,7 @@ func (b *batchBuilder) unborn(e *model.Entity, row model.Row) (bool, error) {
 	if err != nil || owner == nil {
 		return owner == nil, err
 	}
-	_, pending, err := b.tx.base(oe, id)
-	version, _ := owner.Get(oe, model.ColumnVersion).(int64)
-	return pending && version == 0 && owner.Get(oe, model.ColumnDeletedAt) != nil, err
+	return versionOf(oe, owner) == 0 && deleted(oe, owner), nil
 }
 
 // heldColumns returns the positions of the columns of a row's fields that wait

@@ -91,3 +91,42 @@ func TestInterruptedFirstLoad(t *testing.T) {
 		t.Errorf("search after the load: %+v, %v", hits, err)
 	}
 }
+
+// TestBackFromTheBin: a record that the server does not have comes back with
+// its parts, whether another program deleted it there or it never got there.
+func TestBackFromTheBin(t *testing.T) {
+	c := newCentral(t)
+	a, b := newHome(t, "ann", c.url), newHome(t, "bob", c.url)
+	phone, err := model.ParseItem(model.EntityOf("contact").Field("phone"), "+41 44 668 18 00:work", model.Env{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	make := func(name string) model.ID {
+		return a.save(t, "contact", "", map[string]any{"last_name": name, "phone": []*model.Record{phone}}).ID
+	}
+	taken := make("taken")
+	a.sync(t)
+	unborn := make("unborn")
+	if err := a.Delete(t.Context(), "contact", unborn); err != nil {
+		t.Fatal(err)
+	}
+	c.exec(t, "DELETE FROM contact_method")
+	c.exec(t, "DELETE FROM contact")
+	a.sync(t)
+	if n := c.value(t, "SELECT COUNT(*) FROM contact"); n != "0" {
+		t.Errorf("%s contacts on the server; what was deleted before it was ever sent stays here", n)
+	}
+	if p := a.pending(t); len(p) != 0 {
+		t.Errorf("pending: %+v", p)
+	}
+	if err := a.Restore(t.Context(), "contact", taken, unborn); err != nil {
+		t.Fatal(err)
+	}
+	converge(t, c, a, b)
+	for _, id := range []model.ID{taken, unborn} {
+		got := b.get(t, "contact", id)
+		if ph := got.List("phone"); len(ph) != 1 || ph[0].Text("value") != "+41 44 668 18 00" {
+			t.Errorf("%s came back with the phones %v", got.Title(), ph)
+		}
+	}
+}

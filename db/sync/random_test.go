@@ -33,11 +33,12 @@ func randomSchedule(t *testing.T, seed uint64) {
 		h.sync(t)
 	}
 	last := map[string]string{}
+	rough := homes[0].save(t, "contact", "", map[string]any{"last_name": "rough"}).ID
 	for step := range 40 {
 		i := rng.IntN(len(homes))
 		h, id := homes[i], ids[rng.IntN(len(ids))]
 		value := fmt.Sprint("v", step)
-		switch rng.IntN(9) {
+		switch rng.IntN(12) {
 		case 0, 1, 2:
 			h.save(t, "contact", id, map[string]any{own[i]: value})
 			last[string(id)+own[i]] = value
@@ -52,6 +53,8 @@ func randomSchedule(t *testing.T, seed uint64) {
 			p.On("sync_push", func() bool { return false })
 			h.try(t)
 			p.On("", nil)
+		case 7, 8, 9:
+			roughly(t, rng, c, h, rough, value)
 		default:
 			h.sync(t)
 		}
@@ -66,6 +69,60 @@ func randomSchedule(t *testing.T, seed uint64) {
 				t.Errorf("%s of %s on %s = %q, want %q", field, id, h.me, got, want)
 			}
 		}
+	}
+}
+
+// roughly does to one record what records suffer: it is deleted and restored,
+// tagged, given phones and mails and rid of them, by anybody at any time.
+// Whatever comes of it must be the same everywhere.
+func roughly(t *testing.T, rng *rand.Rand, c *central, h *home, id model.ID, value string) {
+	t.Helper()
+	r, err := h.Get(t.Context(), "contact", id)
+	if model.KindOf(err) == model.NotFound {
+		return // it has not come here yet
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	list := func(field, text string) map[string][]*model.Record {
+		item, err := model.ParseItem(model.EntityOf("contact").Field(field), text, model.Env{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return map[string][]*model.Record{field: {item}}
+	}
+	edit := model.Edit{Noun: "contact", ID: id}
+	switch rng.IntN(7) {
+	case 0:
+		if r.DeletedAt.IsZero() {
+			err = h.Delete(t.Context(), "contact", id)
+		} else {
+			err = h.Restore(t.Context(), "contact", id)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return
+	case 1:
+		edit.Add = list("tag", fmt.Sprint("tag", rng.IntN(2)))
+	case 2:
+		edit.Remove = list("tag", fmt.Sprint("tag", rng.IntN(2)))
+	case 3:
+		edit.Add = list("phone", "+41 44 668 18 0"+fmt.Sprint(rng.IntN(3)))
+	case 4:
+		edit.Remove = list("phone", "+41 44 668 18 0"+fmt.Sprint(rng.IntN(3)))
+	case 5:
+		edit.Set = map[string]any{"email": list("email", value+"@example.org")["email"]}
+	case 6:
+		c.exec(t, "DELETE FROM contact_method WHERE kind = 'phone' LIMIT 1")
+		return
+	}
+	if !r.DeletedAt.IsZero() {
+		return
+	}
+	_, err = h.Save(t.Context(), edit)
+	if err != nil && (edit.Remove == nil || model.KindOf(err) != model.Invalid) { // there may be none to remove
+		t.Fatal(err)
 	}
 }
 
