@@ -416,7 +416,7 @@ func itemClause(pe *model.Entity, c model.Condition) (string, []any, error) {
 		switch {
 		case c.Op == model.Contains:
 			ors, args = append(ors, "instr(fold("+expr+"), ?) > 0"), append(args, model.Fold(c.Value))
-		case f.Name == "value": // indexed without regard to ASCII case
+		case indexedItem(f):
 			ors, args = append(ors, expr+" = ? COLLATE NOCASE"), append(args, c.Value)
 		default:
 			ors, args = append(ors, "fold("+expr+") = ?"), append(args, model.Fold(c.Value))

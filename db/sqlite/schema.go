@@ -101,7 +101,7 @@ func indexes(e *model.Entity) []index {
 		case f == nil || c.Name != f.Columns()[0].Name:
 		case f.Sorted:
 			add(c.Name, sortColumn(c)+", id", live)
-		case e.IsPart() && f.Search != model.NoSearch && f.Required:
+		case e.IsPart() && indexedItem(f):
 			add(c.Name, sortColumn(c), live)
 		}
 	}
@@ -112,6 +112,11 @@ func indexes(e *model.Entity) []index {
 	}
 	return out
 }
+
+// indexedItem tells whether parts are found by the index on a text of theirs,
+// which is compared without regard to ASCII case: one that each part has and
+// that is searched.
+func indexedItem(f *model.Field) bool { return f.Required && f.Search != model.NoSearch }
 
 // sortColumn is how an indexed column is ordered and compared: text without
 // regard to ASCII case.
