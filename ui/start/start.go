@@ -43,8 +43,9 @@ type Screen struct {
 	loaded bool
 	err    error
 
-	at  part
-	row [parts]int
+	at    part
+	row   [parts]int
+	spots []spot // where the parts were drawn last
 	// done is the status of tasks that were changed here. One that is done
 	// stays on the page, so that a slip is taken back by the same key.
 	done  map[model.ID]string

@@ -229,3 +229,50 @@ func TestThePartWithTheCursorIsSeen(t *testing.T) {
 		}
 	}
 }
+
+// TestClicksChooseRows clicks on rows of several parts, wherever they stand.
+func TestClicksChooseRows(t *testing.T) {
+	for _, size := range [][2]int{{80, 30}, {120, 37}} {
+		s := opener(t, workspace())(theme.New(true)).(*Screen)
+		s.SetSize(size[0], size[1])
+		for text, at := range map[string]part{"Call back about": tasks, "Prepare the work": tasks, "Museum audio": attention, "Qualified": pipeline, "last sync": state, "Wants two": recent} {
+			x, y := -1, -1
+			for i, l := range strings.Split(ansi.Strip(s.View()), "\n") {
+				if j := strings.Index(l, text); j >= 0 {
+					x, y = ansi.StringWidth(l[:j]), i
+				}
+			}
+			if y < 0 {
+				t.Fatalf("%q is not drawn at %v:\n%s", text, size, ansi.Strip(s.View()))
+			}
+			s.Click(x, y, false)
+			if s.at != at {
+				t.Errorf("%q at %v chooses part %d, want %d", text, size, s.at, at)
+			}
+			if l := strings.Split(ansi.Strip(s.View()), "\n"); at == tasks || at == attention || at == recent {
+				found := false
+				for _, line := range l {
+					found = found || strings.Contains(line, text) && strings.Contains(line, "› ")
+				}
+				if !found {
+					t.Errorf("the cursor is not on %q at %v", text, size)
+				}
+			}
+		}
+		fake.Want[screen.OpenMsg](t, fake.Run(s, s.Click(2, 3, true)))
+	}
+}
+
+// TestTheNextTasksKeepTheirCursor counts the word above them.
+func TestTheNextTasksKeepTheirCursor(t *testing.T) {
+	ws := workspace()
+	ws.Start.Upcoming, ws.Start.Tasks = append(ws.Start.Tasks, ws.Start.Upcoming...), nil
+	s := opener(t, ws)(theme.New(true)).(*Screen)
+	s.SetSize(60, 17)
+	for range 3 {
+		s.move(1)
+	}
+	if v := ansi.Strip(s.View()); !strings.Contains(v, "› ○ Prepare") {
+		t.Error(v)
+	}
+}

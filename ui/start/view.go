@@ -19,6 +19,7 @@ func (s *Screen) View() string {
 		return ""
 	}
 	lines := []string{s.greeting()}
+	s.spots = s.spots[:0]
 	switch {
 	case !s.loaded:
 	case s.err != nil && s.data.Counts == nil:
@@ -29,10 +30,10 @@ func (s *Screen) View() string {
 		right := s.w - 3 - left
 		h := s.h - len(lines)
 		lines = append(lines, draw.Beside(
-			s.column(left, h, tasks, attention),
-			s.column(right, h, pipeline, state, recent), left, 3, right)...)
+			s.column(0, 2, left, h, tasks, attention),
+			s.column(left+3, 2, right, h, pipeline, state, recent), left, 3, right)...)
 	default:
-		lines = append(lines, s.column(s.w, s.h-1, tasks, attention, pipeline, state, recent)...)
+		lines = append(lines, s.column(0, 1, s.w, s.h-1, tasks, attention, pipeline, state, recent)...)
 	}
 	return draw.View(lines, s.w, s.h)
 }
@@ -60,8 +61,9 @@ func (s *Screen) greeting() string {
 	return "  " + th.Strong.Render(draw.Fit(word, w)) + " " + th.Muted.Render(date)
 }
 
-// column draws parts below each other and shares the height among them.
-func (s *Screen) column(w, h int, ps ...part) []string {
+// column draws parts below each other and shares the height among them. Its
+// place is noted for the mouse.
+func (s *Screen) column(x, y, w, h int, ps ...part) []string {
 	bodies := make([][]string, len(ps))
 	least, want := make([]int, len(ps)), make([]int, len(ps))
 	for i, p := range ps {
@@ -96,11 +98,21 @@ func (s *Screen) column(w, h int, ps ...part) []string {
 		n := heights[i] - 1
 		top := 0
 		if p != pipeline && p != state {
-			top = draw.Window(0, s.row[p], len(bodies[i]), n)
+			top = draw.Window(0, s.row[p]+s.words(p), len(bodies[i]), n)
 		}
-		out = append(out, bodies[i][top:min(len(bodies[i]), top+n)]...)
+		shown := bodies[i][top:min(len(bodies[i]), top+n)]
+		s.spots = append(s.spots, spot{part: p, x: x, y: y + len(out), w: w, h: len(shown), top: top - s.words(p)})
+		out = append(out, shown...)
 	}
 	return out
+}
+
+// words is how many lines of a part stand above its first row.
+func (s *Screen) words(p part) int {
+	if p == tasks && len(s.data.Tasks) == 0 && len(s.data.Upcoming) > 0 {
+		return 1
+	}
+	return 0
 }
 
 func (s *Screen) heading(p part) string {

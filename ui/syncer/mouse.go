@@ -1,9 +1,32 @@
 package syncer
 
-import tea "charm.land/bubbletea/v2"
+import (
+	tea "charm.land/bubbletea/v2"
 
-// Click does nothing: what stands where depends on the room that is left.
-func (s *Screen) Click(_, _ int, _ bool) tea.Cmd { return nil }
+	"rapport/keymap"
+)
+
+// spot is where the rows of a list were drawn, from row top on.
+type spot struct {
+	part   part
+	y, h   int
+	topRow int
+}
+
+// Click puts the cursor on the row at a cell; a double click opens it.
+func (s *Screen) Click(_, y int, double bool) tea.Cmd {
+	for _, at := range s.spots {
+		if y < at.y || y >= at.y+at.h {
+			continue
+		}
+		s.at, s.row[at.part] = at.part, at.topRow+y-at.y
+		if double {
+			cmd, _ := s.Do(keymap.Open)
+			return cmd
+		}
+	}
+	return nil
+}
 
 // Wheel moves through the rows.
 func (s *Screen) Wheel(_, _, delta int) tea.Cmd {

@@ -51,8 +51,9 @@ type Screen struct {
 	loaded  bool
 	err     error
 
-	at  part
-	row [parts]int
+	at    part
+	row   [parts]int
+	spots []spot // where the lists were drawn last
 }
 
 type loadedData struct {

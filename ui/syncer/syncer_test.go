@@ -121,3 +121,20 @@ func TestSyncThatEndedIsShown(t *testing.T) {
 		t.Errorf("\n%s", v)
 	}
 }
+
+// TestClicksChooseRows clicks on a pending change and opens it.
+func TestClicksChooseRows(t *testing.T) {
+	s := opener(t, workspace())(theme.New(true)).(*Screen)
+	s.SetSize(80, 30)
+	for y, l := range strings.Split(ansi.Strip(s.View()), "\n") {
+		if strings.Contains(l, "Old idea") {
+			s.Click(20, y, false)
+			m := fake.Want[screen.OpenMsg](t, fake.Run(s, s.Click(20, y, true)))
+			if m.Kind != screen.Detail || m.ID != fake.ID("p3") {
+				t.Errorf("%+v", m)
+			}
+			return
+		}
+	}
+	t.Fatal("the change is not drawn")
+}

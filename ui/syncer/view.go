@@ -24,7 +24,7 @@ func (s *Screen) View() string {
 	}
 	lines = append(lines, "")
 	foot := s.foot()
-	lines = append(lines, s.lists(s.h-len(lines)-len(foot))...)
+	lines = append(lines, s.lists(len(lines), s.h-len(lines)-len(foot))...)
 	if len(foot) > 0 {
 		lines = append(draw.Block(lines, s.w, max(0, s.h-len(foot))), foot...)
 	}
@@ -70,8 +70,10 @@ func (s *Screen) words() []string {
 func (s *Screen) total() int { return len(s.clashes) + len(s.items[refused]) + len(s.items[pending]) }
 
 // lists draws the lists that have something and shares the height among them.
-func (s *Screen) lists(h int) []string {
+// Its place, y lines down, is noted for the mouse.
+func (s *Screen) lists(y, h int) []string {
 	th := s.env.Theme
+	s.spots = s.spots[:0]
 	if s.total() == 0 {
 		return []string{"  " + th.Good.Render("✓ No conflict, nothing refused, nothing pending.")}
 	}
@@ -101,6 +103,7 @@ func (s *Screen) lists(h int) []string {
 			note = fmt.Sprintf("%d–%d of %s", top+1, top+n, note)
 		}
 		out = append(out, draw.Heading(th, p.title(), note, s.w, p == s.at))
+		s.spots = append(s.spots, spot{p, y + len(out), min(n, s.rows(p)-top), top})
 		for j := top; j < min(top+n, s.rows(p)); j++ {
 			out = append(out, s.line(p, j))
 		}
