@@ -43,7 +43,8 @@ func password(ctx context.Context, s model.Settings) (string, error) {
 			shell, flag = "cmd", "/c"
 		}
 		cmd := exec.CommandContext(ctx, shell, flag, s.PasswordCommand)
-		cmd.Stderr = os.Stderr
+		// What it says beside the password would stand in the middle of the
+		// interface.
 		out, err := cmd.Output()
 		if err != nil {
 			return "", model.Errorf(model.Refused, "the password command failed").WithHint("run it by hand: it must print the password").Because(err)
