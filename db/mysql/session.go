@@ -20,7 +20,7 @@ import (
 
 // DialOptions bound how long a connection waits. Zero values mean the defaults.
 type DialOptions struct {
-	Timeout time.Duration // of the connection, 10 s
+	Timeout time.Duration // of the connection and the login, 10 s
 	Read    time.Duration // for the next bytes of an answer, 60 s
 	Write   time.Duration // for a request to leave, 60 s
 	Program string        // named to the server, for its administrator
@@ -133,7 +133,11 @@ func openOne(ctx context.Context, a Address, o DialOptions, database string) (*s
 	if err != nil {
 		return nil, model.Errorf(model.Invalid, "the central's address cannot be used").Because(err)
 	}
-	conn, err := connector.Connect(ctx)
+	// A port that is open need not answer: a firewall or a server that hangs
+	// would hold the login for as long as a whole answer may take.
+	login, cancel := context.WithTimeout(ctx, cfg.Timeout)
+	defer cancel()
+	conn, err := connector.Connect(login)
 	if err != nil {
 		return nil, mapError("connect to "+a.where(), err)
 	}
