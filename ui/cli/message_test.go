@@ -126,3 +126,19 @@ func TestDryRunFailsWhereTheRunWould(t *testing.T) {
 	s.want(r["stage"].(map[string]any)["name"], `"Prospecting"`)
 	s.want(r["deleted_at"], "null")
 }
+
+// TestStdinTakesShortIDs holds that an object on the standard input names its
+// record as the command line does.
+func TestStdinTakesShortIDs(t *testing.T) {
+	s := newShell(t)
+	id := s.ok("contact", "add", "--set", "last_name=A")["id"].(string)
+	if a := s.input(`{"id":"`+id[28:]+`","notes":"<b>"}`, "contact", "edit", "--stdin", "--json"); a.code != 0 || a.json()["notes"] != "<b>" {
+		t.Errorf("exit %d, %s%s", a.code, a.out, a.err)
+	}
+	if a := s.input(`{"id":"12345678","notes":"x"}`, "contact", "edit", "--stdin", "--json"); a.code != 10 {
+		t.Errorf("exit %d, %s%s", a.code, a.out, a.err)
+	}
+	if a := s.input(`{"id":5,"notes":"x"}`, "contact", "edit", "--stdin", "--json"); a.code != 2 {
+		t.Errorf("exit %d, %s%s", a.code, a.out, a.err)
+	}
+}

@@ -113,7 +113,7 @@ func (a *app) saveStdin(ctx context.Context, ws model.Workspace, e *model.Entity
 		out = append(out, rejected{Line: line, Code: code, Message: msg})
 	}
 	for _, d := range docs {
-		ed, err := a.editOf(e, base, d, add)
+		ed, err := a.editOf(ctx, ws, e, base, d, add)
 		if err != nil {
 			reject(d.line, err)
 			continue
@@ -155,11 +155,17 @@ func (a *app) saveStdin(ctx context.Context, ws model.Workspace, e *model.Entity
 }
 
 // editOf reads one document.
-func (a *app) editOf(e *model.Entity, base model.Edit, d document, add bool) (model.Edit, error) {
+func (a *app) editOf(ctx context.Context, ws model.Reader, e *model.Entity, base model.Edit, d document, add bool) (model.Edit, error) {
 	if d.err != nil {
 		return base, d.err
 	}
-	ed, err := model.EditFromJSON(e, d.data, a.env())
+	data, err := d.data, error(nil)
+	if !add {
+		if data, err = wholeID(ctx, ws, e, data); err != nil {
+			return base, err
+		}
+	}
+	ed, err := model.EditFromJSON(e, data, a.env())
 	if err != nil {
 		return ed, err
 	}
@@ -179,6 +185,24 @@ func (a *app) editOf(e *model.Entity, base model.Edit, d document, add bool) (mo
 		return ed, model.Errorf(model.Invalid, "the object has no id")
 	}
 	return ed, nil
+}
+
+// wholeID writes out the id of an object that has a shortened one.
+func wholeID(ctx context.Context, ws model.Reader, e *model.Entity, data json.RawMessage) (json.RawMessage, error) {
+	var members map[string]json.RawMessage
+	var ref string
+	if json.Unmarshal(data, &members) != nil || json.Unmarshal(members["id"], &ref) != nil || ref == "" {
+		return data, nil // what is wrong is told when the object is read
+	}
+	if _, whole := model.ParseID(ref); whole {
+		return data, nil
+	}
+	id, err := ws.Find(ctx, e.Noun, ref)
+	if err != nil {
+		return nil, err
+	}
+	members["id"] = encode(id)
+	return encode(members), nil
 }
 
 // printMany prints the outcome of several records.
