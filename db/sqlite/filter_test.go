@@ -1,6 +1,8 @@
 package sqlite
 
 import (
+	"errors"
+	"strings"
 	"testing"
 
 	"rapport/model"
@@ -26,5 +28,19 @@ func TestFilterByLines(t *testing.T) {
 	conditions := must(model.ParseFilter(model.EntityOf("deal"), "lines=Nothing"))(t)
 	if _, err := d.Count(ctx, model.Query{Noun: "deal", Filter: conditions}); model.KindOf(err) != model.Invalid {
 		t.Errorf("a product that nobody has: %v", err)
+	}
+}
+
+// TestLinkOfSeveralNounsSaysHowItIsWritten holds that a link which may point
+// to several nouns tells their form where it finds nothing.
+func TestLinkOfSeveralNounsSaysHowItIsWritten(t *testing.T) {
+	d, _ := testDB(t)
+	e := model.EntityOf("activity")
+	for _, about := range []string{"foo:nope", "nope", "deal:nope"} {
+		ed := must(model.EditFromText(e, []string{"subject=x", "about=" + about}, nil, nil, d.env()))(t)
+		_, err := d.Save(ctx, ed)
+		if own := (*model.Error)(nil); !errors.As(err, &own) || own.Kind != model.Invalid || !strings.Contains(own.Hint, "deal:ID") {
+			t.Errorf("%s: %v", about, err)
+		}
 	}
 }

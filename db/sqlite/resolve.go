@@ -57,8 +57,15 @@ func (t *Tx) resolve(f *model.Field, ref model.Ref, in *model.Record, ed model.E
 // missingLink says that what a link names is not there. The value is wrong, not
 // the record that is saved: the error is Invalid.
 func missingLink(f *model.Field, e *model.Entity, name string) error {
-	return model.Errorf(model.Invalid, "%s: there is no %s %q", f.Label, e.Noun, name).
-		WithHint("name one that is there, or add it first: rapport %s add", e.Noun)
+	err := model.Errorf(model.Invalid, "%s: there is no %s %q", f.Label, e.Noun, name)
+	if len(f.To) > 1 {
+		forms := make([]string, len(f.To))
+		for i, n := range f.To {
+			forms[i] = string(n) + ":ID"
+		}
+		return err.WithHint("write it as one of %s", strings.Join(forms, ", "))
+	}
+	return err.WithHint("name one that is there, or add it first: rapport %s add", e.Noun)
 }
 
 // lookup returns the record that a name or a shortened id means, and makes it
