@@ -124,7 +124,7 @@ func Value(f *model.Field, v any, now time.Time) string {
 }
 
 // Item writes one part of a list on a line, without its label: the record it
-// links to, its value, or its textual fields.
+// links to, its value, or its fields, numbers with their labels.
 func Item(f *model.Field, part *model.Record) string {
 	if f != nil && f.Target != "" {
 		return Value(nil, part.Ref(f.Target), time.Time{})
@@ -147,7 +147,11 @@ func Item(f *model.Field, part *model.Record) string {
 		if pf.ReadOnly || pf.Name == skip || pf.Name == "label" || v == nil || pf.Type == model.Bool {
 			continue
 		}
-		parts = append(parts, Value(pf, v, time.Time{}))
+		text := Value(pf, v, time.Time{})
+		if RightAligned(pf) {
+			text = strings.ToLower(pf.Label) + " " + text
+		}
+		parts = append(parts, text)
 	}
 	return strings.Join(parts, ", ")
 }

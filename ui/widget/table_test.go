@@ -292,3 +292,15 @@ func TestPartsWithNamesAreCounted(t *testing.T) {
 		t.Error(v)
 	}
 }
+
+// TestNumbersOfPartsAreNamed writes a line of a deal.
+func TestNumbersOfPartsAreNamed(t *testing.T) {
+	f := model.EntityOf("deal").Field("lines")
+	p := model.NewPart(f)
+	p.Values["product"] = model.Ref{Noun: "product", Name: "Gateway 10"}
+	p.Values["quantity"] = "18"
+	p.Values["price"] = model.Money{Minor: 85000, Currency: "EUR"}
+	if got := widget.Item(f, p); got != "Gateway 10, quantity 18, price 850 EUR" {
+		t.Errorf("%q", got)
+	}
+}
