@@ -327,10 +327,14 @@ func (s *Screen) pipelineLines(w int) []string {
 	}
 	var bars []draw.Bar
 	for _, c := range s.data.Pipeline {
+		weighted := ""
+		if len(c.Weighted) > 0 {
+			weighted = draw.Sums(c.Weighted, draw.Brief) + " weighted"
+		}
 		b := draw.Bar{Label: c.Stage.Title(), Value: s.value(c.Sum), Part: s.value(c.Weighted),
-			Notes: []string{draw.Plural(c.Count, "deal", "deals"), draw.Sums(c.Sum, draw.Brief), draw.Sums(c.Weighted, draw.Brief) + " weighted"}}
+			Notes: []string{draw.Plural(c.Count, "deal", "deals"), draw.Sums(c.Sum, draw.Brief), weighted}}
 		if s.w < 64 {
-			b.Notes = []string{draw.Count(c.Count), draw.Sums(c.Sum, draw.Brief), draw.Sums(c.Weighted, draw.Brief) + " weighted"}
+			b.Notes = []string{draw.Count(c.Count), draw.Sums(c.Sum, draw.Brief), weighted}
 		}
 		switch c.Stage.Text("kind") {
 		case model.StageWon:
