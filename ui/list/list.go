@@ -167,6 +167,9 @@ func (l *List) acted(m actedMsg) tea.Cmd {
 
 // Can implements screen.Chooser.
 func (l *List) Can(a keymap.Action) bool {
+	if l.table.Current() == nil && (a == keymap.Open || a == keymap.Edit || a == keymap.Delete || a == keymap.Select || a == keymap.Sort) {
+		return false
+	}
 	switch a {
 	case keymap.Done:
 		return l.hasDone()

@@ -146,3 +146,16 @@ func TestExportWritesWholeFilesOnly(t *testing.T) {
 		t.Errorf("left behind are %v", left)
 	}
 }
+
+// TestEmptyListOffersNoRecord names no key that needs one.
+func TestEmptyListOffersNoRecord(t *testing.T) {
+	l := opener(t, &fake.Workspace{}, screen.OpenMsg{Noun: "deal"})(theme.New(true)).(*List)
+	for _, a := range []keymap.Action{keymap.Open, keymap.Edit, keymap.Delete, keymap.Select, keymap.Sort} {
+		if l.Can(a) {
+			t.Errorf("%q is offered in an empty list", a)
+		}
+	}
+	if !l.Can(keymap.Add) || !l.Can(keymap.Filter) {
+		t.Error("an empty list cannot be filled")
+	}
+}
