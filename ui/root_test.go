@@ -453,7 +453,7 @@ func TestEventLoopAsksNoStore(t *testing.T) {
 	x := begin(t, 100, 30, model.Settings{})
 	x.press("2")
 	before := x.ws.asked.Load()
-	for _, k := range []rune("jkGsl/x") {
+	for _, k := range "jkGsl/x" {
 		x.r.update(tea.KeyPressMsg{Code: k, Text: string(k)})
 		x.r.View()
 	}
