@@ -185,7 +185,7 @@ func (t *Tx) stageNamed(pipeline model.ID, name string, ed model.Edit) (model.ID
 	}
 	id, err := t.db.only(ctx, t, e, name, ids)
 	if model.KindOf(err) == model.NotFound {
-		return "", model.Errorf(model.Invalid, "the pipeline has no stage %q", name).WithHint("see its stages with: pipeline show")
+		return "", model.Errorf(model.Invalid, "the pipeline has no stage %q", name).WithHint("see its stages with rapport pipeline list")
 	}
 	if err == nil {
 		t.names[key] = id

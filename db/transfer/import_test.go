@@ -313,3 +313,14 @@ func TestExportRefusesAndGuards(t *testing.T) {
 		}
 	}
 }
+
+// TestRejectedDateIsNamedAsWritten holds that a reason quotes the file and not
+// what became of its words on the way.
+func TestRejectedDateIsNamedAsWritten(t *testing.T) {
+	w := newWorld(t)
+	res := w.load(model.ImportRequest{Files: []string{w.file("a.csv", "First Name,Birthday\nAda,31/31/1999\nBob,3/21/1980\n")}, As: "contact"})
+	counts(t, res.Counts, 2, 1, 0, 0, 0, 1)
+	if !strings.Contains(res.Rejects[0].Message, "31/31/1999") {
+		t.Errorf("%+v", res.Rejects)
+	}
+}

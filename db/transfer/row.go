@@ -179,12 +179,16 @@ func (b *rowBuilder) putWhole(c column, cell string) error {
 		}
 		b.edit.Set[f.Name] = v
 	case model.Date, model.PartialDate:
-		cell = foreignDate(cell)
-		if cell == "" {
+		day := foreignDate(cell)
+		if day == "" {
 			return nil
 		}
-		v, err := model.ParseValue(f, cell, b.env)
+		v, err := model.ParseValue(f, day, b.env)
 		if err != nil {
+			// The reason names what stands in the file.
+			if _, typed := model.ParseValue(f, strings.TrimSpace(cell), b.env); typed != nil {
+				return typed
+			}
 			return err
 		}
 		b.edit.Set[f.Name] = v
