@@ -93,6 +93,13 @@ func (c Column) Key() (field string, ok bool) {
 	return c.Field.Name, true
 }
 
+// least is the width below which a column is rather left out: that of its
+// cells, within bounds, but never less than its head.
+func (c Column) least(need int) int {
+	label := ansi.StringWidth(c.Label)
+	return max(label, min(c.Min, max(need, label+2)))
+}
+
 // gap stands between two columns.
 const gap = 2
 
@@ -108,7 +115,7 @@ func fitColumns(cols []Column, need []int, off, width int) (shown, widths []int)
 	}
 	used := -gap
 	take := func(i int) bool {
-		m := min(cols[i].Min, max(need[i], ansi.StringWidth(cols[i].Label)+2))
+		m := cols[i].least(need[i])
 		if used+gap+m > width && len(shown) > 0 {
 			return false
 		}
@@ -137,7 +144,7 @@ func fitColumns(cols []Column, need []int, off, width int) (shown, widths []int)
 		slices.Sort(shown)
 	}
 	for _, i := range shown {
-		widths = append(widths, min(cols[i].Min, max(need[i], ansi.StringWidth(cols[i].Label)+2)))
+		widths = append(widths, cols[i].least(need[i]))
 		if rest := width - used; i == title && rest > 0 {
 			more := min(rest, max(0, min(need[i], 30)-widths[len(widths)-1]))
 			widths[len(widths)-1] += more

@@ -304,3 +304,15 @@ func TestNumbersOfPartsAreNamed(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 }
+
+// TestHeadsAreNeverCut draws the list at every width.
+func TestHeadsAreNeverCut(t *testing.T) {
+	env, _ := open(t, 3)
+	tb := newTable(t, env)
+	for w := 40; w < 160; w++ {
+		tb.SetSize(w, 5)
+		if head, _, _ := strings.Cut(ansi.Strip(tb.View(nil)), "\n"); strings.Contains(head, "…") {
+			t.Errorf("%d wide: %q", w, head)
+		}
+	}
+}
