@@ -260,3 +260,19 @@ func TestMouse(t *testing.T) {
 		t.Errorf("the wheel goes to %s", s.rows[s.at].label)
 	}
 }
+
+// TestALongRowIsReadInFull stands on a row whose line is too short for it.
+func TestALongRowIsReadInFull(t *testing.T) {
+	long := strings.Repeat("word ", 30) + "end"
+	p := page{env: (&fake.Workspace{}).Env(t.Context(), theme.New(true)), rows: []row{{label: "short", text: "one"}, {label: "long", text: long}}}
+	p.SetSize(80, 12)
+	if v := p.View(); strings.Contains(v, "end") {
+		t.Error("it stands there before the cursor does")
+	}
+	fake.Rectangle(t, p.View(), 80, 12)
+	p.Do(keymap.Down)
+	if v := p.View(); !strings.Contains(v, "end") {
+		t.Error(v)
+	}
+	fake.Rectangle(t, p.View(), 80, 12)
+}

@@ -157,7 +157,28 @@ func (p *page) below() []string {
 	case p.err != nil:
 		return append([]string{""}, draw.Paragraph(p.env.Theme.Danger, "! "+draw.Error(p.err), p.w)...)
 	}
+	if s := p.cut(); s != "" {
+		return append([]string{""}, draw.Paragraph(p.env.Theme.Text, s, p.w)...)
+	}
 	return nil
+}
+
+// cut is the text of the row under the cursor where its line has no room for
+// all of it.
+func (p *page) cut() string {
+	if p.at >= len(p.rows) || p.rows[p.at].head {
+		return ""
+	}
+	r := p.rows[p.at]
+	// The mark, the sign and the label come before it.
+	room := p.w - 2 - 2 - p.labelWidth() - 1
+	if r.note != "" && p.w >= 70 {
+		room -= min(draw.Width(r.note), p.w/4) + 1
+	}
+	if s := model.Visible(r.text); draw.Width(s) > room {
+		return s
+	}
+	return ""
 }
 
 // labelWidth is that of the labels: as wide as they are, within bounds.
