@@ -228,6 +228,24 @@ func TestOtherProgramsMakeValidRows(t *testing.T) {
 	}
 }
 
+// TestForeignIDsTellTheTime holds that the id of a row which another program
+// inserts begins with the moment of that row, not of the table's opening.
+func TestForeignIDsTellTheTime(t *testing.T) {
+	c := newCompany(t)
+	// The mariadb client's own character set is another than that of the tables.
+	stmts := []string{"FLUSH TABLES tag", "SET NAMES utf8mb3"}
+	for _, name := range []string{"a", "b", "c"} {
+		stmts = append(stmts, "INSERT INTO tag (name) VALUES ('"+name+"')", "DO SLEEP(0.01)")
+	}
+	c.sql(stmts...)
+	if got := c.one("SELECT GROUP_CONCAT(name ORDER BY id) FROM tag"); got != "a,b,c" {
+		t.Errorf("in the order of their ids: %s", got)
+	}
+	if got := c.one("SELECT COUNT(DISTINCT LEFT(HEX(id), 12)) FROM tag WHERE ABS(CONV(LEFT(HEX(id), 12), 16, 10) / 1000 - UNIX_TIMESTAMP(created_at)) < 86400 AND HEX(id) LIKE '____________7___8%'"); got != "3" {
+		t.Errorf("%s moments in three ids", got)
+	}
+}
+
 func TestSchemaRefuses(t *testing.T) {
 	c := newCompany(t)
 	c.sql("INSERT INTO contact (last_name) VALUES ('Meier')", "INSERT INTO organization (name) VALUES ('Acme')", "INSERT INTO activity (subject) VALUES ('x')")

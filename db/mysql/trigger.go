@@ -262,7 +262,9 @@ var sequencer = trigger{"sync_counter_before_update", "sync_counter", "BEFORE UP
 
 // newIDSQL makes the id of a row that another program inserts without one: a
 // UUIDv7 (RFC 9562). The server's own UUID() ends in the same digits for every
-// row, and the end of an id is what lists show.
-const newIDSQL = "UNHEX(CONCAT(LPAD(HEX(FLOOR(UNIX_TIMESTAMP(NOW(3)) * 1000)), 12, '0'), '7', LEFT(MD5(UUID()), 3), '8', LEFT(MD5(CONCAT(UUID(), RAND())), 15)))"
+// row, and the end of an id is what lists show. MariaDB converts the character
+// set of what it holds for a constant once for as long as a table is open, NOW
+// included: nothing times RAND makes it look at the clock for every row.
+const newIDSQL = "UNHEX(CONCAT(LPAD(HEX(FLOOR(UNIX_TIMESTAMP(NOW(3)) * 1000 + 0 * RAND())), 12, '0'), '7', LEFT(MD5(UUID()), 3), '8', LEFT(MD5(CONCAT(UUID(), RAND())), 15)))"
 
 const nonceSQL = "UNHEX(LEFT(SHA2(CONCAT(UUID(), RAND(), CONNECTION_ID(), NOW(6)), 256), 16))"
