@@ -290,7 +290,7 @@ func (t *Table) ahead() tea.Cmd {
 	}
 	h := t.height()
 	q := t.query
-	q.Limit = h + 10
+	q.Limit = 3 * h
 	switch {
 	case t.next != "" && t.top+h+h/2 > len(t.rows):
 		q.After = t.rows[len(t.rows)-1].cursor
