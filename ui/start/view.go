@@ -355,7 +355,7 @@ func (s *Screen) stateLines(w int) []string {
 	var words []string
 	switch {
 	case st.Central == "":
-		words = append(words, say(th.Muted, "this workspace is on its own: no central database"))
+		words = append(words, say(th.Muted, "on this computer only: no central database"))
 	case st.Syncing:
 		words = append(words, say(th.Accent, "syncing now"))
 	default:
