@@ -12,7 +12,7 @@ import (
 	"rapport/ui/widget/draw"
 )
 
-// Table shows the records of a query. It holds about three screens of rows
+// Table shows the records of a query. It holds five screens of rows at most
 // around the cursor and pages by the query's cursors; the cursor stays on its
 // record when the order or the records change.
 type Table struct {
@@ -290,7 +290,7 @@ func (t *Table) ahead() tea.Cmd {
 	}
 	h := t.height()
 	q := t.query
-	q.Limit = 3 * h
+	q.Limit = 2*h + 10
 	switch {
 	case t.next != "" && t.top+h+h/2 > len(t.rows):
 		q.After = t.rows[len(t.rows)-1].cursor
