@@ -57,7 +57,7 @@ var shots = []shot{
 	{"start", 110, 32, true, []step{{wait: "Today"}}},
 	{"contacts", 110, 32, true, []step{{wait: "Today"}, {keys: []string{"2"}, wait: "Organization"}, {keys: []string{"down", "down", "down"}}}},
 	{"board", 120, 34, true, []step{{wait: "Today"}, {keys: []string{"5"}, wait: "Prospecting"}, {keys: []string{"right", "down"}}}},
-	{"detail", 110, 34, true, []step{{wait: "Today"}, {keys: []string{"4"}, wait: "Stage"}, {keys: []string{"enter"}, wait: "Timeline"}}},
+	{"detail", 110, 34, true, []step{{wait: "Today"}, {keys: []string{"2"}, wait: "Job title"}, {keys: []string{"down", "down", "down", "enter"}, wait: "Timeline"}}},
 	{"conflict", 110, 30, true, []step{{wait: "Today"}, {keys: []string{"8"}, wait: "not sent yet"}, {keys: []string{"enter"}, wait: "heirs"}}},
 	{"report", 110, 34, true, []step{{wait: "Today"}, {keys: []string{"7"}, wait: "Pipeline"}, {keys: []string{"right"}, wait: "Won"}}},
 	{"search", 110, 32, true, []step{{wait: "Today"}, {keys: []string{"ctrl+k"}}, {text: "ma", wait: "Contact"}}},

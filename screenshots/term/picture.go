@@ -99,11 +99,13 @@ func (p *Pencil) Draw(t *Terminal) image.Image {
 	img := image.NewRGBA(image.Rect(0, 0, t.Width*p.width+2*p.margin, t.Height*p.height+2*p.margin))
 	draw.Draw(img, img.Bounds(), image.NewUniform(t.Back()), image.Point{}, draw.Src)
 	for y := range t.Height {
-		for x := range t.Width {
+		for x, next := 0, 0; x < t.Width; x = next {
 			c := t.screen.CellAt(x, y)
+			next = x + 1
 			if c == nil {
 				continue
 			}
+			next = x + max(1, c.Width)
 			fg, bg := c.Style.Fg, c.Style.Bg
 			if fg == nil {
 				fg = t.Fore()
