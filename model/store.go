@@ -16,7 +16,7 @@ type Query struct {
 	Before string // cursor of the row after the page: the page that ends there
 	Last   bool   // the last page
 	Around ID     // a page that begins at or before this record, if it is in the list
-	Short  bool   // only the values that lists show: lists of parts hold their first item
+	Short  bool   // only the values that lists show: of the essential lists of parts the first item, no others
 	Bin    bool   // deleted records instead of living ones
 	Quick  bool   // Count may stop at Plenty: see Query.More
 }

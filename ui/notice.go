@@ -47,7 +47,8 @@ func (r *Root) notify(m screen.NoticeMsg) tea.Cmd {
 		if errors.As(m.Err, &e) && e.Err != nil {
 			n.detail = e.Err.Error()
 		}
-		r.log.Error("shown to the person", "err", m.Err)
+		// The sentence may name a customer; the log gets the kind and the cause.
+		r.log.Error("shown to the person", "kind", model.KindOf(m.Err).String(), "cause", n.detail)
 	}
 	if n.text == "" {
 		return nil

@@ -182,7 +182,7 @@ func (m *maker) makeContact(i int) {
 		m.tag(p.at, by, "contact_id", p.id)
 	}
 	var deal dealFacts
-	if i%4 == 0 {
+	if i%4 == 3 {
 		deal = m.makeDeal(i/4, p)
 	}
 	m.makeActivity(i, p, deal)

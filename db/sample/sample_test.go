@@ -98,7 +98,7 @@ func TestFill(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%d contacts: %v", n, err)
 		}
-		if counts["contact"] != int64(n) || counts["organization"] != int64(n/5) || counts["deal"] != int64((n+3)/4) || counts["activity"] != int64(n) {
+		if counts["contact"] != int64(n) || counts["organization"] != int64(n/5) || counts["deal"] != int64(n/4) || counts["activity"] != int64(n) {
 			t.Errorf("%d contacts: made %v", n, counts)
 		}
 		if n < 400 {

@@ -280,6 +280,7 @@ func (d *DB) recent(ctx context.Context, limit int) ([]model.Event, error) {
 	if err := titles(ctx, d.read(), names); err != nil {
 		return nil, err
 	}
+	slices.SortStableFunc(revisions, func(a, b model.Revision) int { return b.At.Compare(a.At) })
 	var out []model.Event
 	for _, r := range revisions[:min(limit, len(revisions))] {
 		ev := changeEvent(r)

@@ -68,8 +68,8 @@ func (d *DB) records(ctx context.Context, e *model.Entity, query string, args []
 }
 
 // fill gives records their parts, the names of their links and their state
-// towards the central, by a few queries for all of them. short keeps the first
-// item of each list.
+// towards the central, by a few queries for all of them. short leaves out lists
+// that are not essential and keeps the first item of the others.
 func (d *DB) fill(ctx context.Context, q querier, e *model.Entity, records []*model.Record, short bool) error {
 	if len(records) == 0 {
 		return nil
@@ -82,9 +82,9 @@ func (d *DB) fill(ctx context.Context, q querier, e *model.Entity, records []*mo
 	}
 	done := map[model.Noun]bool{}
 	for _, f := range e.Lists() {
-		if !done[f.Part] {
+		if !done[f.Part] && (f.Essential || !short) {
 			done[f.Part] = true
-			if err := d.fillParts(ctx, q, e, model.EntityOf(f.Part), ids, byID); err != nil {
+			if err := d.fillParts(ctx, q, e, model.EntityOf(f.Part), ids, byID, short); err != nil {
 				return err
 			}
 		}
@@ -141,7 +141,7 @@ func ownerColumn(owner *model.Entity) string { return quote(string(owner.Noun) +
 
 // fillParts loads the living parts of one kind for all records and sorts them
 // into the lists they belong to.
-func (d *DB) fillParts(ctx context.Context, q querier, e, pe *model.Entity, ids []model.ID, byID map[model.ID]*model.Record) error {
+func (d *DB) fillParts(ctx context.Context, q querier, e, pe *model.Entity, ids []model.ID, byID map[model.ID]*model.Record, short bool) error {
 	query := "SELECT " + planOf(pe).list + "\nFROM " + quote(string(pe.Noun)) + "\nWHERE " + ownerColumn(e) + " IN (%s) AND deleted_at IS NULL\nORDER BY rid"
 	err := each(ctx, q, query, ids, func(rows *sql.Rows) error {
 		row, err := scanRow(pe, rows)
@@ -156,7 +156,9 @@ func (d *DB) fillParts(ctx context.Context, q querier, e, pe *model.Entity, ids 
 		part := model.RecordOf(pe, row)
 		for _, f := range e.Lists() {
 			if model.BelongsTo(f, part) {
-				d.addE164(part)
+				if !short {
+					d.addE164(part)
+				}
 				r.Values[f.Name] = append(r.List(f.Name), part)
 			}
 		}

@@ -83,7 +83,7 @@ func (a *app) makeDemo(ctx context.Context, folder string, contacts int, seed in
 	}
 	if a.flags.dryRun {
 		n := int64(contacts)
-		return s, map[model.Noun]int64{"contact": n, "organization": n / 5, "deal": (n + 3) / 4, "activity": n}, nil
+		return s, map[model.Noun]int64{"contact": n, "organization": n / 5, "deal": n / 4, "activity": n}, nil
 	}
 	if info.Demo {
 		if err := emptyFolder(home); err != nil {
