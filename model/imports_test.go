@@ -1,4 +1,4 @@
-package main
+package model_test
 
 import (
 	"go/parser"
@@ -24,11 +24,12 @@ type sourceFile struct {
 func sources(t *testing.T) []sourceFile {
 	t.Helper()
 	var out []sourceFile
-	err := filepath.WalkDir(".", func(name string, d fs.DirEntry, err error) error {
+	const root = ".."
+	err := filepath.WalkDir(root, func(name string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
-		if d.IsDir() && name != "." && strings.HasPrefix(d.Name(), ".") {
+		if d.IsDir() && name != root && strings.HasPrefix(d.Name(), ".") {
 			return filepath.SkipDir
 		}
 		if d.IsDir() || !strings.HasSuffix(name, ".go") {
@@ -43,7 +44,11 @@ func sources(t *testing.T) []sourceFile {
 		if err != nil {
 			return err
 		}
-		s := sourceFile{name: filepath.ToSlash(name), test: strings.HasSuffix(name, "_test.go"), lines: fset.Position(whole.FileEnd).Line}
+		rel, err := filepath.Rel(root, name)
+		if err != nil {
+			return err
+		}
+		s := sourceFile{name: filepath.ToSlash(rel), test: strings.HasSuffix(name, "_test.go"), lines: fset.Position(whole.FileEnd).Line}
 		s.dir = path.Dir(s.name)
 		for _, spec := range f.Imports {
 			p, err := strconv.Unquote(spec.Path.Value)
