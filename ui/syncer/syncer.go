@@ -216,20 +216,8 @@ func (s *Screen) Can(a keymap.Action) bool {
 }
 
 func (s *Screen) move(by int) {
-	i := s.row[s.at] + by
-	if i >= 0 && i < s.rows(s.at) {
-		s.row[s.at] = i
-		return
-	}
-	for p := s.at + part(by); p >= 0 && p < parts; p += part(by) {
-		if n := s.rows(p); n > 0 {
-			s.at, s.row[p] = p, 0
-			if by < 0 {
-				s.row[p] = n - 1
-			}
-			return
-		}
-	}
+	at, row := screen.Step(s.at, s.row[s.at], by, parts, s.rows)
+	s.at, s.row[at] = at, row
 }
 
 // next goes to the next list that has something.
