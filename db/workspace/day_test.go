@@ -3,17 +3,44 @@ package workspace_test
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
-	"time"
 
 	"rapport/db/mysql/servertest"
-	"rapport/db/workspace"
-	"rapport/ui/cli"
 )
+
+// program is the real program, built once for all tests.
+var program = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "rapport-test-")
+	if err != nil {
+		return "", err
+	}
+	programDir = dir
+	path := filepath.Join(dir, "rapport")
+	cmd := exec.Command("go", "build", "-o", path, "rapport")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build the program: %w: %s", err, out)
+	}
+	return path, nil
+})
+
+var programDir string // of the built program, "" if no test needed it
+
+// TestMain takes the built program away again.
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if programDir != "" {
+		os.RemoveAll(programDir)
+	}
+	os.Exit(code)
+}
 
 // laptop is one home that is worked with by commands only, as a script does.
 type laptop struct {
@@ -25,15 +52,19 @@ type laptop struct {
 // run runs one command and returns its exit code and what it printed.
 func (l *laptop) run(stdin string, args ...string) (code int, out, errs string) {
 	l.t.Helper()
+	path, err := program()
+	if err != nil {
+		l.t.Fatal(err)
+	}
 	var o, e bytes.Buffer
-	env := map[string]string{"RAPPORT_HOME": l.dir, "RAPPORT_CENTRAL": l.central}
-	code = cli.Run(l.t.Context(), args, cli.Program{
-		Streams: cli.Streams{In: strings.NewReader(stdin), Out: &o, Err: &e},
-		Backend: workspace.New(workspace.Options{}),
-		Env:     func(k string) string { return env[k] },
-		Now:     time.Now,
-	})
-	return code, o.String(), e.String()
+	cmd := exec.CommandContext(l.t.Context(), path, args...)
+	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + l.dir, "RAPPORT_HOME=" + l.dir, "RAPPORT_CENTRAL=" + l.central}
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(stdin), &o, &e
+	var exit *exec.ExitError
+	if err := cmd.Run(); err != nil && !errors.As(err, &exit) {
+		l.t.Fatal(err)
+	}
+	return cmd.ProcessState.ExitCode(), o.String(), e.String()
 }
 
 // json runs a command that must succeed and decodes its answer.
