@@ -10,6 +10,7 @@ package servertest
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -271,8 +272,35 @@ func (s *Server) Restart() error {
 }
 
 // Pause stops the process without ending it, so that its connections hang;
-// Resume lets it go on.
-func (s *Server) Pause() error { return signal(s.cmd.Process, "STOP") }
+// Resume lets it go on. It returns when the server has fallen silent: the
+// signal itself only asks the threads to stop.
+func (s *Server) Pause() error {
+	if err := signal(s.cmd.Process, "STOP"); err != nil {
+		return err
+	}
+	for range 100 {
+		silent, err := s.silent()
+		if silent || err != nil {
+			return err
+		}
+	}
+	return errors.New("the server goes on although it was told to stop")
+}
+
+// silent tells whether a new connection waits in vain for the greeting that a
+// server sends first.
+func (s *Server) silent() (bool, error) {
+	c, err := net.Dial("tcp", s.Address())
+	if err != nil {
+		return false, err
+	}
+	defer c.Close()
+	if err := c.SetReadDeadline(time.Now().Add(200 * time.Millisecond)); err != nil {
+		return false, err
+	}
+	_, err = c.Read(make([]byte, 1))
+	return errors.Is(err, os.ErrDeadlineExceeded), nil
+}
 
 // Resume lets a paused server go on.
 func (s *Server) Resume() error { return signal(s.cmd.Process, "CONT") }
