@@ -18,6 +18,18 @@ type Position struct {
 	Run    int64  // the sequencer run that the position was seen in
 	Nonce  string // that run's nonce, which tells a server restored by hand
 	Loaded bool   // the first load is complete
+	// Access is the fingerprint of what the person may see. When it changes,
+	// every row is compared: some leave, others arrive.
+	Access string
+}
+
+// Device is what a copy of the workspace tells the central of itself, for the
+// administrator's list of devices.
+type Device struct {
+	Client  ID     // "" for a look that is not noted
+	Name    string // of the computer
+	Program string // version of the program
+	Pending int64  // unsent changes
 }
 
 // Head is what one poll tells.
@@ -38,6 +50,9 @@ type Head struct {
 	MaxPacket     int64 // bytes of one statement
 	User          string
 	Now           time.Time // the server's clock
+	// Wipe is true where the administrator asked this device to empty its
+	// cache: the laptop was lost or its owner has left.
+	Wipe bool
 }
 
 // FeedOp says what happened to a row.
@@ -195,7 +210,8 @@ type Receipt struct {
 type Central interface {
 	// Poll says where the feed is and whether the server is the one that
 	// the position was taken from.
-	Poll(ctx context.Context, client ID, at Position) (Head, error)
+	// The first poll of a connection tells who is there.
+	Poll(ctx context.Context, who Device, at Position) (Head, error)
 	// Push sends a batch, applies it in one transaction and sequences it.
 	Push(ctx context.Context, b *PushBatch, at Position) (Receipt, error)
 	// Sequence gives positions to committed changes that have none.

@@ -147,12 +147,12 @@ func (c *Central) readHead(line string, at model.Position) (model.Head, error) {
 
 // Poll says where the feed is. The first poll of a connection also notes that
 // the client was here; a standby, which cannot, is asked all the same.
-func (c *Central) Poll(ctx context.Context, client model.ID, at model.Position) (model.Head, error) {
+func (c *Central) Poll(ctx context.Context, who model.Device, at model.Position) (model.Head, error) {
 	q := headSQL(at)
-	if !c.greeted && client != "" {
+	if !c.greeted && who.Client != "" {
 		q += fmt.Sprintf(";INSERT INTO sync_client (client,person,schema_version,position,first_seen,last_seen) VALUES (%s,%s,%d,%d,UTC_TIMESTAMP(3),UTC_TIMESTAMP(3))"+
 			" ON DUPLICATE KEY UPDATE position=IF(last_seen<UTC_TIMESTAMP(3)-INTERVAL 1 HOUR,VALUES(position),position),person=VALUES(person),schema_version=VALUES(schema_version),"+
-			"last_seen=IF(last_seen<UTC_TIMESTAMP(3)-INTERVAL 1 HOUR,VALUES(last_seen),last_seen)", idLiteral(client), personSQL, model.SchemaVersion, at.Seq)
+			"last_seen=IF(last_seen<UTC_TIMESTAMP(3)-INTERVAL 1 HOUR,VALUES(last_seen),last_seen)", idLiteral(who.Client), personSQL, model.SchemaVersion, at.Seq)
 	}
 	line := ""
 	err := c.query(ctx, q, func(_ int, v []driver.Value) error {

@@ -18,13 +18,13 @@ func TestPollIsOneSmallPacket(t *testing.T) {
 	if n, _, _ := central.Traffic(); n != 0 {
 		t.Fatalf("%d requests after the login", n)
 	}
-	h, err := central.Poll(t.Context(), c.client, model.Position{})
+	h, err := central.Poll(t.Context(), model.Device{Client: c.client}, model.Position{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	for i := range 3 {
 		n0, s0, r0 := central.Traffic()
-		h2, err := central.Poll(t.Context(), c.client, h.Position)
+		h2, err := central.Poll(t.Context(), model.Device{Client: c.client}, h.Position)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -43,7 +43,7 @@ func TestPollIsOneSmallPacket(t *testing.T) {
 		t.Errorf("%s clients", got)
 	}
 	c.sql("UPDATE sync_run SET nonce = 'restored'")
-	if h, err = central.Poll(t.Context(), c.client, h.Position); err != nil || h.SameRun {
+	if h, err = central.Poll(t.Context(), model.Device{Client: c.client}, h.Position); err != nil || h.SameRun {
 		t.Errorf("a restored server is not noticed: %+v, %v", h, err)
 	}
 }
@@ -59,7 +59,7 @@ func TestRequestsAreCountedAsSent(t *testing.T) {
 	defer central.Close()
 	p.Commands.Store(0)
 	id := c.ids.New()
-	h, err := central.Poll(t.Context(), c.client, model.Position{})
+	h, err := central.Poll(t.Context(), model.Device{Client: c.client}, model.Position{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -101,7 +101,7 @@ func TestCommitInversion(t *testing.T) {
 	if err := slow.Commit(); err != nil {
 		t.Fatal(err)
 	}
-	h, err := central.Poll(t.Context(), c.client, at)
+	h, err := central.Poll(t.Context(), model.Device{Client: c.client}, at)
 	if err != nil || h.Unsequenced != 3 {
 		t.Fatalf("head %+v, %v", h, err)
 	}
@@ -219,7 +219,7 @@ func TestSequencerDoesNotWaitForWriters(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	at := model.Position{}
-	h, err := central.Poll(ctx, c.client, at)
+	h, err := central.Poll(ctx, model.Device{Client: c.client}, at)
 	for runs := 0; err == nil && h.Unsequenced > 0; runs++ {
 		if runs > 3 {
 			t.Fatalf("the outbox does not empty: %+v", h)

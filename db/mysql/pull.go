@@ -149,7 +149,7 @@ func (c *Central) Load(ctx context.Context, n model.Noun, after model.ID, each f
 // behind works: what one side does not know stays as it is on the other.
 func (c *Central) learnColumns(ctx context.Context) error {
 	if c.hash == "" {
-		if _, err := c.Poll(ctx, "", model.Position{}); err != nil {
+		if _, err := c.Poll(ctx, model.Device{}, model.Position{}); err != nil {
 			return err
 		}
 	}

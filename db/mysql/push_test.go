@@ -76,7 +76,7 @@ func TestLostAcknowledgement(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer central.Close()
-	if _, err := central.Poll(t.Context(), c.client, model.Position{}); err != nil {
+	if _, err := central.Poll(t.Context(), model.Device{Client: c.client}, model.Position{}); err != nil {
 		t.Fatal(err)
 	}
 	id := c.ids.New()
@@ -94,7 +94,7 @@ func TestLostAcknowledgement(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer central2.Close()
-	if _, err := central2.Poll(t.Context(), c.client, model.Position{}); err != nil {
+	if _, err := central2.Poll(t.Context(), model.Device{Client: c.client}, model.Position{}); err != nil {
 		t.Fatal(err)
 	}
 	p.On("", func() bool { return false })
@@ -214,7 +214,7 @@ func naughty(t *testing.T) []string {
 func TestTextIsKeptByteForByte(t *testing.T) {
 	c := newCompany(t)
 	central := c.dial()
-	if _, err := central.Poll(t.Context(), c.client, model.Position{}); err != nil {
+	if _, err := central.Poll(t.Context(), model.Device{Client: c.client}, model.Position{}); err != nil {
 		t.Fatal(err)
 	}
 	texts := []string{"'; DROP TABLE contact; --", `back\slash\'`, "\x00nul\x00", "lone\rcr", "\x1a", "😀👩‍👩‍👧", "שלום", "Jose\u0301", "José", "\u200b", "?", "/* ? */ # -- \"", "trail ", " ", "", "\n\t", "`", "%_", "\ufeff", strings.Repeat("€", 300000)}
@@ -334,7 +334,7 @@ func TestLongBatchIsCut(t *testing.T) {
 	c := &company{T: t, server: s, url: url, database: servertest.Name(url), ids: model.NewIDSource(nil, nil)}
 	c.client = c.ids.New()
 	central := c.dial()
-	if _, err := central.Poll(t.Context(), c.client, model.Position{}); err != nil {
+	if _, err := central.Poll(t.Context(), model.Device{Client: c.client}, model.Position{}); err != nil {
 		t.Fatal(err)
 	}
 	var ops []model.PushOp
@@ -365,7 +365,7 @@ func TestServerGoneAndBack(t *testing.T) {
 	}
 	defer central.Close()
 	s.Kill9()
-	if _, err := central.Poll(t.Context(), "", model.Position{}); model.KindOf(err) != model.Unreachable {
+	if _, err := central.Poll(t.Context(), model.Device{}, model.Position{}); model.KindOf(err) != model.Unreachable {
 		t.Errorf("on a connection that died: %v", err)
 	}
 	if _, err := Dial(t.Context(), url, DialOptions{Timeout: time.Second}); model.KindOf(err) != model.Unreachable {
@@ -379,7 +379,7 @@ func TestServerGoneAndBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer again.Close()
-	if h, err := again.Poll(t.Context(), "", model.Position{}); err != nil || h.Seq != 7 {
+	if h, err := again.Poll(t.Context(), model.Device{}, model.Position{}); err != nil || h.Seq != 7 {
 		t.Errorf("%+v, %v", h, err)
 	}
 	if err := s.Pause(); err != nil {
@@ -387,7 +387,7 @@ func TestServerGoneAndBack(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	defer cancel()
-	_, err = again.Poll(ctx, "", model.Position{})
+	_, err = again.Poll(ctx, model.Device{}, model.Position{})
 	if model.KindOf(err) != model.Unreachable {
 		t.Errorf("a server that hangs: %v", err)
 	}
@@ -400,7 +400,7 @@ func TestServerGoneAndBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer standby.Close()
-	if h, err := standby.Poll(t.Context(), model.CompanyScope, model.Position{}); err != nil || !h.ReadOnly {
+	if h, err := standby.Poll(t.Context(), model.Device{Client: model.CompanyScope}, model.Position{}); err != nil || !h.ReadOnly {
 		t.Errorf("a standby: %+v, %v", h, err)
 	}
 	_, err = standby.Push(t.Context(), &model.PushBatch{Client: model.CompanyScope, Number: 1, Nonce: "n"}, model.Position{})
@@ -416,7 +416,7 @@ func TestNoCentral(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer central.Close()
-	if _, err := central.Poll(t.Context(), "", model.Position{}); model.KindOf(err) != model.NoCentral {
+	if _, err := central.Poll(t.Context(), model.Device{}, model.Position{}); model.KindOf(err) != model.NoCentral {
 		t.Errorf("an empty database: %v", err)
 	}
 	if _, err := Dial(t.Context(), s.URL("not_there"), DialOptions{}); model.KindOf(err) != model.NoCentral {

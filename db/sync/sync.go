@@ -43,7 +43,9 @@ const (
 
 // Options are what an engine depends on beside its two sides.
 type Options struct {
-	Now func() time.Time // nil means time.Now
+	Now     func() time.Time // nil means time.Now
+	Name    string           // of this computer, for the administrator's list of devices
+	Program string           // version of this program, for the same
 }
 
 // Engine syncs one workspace.
@@ -51,6 +53,7 @@ type Engine struct {
 	replica model.Replica
 	dial    func(context.Context) (model.Central, error)
 	now     func() time.Time
+	options Options
 }
 
 // New returns an engine for a replica. dial connects to the central; it
@@ -59,7 +62,7 @@ func New(r model.Replica, dial func(context.Context) (model.Central, error), o O
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	return &Engine{replica: r, dial: dial, now: o.Now}
+	return &Engine{replica: r, dial: dial, now: o.Now, options: o}
 }
 
 // Sync sends what is unsent and fetches what is new, once. With full it also
@@ -115,7 +118,7 @@ func (r *run) sync(ctx context.Context, full bool) error {
 		r.central = nil
 		return err
 	}
-	if r.head, err = r.central.Poll(ctx, r.client, r.at); err != nil {
+	if r.head, err = r.central.Poll(ctx, r.device(), r.at); err != nil {
 		return err
 	}
 	if r.head.MinClient > model.SchemaVersion {
@@ -132,6 +135,11 @@ func (r *run) sync(ctx context.Context, full bool) error {
 		return err
 	}
 	return r.replica.Synced(ctx, r.now())
+}
+
+// device is what the central is told of this copy of the workspace.
+func (r *run) device() model.Device {
+	return model.Device{Client: r.client, Name: r.options.Name, Program: r.options.Program}
 }
 
 // push sends batches until nothing is left. A row that clashed is fetched,

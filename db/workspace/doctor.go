@@ -117,7 +117,7 @@ func (w *Workspace) checkClock(ctx context.Context) model.Check {
 	if err != nil {
 		return model.Check{}
 	}
-	head, err := c.Poll(ctx, client, at)
+	head, err := c.Poll(ctx, model.Device{Client: client}, at)
 	if err != nil || head.Now.IsZero() {
 		return model.Check{}
 	}

@@ -187,7 +187,7 @@ func (w *Workspace) probe(ctx context.Context) error {
 		return err
 	}
 	defer c.Close()
-	_, err = c.Poll(ctx, client, at)
+	_, err = c.Poll(ctx, model.Device{Client: client}, at)
 	return err
 }
 
