@@ -24,10 +24,12 @@ const (
 	Partial          // some rows were rejected
 	NoCentral        // no central database is configured
 	Interrupted      // stopped by the person; what was done is kept
+	Expired          // the password must be changed before anything else
+	Wiped            // the administrator emptied this copy of the workspace
 )
 
 var kindCodes = [...]string{"other", "invalid", "not_found", "ambiguous", "refused", "unreachable",
-	"locked", "corrupt", "too_new", "conflict", "partial", "no_central", "interrupted"}
+	"locked", "corrupt", "too_new", "conflict", "partial", "no_central", "interrupted", "expired", "wiped"}
 
 // String returns the code that `--json` prints for the kind.
 func (k Kind) String() string { return kindCodes[k] }

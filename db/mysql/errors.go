@@ -2,8 +2,6 @@ package mysql
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"database/sql/driver"
 	"errors"
 	"io"
@@ -44,23 +42,30 @@ const (
 	erChangedSinceRead  = 1020
 	erNeedsSuperBinlog  = 1419
 	erBinlogCreateFuncs = 1418
+	erNoSuchLogin       = 1698
+	erExpired           = 1820
+	erExpiredAtLogin    = 1862
+	erLockedMySQL       = 3118
+	erLockedMariaDB     = 4151
 )
 
 // kindOf gives the kind and the sentence of a server error.
 func kindOf(n uint16) (model.Kind, string, string) {
 	switch n {
-	case erAccessDenied, 1698:
-		return model.Refused, "the server does not accept this user name and password", "check them; a server that demands TLS answers in the same way"
-	case 4151, 3118:
-		return model.Refused, "this account is locked", "ask the administrator"
-	case 1820, 1862:
-		return model.Refused, "the password has expired", "set a new one with SET PASSWORD"
+	case erAccessDenied, erNoSuchLogin:
+		return model.Refused, "the server does not accept this user name and password", "check both; a new password is made by the administrator"
+	case erLockedMariaDB, erLockedMySQL:
+		return model.Refused, "this account is locked", "your changes are kept here; ask the administrator"
+	case erExpired, erExpiredAtLogin:
+		return model.Expired, "the password has expired", "set a new one with `rapport password`"
 	case erDBAccessDenied, 1227, erTableDenied, erColumnDenied, 1370, 1410:
 		return model.Refused, "this account is not allowed to do that", "ask the administrator for the rights"
-	case 1226, 1203, 1040:
+	case 1040:
 		return model.Unreachable, "the server takes no more connections now", "it is tried again later"
+	case 1226, 1203:
+		return model.Unreachable, "this account has as many connections as it may have", "close Rapport on another device, or wait; it is tried again later"
 	case 1129:
-		return model.Unreachable, "the server has blocked this computer", "the administrator can run FLUSH HOSTS"
+		return model.Unreachable, "the server has blocked this computer after too many failed connections", "the administrator runs FLUSH HOSTS on the server"
 	case 1130:
 		return model.Refused, "the server does not let this computer in", "ask the administrator"
 	case 1290, 1836, 1792:
@@ -90,19 +95,14 @@ func mapError(op string, err error) error {
 	out := &model.Error{Op: op, Err: err}
 	var my *mysql.MySQLError
 	var netErr net.Error
-	var cert *tls.CertificateVerificationError
-	var unknownCA x509.UnknownAuthorityError
 	switch {
 	case errors.As(err, &my):
 		out.Kind, out.Msg, out.Hint = kindOf(my.Number)
 	case errors.Is(err, context.Canceled):
 		out.Kind, out.Msg = model.Interrupted, "stopped"
-	case errors.As(err, &cert), errors.As(err, &unknownCA):
-		out.Kind, out.Msg = model.Unreachable, "the server's certificate cannot be verified"
-		out.Hint = "check this computer's clock, or give the company's certificate with tls-ca=FILE"
 	case errors.Is(err, mysql.ErrNoTLS):
 		out.Kind, out.Msg = model.Refused, "the server offers no TLS"
-		out.Hint = "only on a network that you trust, add ?tls=false to the address"
+		out.Hint = "the administrator sets up TLS; only on a network that you trust, add ?tls=false to the address"
 	case errors.Is(err, mysql.ErrPktTooLarge):
 		out.Kind, out.Msg = model.Refused, "this is larger than the server takes in one request"
 	case errors.As(err, &netErr), errors.Is(err, context.DeadlineExceeded), errors.Is(err, driver.ErrBadConn),

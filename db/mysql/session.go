@@ -24,6 +24,8 @@ type DialOptions struct {
 	Read    time.Duration // for the next bytes of an answer, 60 s
 	Write   time.Duration // for a request to leave, 60 s
 	Program string        // named to the server, for its administrator
+	// Now is the clock by which certificates are valid; nil means time.Now.
+	Now func() time.Time
 }
 
 // maxRequest is the largest request the driver sends. It is fixed so that the
@@ -101,6 +103,15 @@ func open(ctx context.Context, a Address, o DialOptions) (*session, error) {
 
 // openOne logs in to one server. It sends nothing after the login.
 func openOne(ctx context.Context, a Address, o DialOptions, database string) (*session, error) {
+	s, err := login(ctx, a, o, database)
+	if err != nil {
+		return nil, explainLogin(ctx, a, o, database, err)
+	}
+	return s, nil
+}
+
+// login is openOne with the driver's own errors.
+func login(ctx context.Context, a Address, o DialOptions, database string) (*session, error) {
 	cfg := mysql.NewConfig()
 	cfg.User, cfg.Passwd, cfg.DBName = a.User, a.Password, database
 	cfg.Net, cfg.Addr = "tcp", net.JoinHostPort(a.Host, a.Port)
@@ -120,6 +131,9 @@ func openOne(ctx context.Context, a Address, o DialOptions, database string) (*s
 	if cfg.TLS, err = a.tlsConfig(); err != nil {
 		return nil, err
 	}
+	if cfg.TLS != nil {
+		cfg.TLS.Time = o.Now
+	}
 	t := &traffic{}
 	cfg.DialFunc = func(ctx context.Context, network, addr string) (net.Conn, error) {
 		var d net.Dialer
@@ -135,11 +149,11 @@ func openOne(ctx context.Context, a Address, o DialOptions, database string) (*s
 	}
 	// A port that is open need not answer: a firewall or a server that hangs
 	// would hold the login for as long as a whole answer may take.
-	login, cancel := context.WithTimeout(ctx, cfg.Timeout)
+	limited, cancel := context.WithTimeout(ctx, cfg.Timeout)
 	defer cancel()
-	conn, err := connector.Connect(login)
+	conn, err := connector.Connect(limited)
 	if err != nil {
-		return nil, mapError("connect to "+a.where(), err)
+		return nil, err
 	}
 	return &session{conn: conn, address: a, traffic: t}, nil
 }

@@ -174,7 +174,7 @@ func exitCode(err error) int {
 		return exitConflicts
 	case model.Unreachable:
 		return exitUnreachable
-	case model.Refused:
+	case model.Refused, model.Expired, model.Wiped:
 		return exitRefused
 	case model.Locked:
 		return exitLocked
