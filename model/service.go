@@ -40,6 +40,48 @@ type Syncer interface {
 	// (password, locked account), Locked (another sync runs), TooNew. The
 	// result is valid, as far as it went, also with an error.
 	Sync(ctx context.Context, full bool, n Notify) (SyncResult, error)
+	// Follow keeps the workspace up to date: it sends soon after an edit,
+	// polls the central in between, and waits longer and longer while that
+	// cannot be reached. It returns when ctx ends, with the context's error,
+	// and where only a person can help: NoCentral, Refused, Expired, TooNew,
+	// Invalid, Corrupt.
+	Follow(ctx context.Context, req FollowRequest) error
+}
+
+// FollowRequest says how a workspace is kept up to date.
+type FollowRequest struct {
+	Full bool // the first sync compares every row
+	// Ask is received from when the person wants a sync at once; nil for
+	// never.
+	Ask    <-chan struct{}
+	Notify Notify
+	// Tell hears of every step. It must return soon; nil for nobody.
+	Tell func(Following)
+}
+
+// FollowState is what a follow is at.
+type FollowState int8
+
+// The states.
+const (
+	// FollowSyncing says that something is on its way. A poll that finds
+	// nothing is not told.
+	FollowSyncing FollowState = iota
+	// FollowOnline says that a sync ended well; Result tells what it did.
+	FollowOnline
+	// FollowOffline says that a sync failed with Err and is tried again.
+	FollowOffline
+	// FollowBusy says that another process syncs this workspace just now.
+	FollowBusy
+)
+
+// Following is one step of a follow.
+type Following struct {
+	State  FollowState
+	Asked  bool // the person asked for this sync
+	Result SyncResult
+	Err    error
+	Pause  time.Duration // until the next attempt, unless something happens before
 }
 
 // ImportRequest describes one import run.
@@ -257,8 +299,11 @@ type Settings struct {
 	// PasswordCommand prints the central's password, PasswordFile holds it;
 	// they are asked only when the central is.
 	PasswordCommand, PasswordFile string
-	Demo                          bool
-	ReadOnly                      bool
+	// SyncInterval is the pause between two polls of the central; 0 lets it
+	// vary with what happens, from 5 to 30 seconds.
+	SyncInterval time.Duration
+	Demo         bool
+	ReadOnly     bool
 }
 
 // Workspace is one home with everything a screen or a command can ask of it.

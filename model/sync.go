@@ -18,6 +18,9 @@ type Position struct {
 	Run    int64  // the sequencer run that the position was seen in
 	Nonce  string // that run's nonce, which tells a server restored by hand
 	Loaded bool   // the first load is complete
+	// Term rises when another server becomes the primary; one that has an
+	// older term than a client has seen is a primary no more.
+	Term int64
 	// Access is the fingerprint of what the person may see. When it changes,
 	// every row is compared: some leave, others arrive.
 	Access string
@@ -53,6 +56,20 @@ type Head struct {
 	// Wipe is true where the administrator asked this device to empty its
 	// cache: the laptop was lost or its owner has left.
 	Wipe bool
+}
+
+// Behind tells whether a server lacks what a client has seen already without
+// having been restored: a standby that has not caught up, or a former primary
+// that came back. Nothing is taken from it or given to it, or what is known
+// here would go back in time.
+func (h Head) Behind(at Position) bool {
+	if at.Epoch == "" {
+		return false
+	}
+	if h.Term < at.Term {
+		return true
+	}
+	return h.ReadOnly && (h.Epoch != at.Epoch || !h.SameRun || h.Seq < at.Seq)
 }
 
 // FeedOp says what happened to a row.
@@ -297,7 +314,10 @@ type Replica interface {
 	Synced(ctx context.Context, at time.Time) error
 	// Open counts the conflicts and the refused records that are open.
 	Open(ctx context.Context) (conflicts, refused int64, err error)
-	// Lock takes the workspace's sync lock until release is called. Error:
-	// Locked.
+	// Unsent counts the row changes that NextBatch would send: neither
+	// refused nor in a conflict.
+	Unsent(ctx context.Context) (int64, error)
+	// Lock takes the workspace's sync lock until release is called. A sync
+	// that is about to end is waited for. Error: Locked.
 	Lock(ctx context.Context) (release func(), err error)
 }

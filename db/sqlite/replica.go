@@ -24,12 +24,25 @@ const (
 // lockName is the file in the home whose lock a sync holds.
 const lockName = "sync.lock"
 
+// A sync that has nothing to do holds the lock for one round trip: it is waited
+// for, and asked again at short intervals whether it has ended.
+const (
+	lockPatience = 2 * time.Second
+	lockRetry    = 20 * time.Millisecond
+)
+
 // Lock takes the workspace's sync lock, which the operating system frees when
-// the process ends in whatever way. Error: Locked.
+// the process ends in whatever way. A short sync of another process is waited
+// for. Error: Locked.
 func (d *DB) Lock(ctx context.Context) (release func(), err error) {
 	l := flock.New(filepath.Join(filepath.Dir(d.path), lockName), flock.SetPermissions(0o600))
-	ok, err := l.TryLock()
-	if err != nil {
+	patient, cancel := context.WithTimeout(ctx, lockPatience)
+	defer cancel()
+	ok, err := l.TryLockContext(patient, lockRetry)
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	if err != nil && patient.Err() == nil {
 		return nil, model.Errorf(model.Locked, "the sync lock cannot be taken").Because(err)
 	}
 	if !ok {
@@ -128,6 +141,16 @@ func (d *DB) Open(ctx context.Context) (conflicts, refused int64, err error) {
   (SELECT count(DISTINCT record_id) FROM sync_conflict WHERE settled_at IS NULL),
   (SELECT count(DISTINCT record_id) FROM sync_base WHERE code IS NOT NULL)`).Scan(&conflicts, &refused)
 	return conflicts, refused, mapError("count conflicts", err)
+}
+
+// Unsent counts the row changes that wait to be sent and can be.
+func (d *DB) Unsent(ctx context.Context) (int64, error) {
+	var n int64
+	err := d.read().QueryRowContext(ctx, `SELECT count(*)
+FROM sync_base AS b
+WHERE code IS NULL
+AND NOT EXISTS (SELECT 1 FROM sync_conflict AS c WHERE c.tbl = b.tbl AND c.row_id = b.id AND c.settled_at IS NULL)`).Scan(&n)
+	return n, mapError("count unsent changes", err)
 }
 
 func (d *DB) readState(ctx context.Context, key string) (string, error) {

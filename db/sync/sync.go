@@ -23,6 +23,7 @@ package sync
 import (
 	"context"
 	"errors"
+	"math/rand/v2"
 	"slices"
 	"time"
 
@@ -44,6 +45,8 @@ const (
 // Options are what an engine depends on beside its two sides.
 type Options struct {
 	Now     func() time.Time // nil means time.Now
+	Timer   Timer            // nil means time.NewTimer
+	Random  func() float64   // in [0,1), for jitter; nil means math/rand
 	Name    string           // of this computer, for the administrator's list of devices
 	Program string           // version of this program, for the same
 }
@@ -62,6 +65,12 @@ func New(r model.Replica, dial func(context.Context) (model.Central, error), o O
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	if o.Timer == nil {
+		o.Timer = realTimer
+	}
+	if o.Random == nil {
+		o.Random = rand.Float64
+	}
 	return &Engine{replica: r, dial: dial, now: o.Now, options: o}
 }
 
@@ -69,19 +78,24 @@ func New(r model.Replica, dial func(context.Context) (model.Central, error), o O
 // compares every row. Errors are of kind NoCentral, Locked, Unreachable,
 // Refused or TooNew; the result tells how far it came in any case.
 func (e *Engine) Sync(ctx context.Context, full bool, n model.Notify) (model.SyncResult, error) {
+	l := &link{}
+	res, err := e.once(ctx, l, full, n)
+	return res, errors.Join(err, l.close())
+}
+
+// once is one sync over a connection that may be kept.
+func (e *Engine) once(ctx context.Context, l *link, full bool, n model.Notify) (model.SyncResult, error) {
 	began := e.now()
 	release, err := e.replica.Lock(ctx)
 	if err != nil {
 		return model.SyncResult{}, err
 	}
 	defer release()
-	r := &run{Engine: e, notify: n, pushed: map[model.ID]bool{}, pulled: map[model.ID]bool{}}
+	r := &run{Engine: e, link: l, notify: n, pushed: map[model.ID]bool{}, pulled: map[model.ID]bool{}}
 	err = r.sync(ctx, full)
 	res := model.SyncResult{Pushed: int64(len(r.pushed)), Pulled: int64(len(r.pulled))}
-	if r.central != nil {
-		res.RoundTrips, res.BytesSent, res.BytesReceived = r.central.Traffic()
-		err = errors.Join(err, r.central.Close())
-	}
+	l.traffic(&res)
+	err = l.end(err)
 	// The counts are wanted even where the sync was interrupted.
 	var openErr error
 	res.Conflicts, res.Refused, openErr = e.replica.Open(context.WithoutCancel(ctx))
@@ -95,8 +109,8 @@ func (e *Engine) Sync(ctx context.Context, full bool, n model.Notify) (model.Syn
 // run is one sync under way.
 type run struct {
 	*Engine
+	*link
 	notify  model.Notify
-	central model.Central
 	client  model.ID
 	at      model.Position
 	head    model.Head
@@ -113,12 +127,7 @@ func (r *run) sync(ctx context.Context, full bool) error {
 	if r.at, err = r.replica.Position(ctx); err != nil {
 		return err
 	}
-	r.notify.Tell("connecting", 0, 0)
-	if r.central, err = r.dial(ctx); err != nil {
-		r.central = nil
-		return err
-	}
-	if r.head, err = r.central.Poll(ctx, r.device(), r.at); err != nil {
+	if err := r.greet(ctx); err != nil {
 		return err
 	}
 	if r.head.MinClient > model.SchemaVersion {
@@ -134,7 +143,19 @@ func (r *run) sync(ctx context.Context, full bool) error {
 	if err := r.pull(ctx); err != nil {
 		return err
 	}
-	return r.replica.Synced(ctx, r.now())
+	return r.noteSynced(ctx)
+}
+
+// noteSynced stores when a sync ended well. Polls that move nothing are noted
+// once a minute: to write at each would wake every process that watches the
+// cache, and the disk.
+func (r *run) noteSynced(ctx context.Context) error {
+	now := r.now()
+	if len(r.pushed)+len(r.pulled) == 0 && now.Truncate(time.Minute).Equal(r.noted.Truncate(time.Minute)) {
+		return nil
+	}
+	r.noted = now
+	return r.replica.Synced(ctx, now)
 }
 
 // device is what the central is told of this copy of the workspace.

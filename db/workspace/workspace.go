@@ -110,10 +110,71 @@ func (w *Workspace) Sync(ctx context.Context, full bool, n model.Notify) (model.
 	if w.settings.Central == "" {
 		return model.SyncResult{}, noCentral()
 	}
-	res, err := engine.New(w.cache(), w.dial, engine.Options{Now: w.now}).Sync(ctx, full, n)
+	res, err := w.engine(w.cache()).Sync(ctx, full, n)
 	w.log.Info("sync ended", "kind", outcome(err), "pushed", res.Pushed, "pulled", res.Pulled, "conflicts", res.Conflicts,
 		"refused", res.Refused, "round_trips", res.RoundTrips, "ms", res.Duration.Milliseconds())
 	return res, err
+}
+
+func (w *Workspace) engine(db *sqlite.DB) *engine.Engine {
+	return engine.New(db, w.dial, engine.Options{Now: w.now})
+}
+
+// Follow keeps the workspace up to date until ctx ends or only a person can
+// help. After a restore it goes on with the cache that is in place then.
+func (w *Workspace) Follow(ctx context.Context, req model.FollowRequest) error {
+	if w.settings.Central == "" {
+		return noCentral()
+	}
+	tell := req.Tell
+	req.Tell = func(s model.Following) {
+		w.logStep(s)
+		if tell != nil {
+			tell(s)
+		}
+	}
+	for {
+		replaced, err := w.followOne(ctx, req)
+		if !replaced || ctx.Err() != nil {
+			w.log.Info("follow ended", "kind", outcome(err))
+			return err
+		}
+	}
+}
+
+// followOne follows with one cache, and tells whether it ended because that
+// was replaced.
+func (w *Workspace) followOne(ctx context.Context, req model.FollowRequest) (bool, error) {
+	w.mu.RLock()
+	db, replaced := w.db, w.replaced
+	w.mu.RUnlock()
+	inner, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go func() {
+		select {
+		case <-replaced:
+			cancel()
+		case <-inner.Done():
+		}
+	}()
+	err := w.engine(db).Follow(inner, engine.FollowOptions{FollowRequest: req, Interval: w.settings.SyncInterval, Changes: db.Watch(inner)})
+	select {
+	case <-replaced:
+		return true, err
+	default:
+		return false, err
+	}
+}
+
+// logStep logs what a follow did, not what it looked for in vain.
+func (w *Workspace) logStep(s model.Following) {
+	switch r := s.Result; {
+	case s.State == model.FollowOffline:
+		w.log.Info("sync failed", "kind", outcome(s.Err), "again_ms", s.Pause.Milliseconds())
+	case s.State == model.FollowOnline && r.Pushed+r.Pulled > 0:
+		w.log.Info("sync ended", "kind", outcome(nil), "pushed", r.Pushed, "pulled", r.Pulled, "conflicts", r.Conflicts,
+			"refused", r.Refused, "round_trips", r.RoundTrips, "ms", r.Duration.Milliseconds())
+	}
 }
 
 func outcome(err error) string {

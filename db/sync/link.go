@@ -1,0 +1,81 @@
+package sync
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"rapport/model"
+)
+
+// answerWithin is how long a kept connection may take for the answer to a
+// poll. A laptop that woke up in another network has a connection that is dead
+// and does not know it; the answer would be waited for a minute otherwise.
+const answerWithin = 10 * time.Second
+
+// phaseConnecting is what a sync that has no connection begins with.
+const phaseConnecting = "connecting"
+
+// link is a connection to the central that may serve several syncs. The zero
+// link is not connected.
+type link struct {
+	central model.Central
+	trips   int64
+	sent    int64
+	got     int64
+	noted   time.Time // when a sync that moved nothing was last noted in the cache
+}
+
+// greet connects, unless a connection was kept, and polls. A kept connection
+// that does not answer is replaced once: the server or a router on the way ends
+// those that are silent for long.
+func (r *run) greet(ctx context.Context) error {
+	if r.central != nil {
+		short, cancel := context.WithTimeout(ctx, answerWithin)
+		head, err := r.central.Poll(short, r.device(), r.at)
+		cancel()
+		if err == nil || ctx.Err() != nil || model.KindOf(err) != model.Unreachable {
+			r.head = head
+			return err
+		}
+		// It is broken: what closing it says is no news.
+		_ = r.link.close()
+	}
+	r.notify.Tell(phaseConnecting, 0, 0)
+	c, err := r.dial(ctx)
+	if err != nil {
+		return err
+	}
+	r.central = c
+	r.head, err = c.Poll(ctx, r.device(), r.at)
+	return err
+}
+
+// traffic adds what went over the connection since it was last asked.
+func (l *link) traffic(res *model.SyncResult) {
+	if l.central == nil {
+		return
+	}
+	trips, sent, got := l.central.Traffic()
+	res.RoundTrips, res.BytesSent, res.BytesReceived = trips-l.trips, sent-l.sent, got-l.got
+	l.trips, l.sent, l.got = trips, sent, got
+}
+
+// close ends the connection if there is one.
+func (l *link) close() error {
+	if l.central == nil {
+		return nil
+	}
+	err := l.central.Close()
+	*l = link{noted: l.noted}
+	return err
+}
+
+// end keeps the connection after a sync that went well and drops it after any
+// other: what it still has to say would be taken for the next answer.
+func (l *link) end(err error) error {
+	if err != nil {
+		return errors.Join(err, l.close())
+	}
+	return nil
+}
