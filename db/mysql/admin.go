@@ -73,6 +73,7 @@ func Migrate(ctx context.Context, url string) ([]string, error) {
 		return nil, mapError("migrate", &mysql.MySQLError{Number: erNoTable})
 	}
 	b.serviceTables()
+	b.missingServiceColumns()
 	b.entityTables()
 	b.missingColumns()
 	b.triggers()
@@ -208,6 +209,23 @@ func (b *builder) serviceTables() {
 	b.run("INSERT INTO sync_counter (id, seq, run_id, tick) VALUES (1, 0, 0, 0) ON DUPLICATE KEY UPDATE id = id")
 	if b.err == nil && made > 0 {
 		b.say("made %d tables of the sync", made)
+	}
+}
+
+// missingServiceColumns adds the columns that a service table of an older
+// version has not.
+func (b *builder) missingServiceColumns() {
+	have := b.columns()
+	for _, t := range serviceTables {
+		for _, def := range strings.Split(t.body, ",\n") {
+			def = strings.TrimSpace(def)
+			name, _, _ := strings.Cut(def, " ")
+			if b.err != nil || name == "KEY" || name == "UNIQUE" || name == "PRIMARY" || name == "CONSTRAINT" || have[model.Noun(t.name)][name] {
+				continue
+			}
+			b.run("ALTER TABLE " + t.name + " ADD COLUMN " + def)
+			b.say("added %s.%s", t.name, name)
+		}
 	}
 }
 
