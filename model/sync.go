@@ -11,6 +11,10 @@ import (
 // of an older version could no longer understand the rows.
 const SchemaVersion int64 = 1
 
+// CompareEvery is how often every row is compared where the server cannot tell
+// what other programs change: see Head.Blind.
+const CompareEvery = 10 * time.Minute
+
 // Position is how far a workspace has followed the central's feed.
 type Position struct {
 	Epoch  string // the central's identity; a restore by Rapport makes a new one
@@ -45,8 +49,11 @@ type Head struct {
 	Changed []Noun
 	// SameRun is false where the server does not know the run that the
 	// client last saw: it was restored, or is another server.
-	SameRun       bool
-	ReadOnly      bool
+	SameRun  bool
+	ReadOnly bool
+	// Blind is true where the feed holds what Rapport's clients change and
+	// nothing else, because the server has no triggers.
+	Blind         bool
 	SchemaVersion int64
 	MinClient     int64 // oldest client schema version that may sync
 	MinSeq        int64 // oldest position the feed can still answer

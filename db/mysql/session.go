@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -41,12 +42,17 @@ const maxRequest = 64 << 20
 type session struct {
 	conn     driver.Conn
 	address  Address
+	dialect  dialect
 	requests int64
 	traffic  *traffic
 }
 
 // traffic counts the bytes on a socket, those of TLS and of the login included.
-type traffic struct{ sent, received atomic.Int64 }
+// It keeps the beginning of what the server says first.
+type traffic struct {
+	sent, received atomic.Int64
+	greeting       []byte
+}
 
 type countedConn struct {
 	net.Conn
@@ -56,6 +62,9 @@ type countedConn struct {
 func (c countedConn) Read(b []byte) (int, error) {
 	n, err := c.Conn.Read(b)
 	c.traffic.received.Add(int64(n))
+	if room := greetingBytes - len(c.traffic.greeting); room > 0 {
+		c.traffic.greeting = append(c.traffic.greeting, b[:min(n, room)]...)
+	}
 	return n, err
 }
 
@@ -65,40 +74,23 @@ func (c countedConn) Write(b []byte) (int, error) {
 	return n, err
 }
 
-// open logs in to the first server of a list that can be reached and takes
-// changes; where none does, to the first that can be reached.
-func open(ctx context.Context, a Address, o DialOptions) (*session, error) {
-	if len(a.Standby) == 0 {
-		return openOne(ctx, a, o, a.Database)
-	}
-	var firstErr error
-	var reading *session
-	for _, one := range append([]Address{a}, a.Standby...) {
-		s, err := openOne(ctx, one, o, one.Database)
+// open logs in to the first server of a list that can be reached. rest are the
+// other servers.
+func open(ctx context.Context, a Address, o DialOptions) (s *session, rest []Address, err error) {
+	all := append([]Address{a}, a.Standby...)
+	for i, one := range all {
+		s, oneErr := openOne(ctx, one, o, one.Database)
+		if oneErr == nil {
+			return s, slices.Delete(all, i, i+1), nil
+		}
 		if err == nil {
-			var readOnly string
-			if readOnly, err = s.text(ctx, "SELECT @@global.read_only"); err == nil {
-				if !truth(readOnly) {
-					if reading != nil {
-						reading.close()
-					}
-					return s, nil
-				}
-				if reading == nil {
-					reading = s
-					continue
-				}
-			}
-			s.close()
+			err = oneErr
 		}
-		if firstErr == nil {
-			firstErr = err
+		if ctx.Err() != nil {
+			break
 		}
 	}
-	if reading != nil {
-		return reading, nil
-	}
-	return nil, firstErr
+	return nil, nil, err
 }
 
 // openOne logs in to one server. It sends nothing after the login.
@@ -152,10 +144,17 @@ func login(ctx context.Context, a Address, o DialOptions, database string) (*ses
 	limited, cancel := context.WithTimeout(ctx, cfg.Timeout)
 	defer cancel()
 	conn, err := connector.Connect(limited)
+	d := dialectOf(greetingVersion(t.greeting))
+	if old := d.refuse(); old != nil {
+		if err == nil {
+			conn.Close()
+		}
+		return nil, old
+	}
 	if err != nil {
 		return nil, err
 	}
-	return &session{conn: conn, address: a, traffic: t}, nil
+	return &session{conn: conn, address: a, dialect: d, traffic: t}, nil
 }
 
 func orElse(d, otherwise time.Duration) time.Duration {

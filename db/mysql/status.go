@@ -20,7 +20,7 @@ func Status(ctx context.Context, url string) (model.CentralStatus, error) {
 		return st, err
 	}
 	st.Address = a.String()
-	s, err := open(ctx, a, DialOptions{Program: "rapport-central"})
+	s, _, err := open(ctx, a, DialOptions{Program: "rapport-central"})
 	if err != nil {
 		return st, err
 	}

@@ -130,20 +130,50 @@ func (r *run) sync(ctx context.Context, full bool) error {
 	if err := r.greet(ctx); err != nil {
 		return err
 	}
-	if r.head.MinClient > model.SchemaVersion {
-		return model.Errorf(model.TooNew, "the company's database needs a newer Rapport; your changes are kept here").
-			WithHint("upgrade Rapport, then sync again")
+	if err := r.usable(); err != nil {
+		return err
 	}
 	if err := r.load(ctx, full); err != nil {
 		return err
 	}
-	if err := r.push(ctx); err != nil {
-		return err
+	if !r.head.ReadOnly {
+		if err := r.push(ctx); err != nil {
+			return err
+		}
 	}
 	if err := r.pull(ctx); err != nil {
 		return err
 	}
+	if err := r.heldBack(ctx); err != nil {
+		return err
+	}
 	return r.noteSynced(ctx)
+}
+
+// usable tells why nothing may be exchanged with this server, nil if it may.
+func (r *run) usable() error {
+	if r.head.MinClient > model.SchemaVersion {
+		return model.Errorf(model.TooNew, "the company's database needs a newer Rapport; your changes are kept here").
+			WithHint("upgrade Rapport, then sync again")
+	}
+	if r.head.Behind(r.at) {
+		return model.Errorf(model.Unreachable, "the server that answers is behind what this computer has seen already; nothing is taken from it, and your changes are kept here").
+			WithHint("it is tried again later; if this lasts, the administrator looks after the primary server and its standbys")
+	}
+	return nil
+}
+
+// heldBack says that unsent changes wait for a server that takes them.
+func (r *run) heldBack(ctx context.Context) error {
+	if !r.head.ReadOnly {
+		return nil
+	}
+	n, err := r.replica.Unsent(ctx)
+	if err != nil || n == 0 {
+		return err
+	}
+	return model.Errorf(model.Unreachable, "the server is a standby that takes no changes; yours are kept here").
+		WithHint("they are sent when the primary server is back")
 }
 
 // noteSynced stores when a sync ended well. Polls that move nothing are noted
@@ -270,7 +300,7 @@ func (r *run) pull(ctx context.Context) error {
 			}
 			r.at = next
 		}
-		if r.head.Unsequenced == 0 {
+		if r.head.Unsequenced == 0 || r.head.ReadOnly {
 			break
 		}
 		before := r.head.Seq
@@ -283,8 +313,8 @@ func (r *run) pull(ctx context.Context) error {
 			break // somebody's transaction is still open; its changes come later
 		}
 	}
-	if r.at.Run != r.head.Run || r.at.Nonce != r.head.Nonce {
-		r.at.Run, r.at.Nonce, r.at.Epoch = r.head.Run, r.head.Nonce, r.head.Epoch
+	if r.at.Run != r.head.Run || r.at.Nonce != r.head.Nonce || r.at.Term != r.head.Term {
+		r.at.Run, r.at.Nonce, r.at.Epoch, r.at.Term = r.head.Run, r.head.Nonce, r.head.Epoch, r.head.Term
 		return r.replica.SetPosition(ctx, r.at)
 	}
 	return nil
