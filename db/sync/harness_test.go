@@ -61,6 +61,8 @@ type home struct {
 	me  string
 	dir string
 	url string // of the central, possibly through a proxy
+	// dial bounds how long its connections wait.
+	dial mysql.DialOptions
 }
 
 func newHome(t *testing.T, me, url string) *home {
@@ -81,7 +83,7 @@ func openHome(t *testing.T, me, dir, url string) *home {
 
 func (h *home) engine() *sync.Engine {
 	return sync.New(h.DB, func(ctx context.Context) (model.Central, error) {
-		c, err := mysql.Dial(ctx, h.url, mysql.DialOptions{})
+		c, err := mysql.Dial(ctx, h.url, h.dial)
 		if err != nil {
 			return nil, err
 		}

@@ -2,6 +2,7 @@ package sync
 
 import (
 	"context"
+	"errors"
 
 	"rapport/model"
 )
@@ -16,7 +17,7 @@ func (r *run) load(ctx context.Context, full bool) error {
 	if !due {
 		return nil
 	}
-	for r.head.Unsequenced > 0 {
+	for r.head.Unsequenced > 0 && !r.head.ReadOnly {
 		before := r.head.Seq
 		head, err := r.central.Sequence(ctx, r.at)
 		if err != nil {
@@ -83,15 +84,22 @@ func (r *run) loadTable(ctx context.Context, e *model.Entity, done *int64) error
 		page = page[:0]
 		return nil
 	}
+	var unstored error
 	err = r.central.Load(ctx, e.Noun, after, func(row model.Row) error {
 		page = append(page, row)
 		if len(page) == loadRows {
-			return flush(false)
+			unstored = flush(false)
 		}
-		return nil
+		return unstored
 	})
-	if err != nil {
+	switch {
+	case err == nil:
+		return flush(true)
+	case unstored != nil || len(page) == 0:
 		return err
 	}
-	return flush(true)
+	// What came is kept, also of a sync that was stopped: where the line
+	// breaks before each page is full, a load would never get on otherwise.
+	ctx = context.WithoutCancel(ctx)
+	return errors.Join(err, flush(false))
 }

@@ -44,9 +44,12 @@ func NewProxy(tb testing.TB, s *Server) *Proxy {
 	return p
 }
 
+// Address returns host and port of the proxy.
+func (p *Proxy) Address() string { return p.listener.Addr().String() }
+
 // URL returns a central's URL with the proxy in the place of the server.
 func (p *Proxy) URL(central string) string {
-	return strings.Replace(central, p.server, p.listener.Addr().String(), 1)
+	return strings.Replace(central, p.server, p.Address(), 1)
 }
 
 // On calls hook before the next command that holds the marker goes to the

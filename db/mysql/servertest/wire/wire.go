@@ -15,8 +15,6 @@ import (
 
 	"github.com/Shopify/toxiproxy/v2"
 	"github.com/rs/zerolog"
-
-	"rapport/db/mysql/servertest"
 )
 
 // Wire is one way to a server.
@@ -78,10 +76,10 @@ func Silence() []Fault {
 	return []Fault{{"timeout", up, none}, {"timeout", down, none}}
 }
 
-// New lays a wire to a server. It ends with the test.
-func New(tb testing.TB, s *servertest.Server) *Wire {
+// New lays a wire to host:port. It ends with the test.
+func New(tb testing.TB, server string) *Wire {
 	tb.Helper()
-	w, err := Open(s.Address())
+	w, err := Open(server)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -89,8 +87,10 @@ func New(tb testing.TB, s *servertest.Server) *Wire {
 	return w
 }
 
-// Open lays a wire to host:port.
+// Open is New outside of tests; the caller closes the wire.
 func Open(server string) (*Wire, error) {
+	// The library writes to a logger of its own beside the one it is given.
+	zerolog.SetGlobalLevel(zerolog.Disabled)
 	api := toxiproxy.NewServer(toxiproxy.NewMetricsContainer(nil), zerolog.Nop())
 	w := &Wire{proxy: toxiproxy.NewProxy(api, "wire", "127.0.0.1:0", server), server: server}
 	return w, w.proxy.Start()
@@ -102,6 +102,12 @@ func (w *Wire) Close() { w.proxy.Stop() }
 // URL returns a central's URL with the wire in the place of the server.
 func (w *Wire) URL(central string) string {
 	return strings.Replace(central, w.server, w.proxy.Listen, 1)
+}
+
+// Cut ends every connection on the wire; new ones can be made.
+func (w *Wire) Cut() error {
+	w.proxy.Stop()
+	return w.proxy.Start()
 }
 
 // To leads the wire to another server and ends the connections to the old one.
