@@ -19,7 +19,7 @@ const keyLineage = "backup_lineage"
 // serviceTables are the tables beside those of the declaration whose rows a
 // backup holds: what is unsent, in conflict, and known of the past. Everything
 // else in the file is derived from the records.
-var serviceTables = []string{"sync_base", "sync_batch", "sync_conflict", "audit", "state", "load_state", "load_seen", "import_run"}
+var serviceTables = []string{"sync_base", "sync_batch", "sync_conflict", "audit", "duplicate", "state", "load_state", "load_seen", "import_run"}
 
 // ownState are the states that belong to one copy of a workspace. A restored
 // copy makes its own, except for the declaration, which is that of its file.
