@@ -128,11 +128,11 @@ func (d dialect) verified() bool {
 
 // checks says which guarantees are in force on the server.
 func (d dialect) checks() []model.Check {
-	engine := model.Check{Name: "central engine", State: "ok", Detail: d.name() + ": verified, this program's tests run on it"}
+	server := model.Check{Name: "central server", State: "ok", Detail: d.name() + ": verified, this program's tests run on it"}
 	if !d.verified() {
-		engine.Detail = d.name() + ": unverified, it should work by its documentation"
+		server.Detail = d.name() + ": unverified, it should work by its documentation"
 		if d.product == tiDB {
-			engine.Detail = d.name() + ": tried by hand, not part of this program's tests"
+			server.Detail = d.name() + ": tried by hand, not part of this program's tests"
 		}
 	}
 	foreign := model.Check{Name: "central foreign changes", State: "ok", Detail: "changes by other programs arrive within seconds: triggers note them"}
@@ -141,7 +141,7 @@ func (d dialect) checks() []model.Check {
 		foreign.Detail = fmt.Sprintf("changes by other programs arrive within %d minutes: this server has no triggers, so that they are found by comparing every row", int(model.CompareEvery.Minutes()))
 		foreign.Fix = "let other programs write through Rapport, or use MariaDB 10.6 or MySQL 8.0.16 or newer"
 	}
-	return []model.Check{engine, foreign}
+	return []model.Check{server, foreign}
 }
 
 // scopeCheck says whether the server limits people to the rows they may see.
