@@ -47,7 +47,11 @@ const changedWithin = 10000
 // implements model.Central. It is for one goroutine at a time.
 type Central struct {
 	session *session
+	options DialOptions
+	others  []Address  // where else the central may be
+	looked  time.Time  // when the others were last asked
 	greeted bool       // the session is set up
+	noted   time.Time  // when the client was last noted
 	head    model.Head // what the server last said of itself
 	hash    string     // fingerprint of the server's columns
 	known   map[model.Noun]map[string]bool
@@ -65,11 +69,11 @@ func Dial(ctx context.Context, url string, o DialOptions) (*Central, error) {
 	if o.Program == "" {
 		o.Program = "rapport"
 	}
-	s, err := open(ctx, a, o)
+	s, others, err := open(ctx, a, o)
 	if err != nil {
 		return nil, err
 	}
-	return &Central{session: s}, nil
+	return &Central{session: s, options: o, others: others}, nil
 }
 
 // Address returns where the central is, without the password.
@@ -107,7 +111,7 @@ func headSQL(at model.Position) string {
 		"(SELECT COUNT(*) FROM sync_run WHERE run_id=%d AND nonce=%s),"+
 		"(SELECT COUNT(*) FROM (SELECT 1 FROM sync_outbox LIMIT %d) o),"+
 		"COALESCE((SELECT GROUP_CONCAT(DISTINCT tbl) FROM sync_feed WHERE seq>%d AND seq<=%d),''),"+
-		"@@global.read_only,m.schema_version,m.min_client,m.min_seq,@@max_allowed_packet,m.columns_hash,CAST(UNIX_TIMESTAMP(NOW(3))*1000 AS SIGNED),%s)"+
+		"@@global.read_only,m.writer_term,m.schema_version,m.min_client,m.min_seq,@@max_allowed_packet,m.columns_hash,CAST(UNIX_TIMESTAMP(NOW(3))*1000 AS SIGNED),%s)"+
 		" FROM sync_meta m JOIN sync_counter c ON c.id=1 WHERE m.id=1",
 		run, "X'"+hexOnly(nonce)+"'", sequenced+1, at.Seq, at.Seq+changedWithin, personSQL)
 }
@@ -120,7 +124,7 @@ func hexOnly(s string) string {
 	return s
 }
 
-const headParts = 15
+const headParts = 16
 
 // readHead reads what headSQL returned.
 func (c *Central) readHead(line string, at model.Position) (model.Head, error) {
@@ -131,38 +135,72 @@ func (c *Central) readHead(line string, at model.Position) (model.Head, error) {
 	}
 	n := func(i int) int64 { v, _ := strconv.ParseInt(p[i], 10, 64); return v }
 	h := model.Head{
-		Position:    model.Position{Epoch: p[0], Seq: n(1), Run: n(2), Nonce: strings.ToLower(p[3]), Loaded: at.Loaded},
+		Position:    model.Position{Epoch: p[0], Seq: n(1), Run: n(2), Nonce: strings.ToLower(p[3]), Term: n(8), Loaded: at.Loaded},
 		SameRun:     at.Nonce == "" || n(4) == 1,
-		Unsequenced: n(5), ReadOnly: truth(p[7]), SchemaVersion: n(8), MinClient: n(9), MinSeq: n(10), MaxPacket: n(11),
-		Now: time.UnixMilli(n(13)).UTC(), User: p[14],
+		Unsequenced: n(5), ReadOnly: truth(p[7]), Blind: !c.session.dialect.triggers(), SchemaVersion: n(9), MinClient: n(10), MinSeq: n(11), MaxPacket: n(12),
+		Now: time.UnixMilli(n(14)).UTC(), User: p[15],
 	}
 	for _, t := range strings.Split(p[6], ",") {
 		if e := model.EntityOf(model.Noun(t)); e != nil && string(e.Noun) == t {
 			h.Changed = append(h.Changed, e.Noun)
 		}
 	}
-	c.head, c.hash = h, p[12]
+	c.head, c.hash = h, p[13]
 	return h, nil
 }
 
-// Poll says where the feed is. The first poll of a connection also notes that
-// the client was here; a standby, which cannot, is asked all the same.
-func (c *Central) Poll(ctx context.Context, who model.Device, at model.Position) (model.Head, error) {
-	q := headSQL(at)
-	if !c.greeted && who.Client != "" {
-		q += fmt.Sprintf(";INSERT INTO sync_client (client,person,schema_version,position,first_seen,last_seen) VALUES (%s,%s,%d,%d,UTC_TIMESTAMP(3),UTC_TIMESTAMP(3))"+
-			" ON DUPLICATE KEY UPDATE position=IF(last_seen<UTC_TIMESTAMP(3)-INTERVAL 1 HOUR,VALUES(position),position),person=VALUES(person),schema_version=VALUES(schema_version),"+
-			"last_seen=IF(last_seen<UTC_TIMESTAMP(3)-INTERVAL 1 HOUR,VALUES(last_seen),last_seen)", idLiteral(who.Client), personSQL, model.SchemaVersion, at.Seq)
+// noteEvery is how long a connection goes on before it notes again that its
+// client was here; an idle poll writes nothing.
+const noteEvery = time.Minute
+
+// noteSQL notes a client, where it is and what waits on it.
+func noteSQL(who model.Device, at model.Position) string {
+	return fmt.Sprintf("INSERT INTO sync_client (client,person,schema_version,position,first_seen,last_seen,name,program,pending) VALUES (%s,%s,%d,%d,UTC_TIMESTAMP(3),UTC_TIMESTAMP(3),%s,%s,%d)"+
+		" ON DUPLICATE KEY UPDATE position=IF(last_seen<UTC_TIMESTAMP(3)-INTERVAL 1 MINUTE,VALUES(position),position),person=VALUES(person),schema_version=VALUES(schema_version),"+
+		"name=VALUES(name),program=VALUES(program),pending=VALUES(pending),last_seen=IF(last_seen<UTC_TIMESTAMP(3)-INTERVAL 1 MINUTE,VALUES(last_seen),last_seen)",
+		idLiteral(who.Client), personSQL, model.SchemaVersion, at.Seq, quote(cut(who.Name, 255)), quote(cut(who.Program, 64)), who.Pending)
+}
+
+// cut shortens a text to so many characters.
+func cut(s string, most int) string {
+	if r := []rune(s); len(r) > most {
+		return string(r[:most])
 	}
-	line := ""
-	err := c.query(ctx, q, func(_ int, v []driver.Value) error {
-		line = asText(v[0])
+	return s
+}
+
+// ask says where the feed is on the server of this connection. The first poll of a connection, and one in a
+// minute after it, also notes that the client was here; a standby, which
+// cannot, is asked all the same. A client that is to empty itself is told that
+// and nothing else.
+func (c *Central) ask(ctx context.Context, who model.Device, at model.Position) (model.Head, error) {
+	q := headSQL(at)
+	note := who.Client != "" && (!c.greeted || time.Since(c.noted) >= noteEvery)
+	if who.Client != "" {
+		q += ";SELECT 1 FROM sync_client WHERE client=" + idLiteral(who.Client) + " AND wipe_at IS NOT NULL"
+	}
+	if note {
+		q += ";" + noteSQL(who, at)
+	}
+	line, wipe := "", false
+	err := c.query(ctx, q, func(set int, v []driver.Value) error {
+		if set == 0 {
+			line = asText(v[0])
+		} else {
+			wipe = true
+		}
 		return nil
 	})
 	if err != nil && (line == "" || number(err) == 0) {
 		return model.Head{}, mapError("poll", err)
 	}
 	c.greeted = true
+	if note {
+		c.noted = time.Now()
+	}
+	if wipe {
+		return model.Head{Wipe: true}, nil
+	}
 	return c.readHead(line, at)
 }
 
