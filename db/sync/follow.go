@@ -130,7 +130,7 @@ func (f *follower) step(ctx context.Context, full, asked bool) (model.Following,
 // final tells whether a failure stays until a person does something about it.
 func final(k model.Kind) bool {
 	switch k {
-	case model.NoCentral, model.Refused, model.Expired, model.TooNew, model.Invalid, model.Corrupt:
+	case model.NoCentral, model.Refused, model.Expired, model.Wiped, model.TooNew, model.Invalid, model.Corrupt:
 		return true
 	}
 	return false

@@ -32,7 +32,7 @@ type link struct {
 func (r *run) greet(ctx context.Context) error {
 	if r.central != nil {
 		short, cancel := context.WithTimeout(ctx, answerWithin)
-		head, err := r.central.Poll(short, r.device(), r.at)
+		head, err := r.central.Poll(short, r.device(ctx), r.at)
 		cancel()
 		if err == nil || ctx.Err() != nil || model.KindOf(err) != model.Unreachable {
 			r.head = head
@@ -47,7 +47,7 @@ func (r *run) greet(ctx context.Context) error {
 		return err
 	}
 	r.central = c
-	r.head, err = c.Poll(ctx, r.device(), r.at)
+	r.head, err = c.Poll(ctx, r.device(ctx), r.at)
 	return err
 }
 

@@ -76,7 +76,8 @@ func New(r model.Replica, dial func(context.Context) (model.Central, error), o O
 
 // Sync sends what is unsent and fetches what is new, once. With full it also
 // compares every row. Errors are of kind NoCentral, Locked, Unreachable,
-// Refused or TooNew; the result tells how far it came in any case.
+// Refused, Expired, TooNew, or Wiped where the administrator asked this copy to
+// empty itself; the result tells how far it came in any case.
 func (e *Engine) Sync(ctx context.Context, full bool, n model.Notify) (model.SyncResult, error) {
 	l := &link{}
 	res, err := e.once(ctx, l, full, n)
@@ -152,6 +153,10 @@ func (r *run) sync(ctx context.Context, full bool) error {
 
 // usable tells why nothing may be exchanged with this server, nil if it may.
 func (r *run) usable() error {
+	if r.head.Wipe {
+		return model.Errorf(model.Wiped, "the administrator asked this device to empty itself").
+			WithHint("ask the administrator for a new invitation if that was a mistake")
+	}
 	if r.head.MinClient > model.SchemaVersion {
 		return model.Errorf(model.TooNew, "the company's database needs a newer Rapport; your changes are kept here").
 			WithHint("upgrade Rapport, then sync again")
@@ -188,9 +193,11 @@ func (r *run) noteSynced(ctx context.Context) error {
 	return r.replica.Synced(ctx, now)
 }
 
-// device is what the central is told of this copy of the workspace.
-func (r *run) device() model.Device {
-	return model.Device{Client: r.client, Name: r.options.Name, Program: r.options.Program}
+// device is what the central is told of this copy of the workspace. That its
+// unsent changes cannot be counted keeps no sync from telling what is wrong.
+func (r *run) device(ctx context.Context) model.Device {
+	unsent, _ := r.replica.Unsent(ctx)
+	return model.Device{Client: r.client, Name: r.options.Name, Program: r.options.Program, Pending: unsent}
 }
 
 // push sends batches until nothing is left. A row that clashed is fetched,
