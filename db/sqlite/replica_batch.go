@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"context"
-	"crypto/rand"
 	"database/sql"
 	"encoding/hex"
 	"encoding/json"
@@ -46,7 +45,7 @@ func (d *DB) NextBatch(ctx context.Context, ops, bytes int) (*model.PushBatch, e
 			return err
 		}
 		var nonce [8]byte
-		if _, err := rand.Read(nonce[:]); err != nil {
+		if _, err := t.db.random(nonce[:]); err != nil {
 			return err
 		}
 		b = &model.PushBatch{Client: client, Number: number, Nonce: hex.EncodeToString(nonce[:]), Ops: builder.out}

@@ -18,6 +18,7 @@ package sqlite
 
 import (
 	"context"
+	"crypto/rand"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -46,6 +47,7 @@ type Options struct {
 	Settings model.Settings
 	Now      func() time.Time
 	IDs      *model.IDSource
+	Random   func([]byte) (int, error) // of the nonces of batches; nil means crypto/rand
 	Log      *slog.Logger
 }
 
@@ -55,6 +57,7 @@ type DB struct {
 	settings model.Settings
 	now      func() time.Time
 	ids      *model.IDSource
+	random   func([]byte) (int, error)
 	log      *slog.Logger
 	writer   *sql.DB
 	reader   *sql.DB
@@ -74,6 +77,9 @@ func Open(ctx context.Context, path string, o Options) (*DB, error) {
 	if o.IDs == nil {
 		o.IDs = model.NewIDSource(o.Now, nil)
 	}
+	if o.Random == nil {
+		o.Random = rand.Read
+	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
@@ -89,7 +95,7 @@ func Open(ctx context.Context, path string, o Options) (*DB, error) {
 		return nil, model.Errorf(model.Invalid, "the workspace's file %s cannot be %s", abs, verb).
 			WithHint("check the rights of its folder and the room on the disk, or name another with --home").Because(err)
 	}
-	d := &DB{path: abs, settings: o.Settings, now: o.Now, ids: o.IDs, log: o.Log}
+	d := &DB{path: abs, settings: o.Settings, now: o.Now, ids: o.IDs, random: o.Random, log: o.Log}
 	d.writer, err = sql.Open("sqlite", dsn(abs, "_txlock=immediate", "_pragma=synchronous(FULL)"))
 	if err != nil {
 		return nil, mapError("open", err)
