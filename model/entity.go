@@ -37,6 +37,9 @@ const (
 	LastWrite Policy = iota
 	// Ask keeps both values until a person chooses.
 	Ask
+	// JoinLines joins two texts line by line; where both changed the same
+	// lines both stay.
+	JoinLines
 )
 
 // Search says in which search key a field's words are found.
@@ -89,6 +92,7 @@ type Field struct {
 	Search    Search
 	Policy    Policy
 	AskWhere  string // Policy is Ask only for rows where this holds, as "kind=email"
+	Follows   string // the field that decides it: while that one waits for a person, so does this
 	Sorted    bool   // lists can be sorted by it quickly: it has an index
 	Narrow    bool   // a short value: forms may set two side by side
 	Essential bool   // shown in the short form and in the list by default
@@ -108,6 +112,7 @@ type Entity struct {
 	Owner   []Noun   // for a part: what it may belong to; one column each
 	PartKey []string // for a part: the fields that tell it from its siblings
 	Derived bool     // ids derive from owner and PartKey (or from PartKey alone), so twins meet
+	Shared  bool     // everybody sees its rows, whoever may change them: what records refer to
 
 	Name func(*Record) string // the title of a record, "" if it has none
 	Sort func(*Record) string // what lists are ordered by; nil means Name

@@ -1,5 +1,7 @@
 package model
 
+import "slices"
+
 // FieldConflict is a field that two people changed to different values. Both
 // are kept until somebody chooses.
 type FieldConflict struct {
@@ -19,13 +21,18 @@ type Merged struct {
 	Base      Row             // what unsent edits are measured against; equal to Row if none are left
 	Conflicts []FieldConflict // fields that wait for a person; Row keeps mine, Base keeps the old base
 	Overruled []FieldChange   // theirs lost against mine, which reaches the server later: Old is theirs
+	Joined    []FieldChange   // texts that were joined line by line: Old is theirs
+	Clashing  bool            // in one of them both sides changed the same lines, and both are kept
 	Revived   bool            // one side deleted what the other edited: the edit stays
+	DeletedAt any             // when it was deleted, where it was revived
 }
 
 // Merge joins my row and the server's, which both come from base, field by
 // field. A nil base means that the server has not been known to have the row.
 // A field changed on one side only is taken from there; equal changes are one
-// change; different changes follow the field's policy. An edit beats a delete.
+// change; different changes follow the field's policy. While a field waits for
+// a person, those that follow from it wait too, and a yes that both sides
+// differ about holds meanwhile: it is a "do not". An edit beats a delete.
 // Rows are not modified.
 //
 // The rules are those of SymmetricDS' and Salesforce's per-field comparison;
@@ -36,22 +43,35 @@ func Merge(e *Entity, base, mine, theirs Row) Merged {
 		base = make(Row, len(theirs))
 		base[0] = theirs[0]
 	}
-	out := Merged{Row: append(Row(nil), theirs...), Base: append(Row(nil), theirs...)}
+	again := madeAnew(e, base, theirs)
+	out := Merged{Row: slices.Clone(theirs), Base: slices.Clone(theirs)}
 	mineEdited, theirsEdited := false, false
+	asked := map[string]bool{}
+	for _, g := range e.groups() {
+		if (again || g.policy(e, mine) == Ask) && !equalAt(mine, base, g.cols) && !equalAt(theirs, base, g.cols) && !equalAt(mine, theirs, g.cols) {
+			asked[g.name] = true
+		}
+	}
 	for _, g := range e.groups() {
 		same := func(a, b Row) bool { return equalAt(a, b, g.cols) }
 		mineEdited = mineEdited || !same(mine, base)
 		theirsEdited = theirsEdited || !same(theirs, base)
 		switch {
-		case same(mine, base) || same(mine, theirs):
+		case same(mine, theirs):
 			// The server's value stands already.
-		case same(theirs, base):
-			copyAt(out.Row, mine, g.cols)
-		case g.policy(e, mine) == Ask:
+		case asked[g.name] || g.field != nil && asked[g.field.Follows]:
 			out.Conflicts = append(out.Conflicts, FieldConflict{Field: g.name,
 				Base: g.value(e, base), Mine: g.value(e, mine), Theirs: g.value(e, theirs)})
-			copyAt(out.Row, mine, g.cols)
+			if g.value(e, theirs) != true {
+				copyAt(out.Row, mine, g.cols)
+			}
 			copyAt(out.Base, base, g.cols)
+		case same(mine, base):
+			// Changed there alone.
+		case same(theirs, base):
+			copyAt(out.Row, mine, g.cols)
+		case g.policy(e, mine) == JoinLines:
+			out.join(e, g, base, mine, theirs)
 		default:
 			out.Overruled = append(out.Overruled, FieldChange{Field: g.name, Old: g.value(e, theirs), New: g.value(e, mine)})
 			copyAt(out.Row, mine, g.cols)
@@ -61,14 +81,15 @@ func Merge(e *Entity, base, mine, theirs Row) Merged {
 	switch mineGone, theirsGone := mine[d] != nil, theirs[d] != nil; {
 	case mineGone && !theirsGone && base[d] == nil:
 		if theirsEdited {
-			out.Row, out.Base = append(Row(nil), theirs...), append(Row(nil), theirs...)
-			out.Conflicts, out.Overruled, out.Revived = nil, nil, true
+			out = Merged{Row: slices.Clone(theirs), Base: slices.Clone(theirs), Revived: true, DeletedAt: mine[d]}
 		} else {
 			out.Row[d] = mine[d]
 		}
 	case !mineGone && theirsGone && (mineEdited || base[d] != nil):
 		out.Row[d] = nil
-		out.Revived = base[d] == nil
+		if base[d] == nil {
+			out.Revived, out.DeletedAt = true, theirs[d]
+		}
 	}
 	if !SameData(e, out.Row, out.Base) {
 		for _, c := range []string{ColumnUpdatedAt, ColumnUpdatedBy} {
@@ -76,6 +97,42 @@ func Merge(e *Entity, base, mine, theirs Row) Merged {
 		}
 	}
 	return out
+}
+
+// join joins two versions of a text.
+func (m *Merged) join(e *Entity, g group, base, mine, theirs Row) {
+	text := func(row Row) string { s, _ := g.value(e, row).(string); return s }
+	version := func(row Row) Version {
+		v := Version{Text: text(row)}
+		v.By, _ = row.Get(e, ColumnUpdatedBy).(string)
+		v.At, _ = row.Get(e, ColumnUpdatedAt).(int64)
+		return v
+	}
+	joined, clean := JoinText(text(base), version(mine), version(theirs))
+	SetFieldValue(e, g.field, m.Row, joined)
+	if !equalAt(m.Row, theirs, g.cols) {
+		m.Joined = append(m.Joined, FieldChange{Field: g.name, Old: g.value(e, theirs), New: joined})
+	}
+	m.Clashing = m.Clashing || !clean
+}
+
+// SameRecord tells whether two rows under one id were made as one: a row that
+// somebody makes under the id of another one has a time of its own. Ids that
+// derive from a name mean the same thing whoever makes them.
+func SameRecord(e *Entity, a, b Row) bool {
+	return e.Derived || a.Get(e, ColumnCreatedAt) == b.Get(e, ColumnCreatedAt)
+}
+
+// madeAnew tells whether the server's row is another one than the base: it was
+// deleted and made again under its id, for somebody else. A program that
+// replaces rows writes them with the name that they had.
+func madeAnew(e *Entity, base, theirs Row) bool {
+	was, _ := base.Get(e, ColumnCreatedAt).(int64)
+	is, _ := theirs.Get(e, ColumnCreatedAt).(int64)
+	if was == 0 || is <= was || e.Derived || e.Name == nil {
+		return false
+	}
+	return Fold(RecordOf(e, base).Title()) != Fold(RecordOf(e, theirs).Title())
 }
 
 // SameData tells whether two rows agree in everything that travels: fields,

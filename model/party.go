@@ -9,7 +9,7 @@ var (
 	addresses = Field{Name: "address", Label: "Addresses", Type: List, Part: "address"}
 	tags      = Field{Name: "tag", Label: "Tags", Type: List, Part: "tagging", Shape: Names, Target: "tag"}
 	owner     = Field{Name: "owner", Label: "Owner", Type: Link, To: []Noun{"user"}, Policy: Ask, Essential: true, Comment: "the user who looks after it"}
-	notes     = Field{Name: "notes", Label: "Notes", Type: LongText, Search: SearchNote}
+	notes     = Field{Name: "notes", Label: "Notes", Type: LongText, Search: SearchNote, Policy: JoinLines}
 	external  = Field{Name: "external_id", Label: "External id", Type: Text, Sorted: true, Comment: "the id in the system it was imported from"}
 )
 
@@ -143,7 +143,7 @@ var contactOrganization = &Entity{
 }
 
 var tag = &Entity{
-	Noun: "tag", Plural: "tags", Title: "Tag", Titles: "Tags", Derived: true, PartKey: []string{"name"},
+	Noun: "tag", Plural: "tags", Title: "Tag", Titles: "Tags", Shared: true, Derived: true, PartKey: []string{"name"},
 	Comment: "A label that records can carry.",
 	Fields: []Field{
 		{Name: "name", Label: "Name", Type: Text, Required: true, Max: 120, Essential: true, Search: SearchName},
@@ -162,7 +162,7 @@ var tagging = &Entity{
 }
 
 var user = &Entity{
-	Noun: "user", Plural: "users", Title: "User", Titles: "Users", Derived: true, PartKey: []string{"login"},
+	Noun: "user", Plural: "users", Title: "User", Titles: "Users", Shared: true, Derived: true, PartKey: []string{"login"},
 	Comment: "A person who works with the CRM.",
 	Fields: []Field{
 		{Name: "login", Label: "Login", Type: Text, Max: 80, Required: true, Essential: true, Sorted: true, Search: SearchName, Comment: "the name of the account on the server"},

@@ -8,7 +8,7 @@ const (
 )
 
 var product = &Entity{
-	Noun: "product", Plural: "products", Title: "Product", Titles: "Products",
+	Noun: "product", Plural: "products", Title: "Product", Titles: "Products", Shared: true,
 	Comment: "Something that is sold.",
 	Fields: []Field{
 		{Name: "code", Label: "Code", Type: Text, Max: 120, Essential: true, Search: SearchName, Sorted: true},
@@ -22,7 +22,7 @@ var product = &Entity{
 }
 
 var pipeline = &Entity{
-	Noun: "pipeline", Plural: "pipelines", Title: "Pipeline", Titles: "Pipelines", Derived: true, PartKey: []string{"name"},
+	Noun: "pipeline", Plural: "pipelines", Title: "Pipeline", Titles: "Pipelines", Shared: true, Derived: true, PartKey: []string{"name"},
 	Comment: "A way of selling: an ordered set of stages.",
 	Fields: []Field{
 		{Name: "name", Label: "Name", Type: Text, Required: true, Essential: true, Search: SearchName},
@@ -34,7 +34,7 @@ var pipeline = &Entity{
 }
 
 var stage = &Entity{
-	Noun: "stage", Plural: "stages", Title: "Stage", Titles: "Stages", Derived: true,
+	Noun: "stage", Plural: "stages", Title: "Stage", Titles: "Stages", Shared: true, Derived: true,
 	Comment: "One step of a pipeline.",
 	Owner:   []Noun{"pipeline"}, PartKey: []string{"name"},
 	Fields: []Field{
@@ -52,18 +52,18 @@ var deal = &Entity{
 	Comment: "An opportunity to sell something.",
 	Fields: []Field{
 		{Name: "name", Label: "Name", Type: Text, Required: true, Essential: true, Search: SearchName},
-		{Name: "pipeline", Label: "Pipeline", Type: Link, To: []Noun{"pipeline"}},
+		{Name: "pipeline", Label: "Pipeline", Type: Link, To: []Noun{"pipeline"}, Follows: "stage"},
 		{Name: "stage", Label: "Stage", Type: Link, To: []Noun{"stage"}, Policy: Ask, Essential: true},
 		{Name: "organization", Label: "Organization", Type: Link, To: []Noun{"organization"}, Essential: true},
 		{Name: "contact", Label: "Contact", Type: Link, To: []Noun{"contact"}, Essential: true, Comment: "the primary one"},
 		{Name: "contacts", Label: "Contacts", Type: List, Part: "deal_contact", Shape: Linked, Target: "contact"},
 		{Name: "amount", Label: "Amount", Type: MoneyType, Policy: Ask, Essential: true, Sorted: true, Narrow: true},
-		{Name: "probability", Label: "Probability", Type: Int, Narrow: true, Comment: "percent, where it differs from the stage's"},
+		{Name: "probability", Label: "Probability", Type: Int, Narrow: true, Follows: "stage", Comment: "percent, where it differs from the stage's"},
 		{Name: "opened_on", Label: "Opened on", Type: Date, Narrow: true},
 		{Name: "close_date", Label: "Close date", Type: Date, Policy: Ask, Essential: true, Sorted: true, Narrow: true, Comment: "when it is expected to close, or closed"},
-		{Name: "closed_at", Label: "Closed at", Type: Time, ReadOnly: true, Comment: "when it was won or lost"},
-		{Name: "stage_entered_at", Label: "In stage since", Type: Time, ReadOnly: true},
-		{Name: "lost_reason", Label: "Lost reason", Type: Text, Open: true, Options: []string{"price", "competitor", "no budget", "no decision", "timing", "not given"}},
+		{Name: "closed_at", Label: "Closed at", Type: Time, ReadOnly: true, Follows: "stage", Comment: "when it was won or lost"},
+		{Name: "stage_entered_at", Label: "In stage since", Type: Time, ReadOnly: true, Follows: "stage"},
+		{Name: "lost_reason", Label: "Lost reason", Type: Text, Open: true, Follows: "stage", Options: []string{"price", "competitor", "no budget", "no decision", "timing", "not given"}},
 		{Name: "next_step", Label: "Next step", Type: Text, Max: 500},
 		{Name: "source", Label: "Source", Type: Text, Narrow: true},
 		{Name: "lines", Label: "Lines", Type: List, Part: "deal_line"},
@@ -114,7 +114,7 @@ var activity = &Entity{
 	Fields: []Field{
 		{Name: "kind", Label: "Kind", Type: Choice, Max: 20, Options: []string{"task", "call", "meeting", "note"}, Default: "task", Required: true, Essential: true, Narrow: true},
 		{Name: "subject", Label: "Subject", Type: Text, Max: 500, Search: SearchName, Essential: true},
-		{Name: "body", Label: "Body", Type: LongText, Search: SearchNote},
+		{Name: "body", Label: "Body", Type: LongText, Search: SearchNote, Policy: JoinLines},
 		{Name: "status", Label: "Status", Type: Choice, Max: 20, Options: []string{"open", "done", "cancelled"}, Default: "open", Essential: true, Narrow: true},
 		{Name: "priority", Label: "Priority", Type: Choice, Max: 20, Options: []string{"low", "normal", "high", "urgent"}, Default: "normal", Narrow: true},
 		{Name: "due_at", Label: "Due", Type: Time, Sorted: true, Essential: true, Narrow: true},
