@@ -46,7 +46,7 @@ const (
 )
 
 var serviceColumns = []Column{
-	{Name: ColumnScope, Type: ColID, Service: true, NotNull: true, Fallback: CompanyScope, Comment: "who may see the row; all zeros means the company scope"},
+	{Name: ColumnScope, Type: ColID, Service: true, NotNull: true, Fallback: CompanyScope, Comment: "who may see the row: the id of the user who owns it; all zeros means the company scope, which belongs to nobody"},
 	{Name: ColumnVersion, Type: ColInt, Service: true, NotNull: true, Fallback: int64(1), Comment: "counts the changes of this row; kept by a trigger"},
 	{Name: ColumnCreatedAt, Type: ColTime, Service: true, Comment: "when the row was made, UTC"},
 	{Name: ColumnUpdatedAt, Type: ColTime, Service: true, Comment: "when the row was last changed, UTC; kept by a trigger"},
@@ -96,7 +96,13 @@ func (e *Entity) makeColumns() []Column {
 	for i := range e.Fields {
 		cols = append(cols, e.Fields[i].Columns()...)
 	}
-	return append(cols, serviceColumns...)
+	for _, c := range serviceColumns {
+		if c.Name == ColumnScope && e.Shared {
+			c.Fallback, c.Comment = SharedScope, "who may see the row: everybody"
+		}
+		cols = append(cols, c)
+	}
+	return cols
 }
 
 // Columns returns the columns that store the field: none for a List, two for

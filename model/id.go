@@ -17,6 +17,9 @@ type ID string
 // that another program inserts without a scope gets it.
 const CompanyScope ID = "00000000-0000-0000-0000-000000000000"
 
+// SharedScope is the scope of rows that everybody sees: those of shared nouns.
+const SharedScope ID = "00000000-0000-0000-0000-000000000001"
+
 // IDSource makes ids that sort by the time they were made (UUIDv7, RFC 9562).
 // Ids of one source never repeat and never go back, even when the clock does.
 // The zero value is not usable; see NewIDSource.

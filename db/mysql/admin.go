@@ -49,6 +49,7 @@ func Init(ctx context.Context, url string) ([]string, error) {
 	b.serviceTables()
 	b.entityTables()
 	b.triggers()
+	b.accessRows()
 	b.seed()
 	if b.err == nil && len(b.done) == 0 {
 		b.say("everything was there already")
@@ -77,6 +78,7 @@ func Migrate(ctx context.Context, url string) ([]string, error) {
 	b.entityTables()
 	b.missingColumns()
 	b.triggers()
+	b.accessRows()
 	b.run(fmt.Sprintf("UPDATE sync_meta SET schema_version = %d, columns_hash = %s", model.SchemaVersion, quote(columnsHash())))
 	if b.err == nil && len(b.done) == 0 {
 		b.say("everything was there already")

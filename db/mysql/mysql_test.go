@@ -211,7 +211,7 @@ func TestOtherProgramsMakeValidRows(t *testing.T) {
 		}
 		for _, r := range rows {
 			if r.ID() == "" || r.Get(e, model.ColumnVersion) != int64(1) || r.Get(e, model.ColumnCreatedAt) == nil ||
-				r.Get(e, model.ColumnUpdatedBy) != "root" || r.Get(e, model.ColumnScope) != model.CompanyScope {
+				r.Get(e, model.ColumnUpdatedBy) != "root" || r.Get(e, model.ColumnScope) != model.NewRow(e).Get(e, model.ColumnScope) {
 				t.Errorf("%s: %v", e.Noun, r)
 			}
 			if problems := model.Validate(model.RecordOf(e, r)); len(problems) > 0 {

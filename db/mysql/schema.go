@@ -26,9 +26,12 @@ func idents(names []string) string {
 // questions; everything that Rapport compares it compares byte by byte.
 const tableOptions = " ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci COMMENT="
 
+// serviceTable is a table that holds no records of people.
+type serviceTable struct{ name, body, comment string }
+
 // serviceTables are the tables of the sync itself, in the order in which they
 // are made. The first one marks a database as Rapport's.
-var serviceTables = []struct{ name, body, comment string }{
+var serviceTables = slices.Concat([]serviceTable{
 	{metaTable, `
   id TINYINT NOT NULL PRIMARY KEY COMMENT 'always 1',
   epoch CHAR(36) CHARACTER SET ascii NOT NULL COMMENT 'identity of this central; a restore makes a new one',
@@ -105,7 +108,7 @@ var serviceTables = []struct{ name, body, comment string }{
   changes LONGTEXT NOT NULL COMMENT 'JSON: {"column": [old, new], ...} of the columns that changed',
   KEY audit_of_row (tbl, pk, seq)`,
 		"Who changed what, when, from what to what. Filled by triggers, also for other programs."},
-}
+}, accessTables)
 
 const metaTable = "sync_meta"
 

@@ -54,7 +54,7 @@ func beforeInsert(e *model.Entity) string {
   IF NEW.created_at IS NULL OR NEW.created_at > moment THEN SET NEW.created_at = moment; END IF;
   IF NEW.updated_at IS NULL OR NEW.updated_at > moment THEN SET NEW.updated_at = moment; END IF;
 `
-	b += ownerScope(e, "")
+	b += newScope(e)
 	if e.Noun == "deal" {
 		b += firstStage
 	}
@@ -72,6 +72,41 @@ const firstStage = `  IF NEW.stage_id IS NULL THEN
     SET NEW.pipeline_id = (SELECT pipeline_id FROM stage WHERE id = NEW.stage_id);
   END IF;
 `
+
+// newScope says who sees a new row: everybody, if the noun is shared; whoever
+// sees the record, if it is a part; else the user who owns it, unless another
+// program names a scope.
+func newScope(e *model.Entity) string {
+	switch at, _ := e.Column(ownerColumn); {
+	case e.Shared:
+		return "  SET NEW.scope_id = " + idLiteral(model.SharedScope) + ";\n"
+	case at >= 0:
+		return "  IF NEW.owner_id IS NOT NULL AND NEW.scope_id = " + idLiteral(model.CompanyScope) + " THEN SET NEW.scope_id = NEW.owner_id; END IF;\n"
+	}
+	return ownerScope(e, "")
+}
+
+// movedScope says who sees a row that changes: a record goes with its owner,
+// a part with its record.
+func movedScope(e *model.Entity) string {
+	switch at, _ := e.Column(ownerColumn); {
+	case e.Shared:
+		return newScope(e)
+	case at >= 0:
+		return "  IF NOT OLD.owner_id <=> NEW.owner_id THEN SET NEW.scope_id = COALESCE(NEW.owner_id, " + idLiteral(model.CompanyScope) + "); END IF;\n"
+	case !e.IsPart():
+		return ""
+	}
+	var moved []string
+	for _, n := range e.Owner {
+		col := ident(string(n) + "_id")
+		moved = append(moved, "NOT OLD."+col+" <=> NEW."+col)
+	}
+	return "  IF " + strings.Join(moved, " OR ") + " THEN\n" + ownerScope(e, "  ") + "  END IF;\n"
+}
+
+// ownerColumn points from a record to the user who looks after it.
+const ownerColumn = "owner_id"
 
 // ownerScope lets a part be seen by whom its owner is seen.
 func ownerScope(e *model.Entity, indent string) string {
@@ -144,14 +179,7 @@ func beforeUpdate(e *model.Entity) string {
 	b := triggerHead + `  IF OLD.id <> NEW.id THEN SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'the id of a row cannot be changed'; END IF;
   IF NEW.created_at IS NULL THEN SET NEW.created_at = OLD.created_at; END IF;
 `
-	if e.IsPart() {
-		var moved []string
-		for _, n := range e.Owner {
-			col := ident(string(n) + "_id")
-			moved = append(moved, "NOT OLD."+col+" <=> NEW."+col)
-		}
-		b += "  IF " + strings.Join(moved, " OR ") + " THEN\n" + ownerScope(e, "  ") + "  END IF;\n"
-	}
+	b += movedScope(e)
 	b += "  IF " + strings.Join(same, "\n    AND ") + ` THEN
     SET NEW.row_version = OLD.row_version, NEW.updated_at = OLD.updated_at, NEW.updated_by = OLD.updated_by;
   ELSE
