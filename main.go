@@ -28,16 +28,17 @@ func run() int {
 	slog.SetDefault(slog.New(slog.DiscardHandler))
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	b := build()
 	p := cli.Program{
 		Streams: streams(),
-		Backend: workspace.New(workspace.Options{}),
+		Backend: workspace.New(workspace.Options{Program: b.Version}),
 		TUI: func(ctx context.Context, ws model.Workspace, o cli.UIOptions) error {
 			return ui.Run(ctx, ws, ui.Options{NoColor: o.NoColor, Theme: o.Theme, Keys: o.Keys, Log: slog.Default(),
 				Hooks: screen.Hooks{Demo: o.Demo, Connect: o.Connect}})
 		},
 		Env:   os.Getenv,
 		Now:   time.Now,
-		Build: build(),
+		Build: b,
 		Log: func(file string) (*slog.Logger, error) {
 			l, err := cli.OpenLog(file)
 			if err == nil {

@@ -1,6 +1,7 @@
 package model
 
 import (
+	"context"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -53,6 +54,18 @@ func CheckPassword(login, password string) error {
 		}
 	}
 	return nil
+}
+
+// Account is the person's own account on the central.
+type Account interface {
+	// ChangePassword gives the account a new password, also where the old
+	// one has expired, and says where the workspace's password is kept. One
+	// in a file is replaced there, one in the address in Settings; the
+	// caller sees to the rest. current is the present password, "" for the
+	// one that the workspace has. Errors: Invalid (too weak), Refused,
+	// Expired, Unreachable, NoCentral, and Partial where it was changed and
+	// could not be kept.
+	ChangePassword(ctx context.Context, current, next string) (PasswordPlace, error)
 }
 
 // PasswordPlace says where the password that the workspace uses is kept.

@@ -317,6 +317,7 @@ type Workspace interface {
 	Reporter
 	Backuper
 	CentralAdmin
+	Account
 	Settings() Settings
 	// Doctor checks the workspace and, if one is configured, the central.
 	Doctor(ctx context.Context) []Check

@@ -47,8 +47,9 @@ func readMark(home string) (mark, bool) {
 // Options are what every workspace of a backend depends on. Zero values give
 // the real clock and the log of the process.
 type Options struct {
-	Now func() time.Time
-	Log *slog.Logger
+	Now     func() time.Time
+	Log     *slog.Logger
+	Program string // version, for the administrator's list of devices
 }
 
 func (o Options) log() *slog.Logger {

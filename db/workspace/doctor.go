@@ -18,7 +18,7 @@ const centralTime = 10 * time.Second
 // Doctor checks the workspace and, if one is configured, the central.
 func (w *Workspace) Doctor(ctx context.Context) []model.Check {
 	out := []model.Check{w.checkFile(ctx), w.checkSpace(), w.checkInbox(ctx)}
-	if w.settings.Central == "" {
+	if w.address() == "" {
 		return out
 	}
 	return append(out, w.checkCentral(ctx)...)

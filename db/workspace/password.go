@@ -20,7 +20,7 @@ const passwordTime = 30 * time.Second
 // central returns the central's address with its password. A password in the
 // address stands above the command and the file.
 func (w *Workspace) central(ctx context.Context) (string, error) {
-	s := w.settings
+	s := w.Settings()
 	if s.Central == "" {
 		return "", noCentral()
 	}
@@ -117,6 +117,21 @@ func withPassword(central, secret string) string {
 	for i, url := range urls {
 		if end, _ := login(url); end >= 0 {
 			urls[i] = url[:end] + ":" + b.String() + url[end:]
+		}
+	}
+	return strings.Join(urls, ",")
+}
+
+// withoutPassword takes the password out of each address of a list.
+func withoutPassword(central string) string {
+	urls := strings.Split(central, ",")
+	for i, url := range urls {
+		if end, has := login(url); has {
+			host := url[end:]
+			if j := strings.IndexAny(host, "/?"); j >= 0 {
+				host = host[:j]
+			}
+			urls[i] = url[:end] + url[end+strings.LastIndexByte(host, '@'):]
 		}
 	}
 	return strings.Join(urls, ",")

@@ -15,8 +15,10 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"rapport/db/backup"
@@ -39,6 +41,11 @@ type Workspace struct {
 	ids      *model.IDSource
 	log      *slog.Logger
 	backups  *backup.Backuper
+	device   string // name of this computer
+	program  string // version of this program
+	// changed is the central's address where it is not that of the settings
+	// any more: a new password came into it, or it was forgotten.
+	changed atomic.Pointer[string]
 
 	// mu guards db, which a restore replaces. Whoever uses the cache for
 	// longer than one call must be ready for it to be closed.
@@ -50,7 +57,9 @@ type Workspace struct {
 var _ model.Workspace = (*Workspace)(nil)
 
 func open(ctx context.Context, s model.Settings, o Options) (*Workspace, error) {
-	w := &Workspace{settings: s, now: o.Now, ids: model.NewIDSource(o.Now, nil), log: o.log(), replaced: make(chan struct{})}
+	w := &Workspace{settings: s, now: o.Now, ids: model.NewIDSource(o.Now, nil), log: o.log(), program: o.Program, replaced: make(chan struct{})}
+	// A computer without a name is listed without one.
+	w.device, _ = os.Hostname()
 	var err error
 	if w.db, err = w.openCache(ctx); err != nil {
 		return nil, err
@@ -96,7 +105,11 @@ func (w *Workspace) exclusive(ctx context.Context, swap func() error) error {
 }
 
 // Settings returns the workspace's settings.
-func (w *Workspace) Settings() model.Settings { return w.settings }
+func (w *Workspace) Settings() model.Settings {
+	s := w.settings
+	s.Central = w.address()
+	return s
+}
 
 // Close closes the cache.
 func (w *Workspace) Close() error {
@@ -107,23 +120,24 @@ func (w *Workspace) Close() error {
 
 // Sync pushes and pulls once.
 func (w *Workspace) Sync(ctx context.Context, full bool, n model.Notify) (model.SyncResult, error) {
-	if w.settings.Central == "" {
+	if w.address() == "" {
 		return model.SyncResult{}, noCentral()
 	}
 	res, err := w.engine(w.cache()).Sync(ctx, full, n)
+	err = w.answered(ctx, err)
 	w.log.Info("sync ended", "kind", outcome(err), "pushed", res.Pushed, "pulled", res.Pulled, "conflicts", res.Conflicts,
 		"refused", res.Refused, "round_trips", res.RoundTrips, "ms", res.Duration.Milliseconds())
 	return res, err
 }
 
 func (w *Workspace) engine(db *sqlite.DB) *engine.Engine {
-	return engine.New(db, w.dial, engine.Options{Now: w.now})
+	return engine.New(db, w.dial, engine.Options{Now: w.now, Name: w.device, Program: w.program})
 }
 
 // Follow keeps the workspace up to date until ctx ends or only a person can
 // help. After a restore it goes on with the cache that is in place then.
 func (w *Workspace) Follow(ctx context.Context, req model.FollowRequest) error {
-	if w.settings.Central == "" {
+	if w.address() == "" {
 		return noCentral()
 	}
 	tell := req.Tell
@@ -135,7 +149,8 @@ func (w *Workspace) Follow(ctx context.Context, req model.FollowRequest) error {
 	}
 	for {
 		replaced, err := w.followOne(ctx, req)
-		if !replaced || ctx.Err() != nil {
+		if !replaced || ctx.Err() != nil || model.KindOf(err) == model.Wiped {
+			err = w.answered(ctx, err)
 			w.log.Info("follow ended", "kind", outcome(err))
 			return err
 		}
@@ -195,7 +210,7 @@ func (w *Workspace) dial(ctx context.Context) (model.Central, error) {
 	if err != nil {
 		return nil, err
 	}
-	c, err := mysql.Dial(ctx, url, mysql.DialOptions{Program: "rapport"})
+	c, err := mysql.Dial(ctx, url, w.dialOptions())
 	if err != nil {
 		return nil, err
 	}
@@ -209,10 +224,10 @@ func (w *Workspace) Status(ctx context.Context, probe bool) (model.Status, error
 	if err != nil {
 		return st, err
 	}
-	if w.settings.Central == "" {
+	if w.address() == "" {
 		return st, nil
 	}
-	a, err := mysql.ParseURL(w.settings.Central)
+	a, err := mysql.ParseURL(w.address())
 	if err != nil {
 		return st, err
 	}
