@@ -183,8 +183,13 @@ func FieldValue(e *Entity, f *Field, row Row) any {
 }
 
 // SetFieldValue writes a field's value into a row: the opposite of FieldValue.
-// A List is ignored.
+// A List is ignored. A row that holds the value already stays as it is, since
+// another program may have written it in a form of its own: an empty text, a
+// truth that is 2, an amount without a currency.
 func SetFieldValue(e *Entity, f *Field, row Row, v any) {
+	if sameValue(FieldValue(e, f, row), v) {
+		return
+	}
 	cols := f.Columns()
 	switch f.Type {
 	case List:
@@ -224,6 +229,21 @@ func SetFieldValue(e *Entity, f *Field, row Row, v any) {
 		}
 		row.Set(e, cols[0].Name, v)
 	}
+}
+
+// sameValue tells whether two values of a field are one.
+func sameValue(a, b any) bool {
+	switch x := a.(type) {
+	case time.Time:
+		y, ok := b.(time.Time)
+		return ok && x.Equal(y)
+	case Ref:
+		y, ok := b.(Ref)
+		return ok && x.Noun == y.Noun && x.ID == y.ID
+	case nil, string, int64, bool, Money:
+		return a == b
+	}
+	return false
 }
 
 // RecordOf turns a row into a record without its lists and the names of its

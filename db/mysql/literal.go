@@ -80,6 +80,9 @@ func equals(c model.Column, v any) string {
 	col := ident(c.Name)
 	lit := literal(c, v)
 	if lit == "NULL" {
+		if c.Type == model.ColTime {
+			return noMoment(col)
+		}
 		return col + " IS NULL"
 	}
 	switch c.Type {
@@ -90,10 +93,18 @@ func equals(c model.Column, v any) string {
 	case model.ColDecimal:
 		return col + " <=> CAST(" + lit + " AS DECIMAL(18,4))"
 	case model.ColTime:
-		return col + " <=> CAST(" + lit + " AS DATETIME(3))"
+		// An administrator may have made the column finer than ours.
+		return col + " BETWEEN " + lit + " AND " + strings.TrimSuffix(lit, "'") + "999'"
 	default:
 		return col + " <=> " + lit
 	}
+}
+
+// noMoment is true where a column holds no moment: nothing, or one of the
+// values with a zero for a year, a month or a day that other programs write.
+// A client knows both as nothing.
+func noMoment(col string) string {
+	return "(" + col + " IS NULL OR YEAR(" + col + ")=0 OR MONTH(" + col + ")=0 OR DAYOFMONTH(" + col + ")=0)"
 }
 
 // idList returns ids as the inside of an IN.

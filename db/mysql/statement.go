@@ -36,17 +36,17 @@ func statement(op *model.PushOp) string {
 	var b strings.Builder
 	b.WriteString("UPDATE " + ident(string(e.Noun)) + " SET ")
 	for i, name := range op.Columns {
-		if i > 0 {
-			b.WriteByte(',')
+		// A column that is compared only stays as it is there.
+		if op.Values[i] != op.Base[i] {
+			_, c := e.Column(name)
+			b.WriteString(ident(name) + "=" + literal(c, op.Values[i]) + ",")
 		}
-		_, c := e.Column(name)
-		b.WriteString(ident(name) + "=" + literal(c, op.Values[i]))
 	}
 	at := model.ColumnUpdatedAt
 	if op.EditedAt != 0 {
 		at = timeLiteral(op.EditedAt)
 	}
-	b.WriteString("," + model.ColumnUpdatedAt + "=IF(@n:=1," + at + "," + at + ")")
+	b.WriteString(model.ColumnUpdatedAt + "=IF(@n:=1," + at + "," + at + ")")
 	b.WriteString(" WHERE id=" + idLiteral(op.ID))
 	for i, name := range op.Columns {
 		_, c := e.Column(name)
