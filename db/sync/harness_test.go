@@ -63,6 +63,7 @@ type home struct {
 	url string // of the central, possibly through a proxy
 	// dial bounds how long its connections wait.
 	dial mysql.DialOptions
+	now  func() time.Time // nil for the real clock
 }
 
 func newHome(t *testing.T, me, url string) *home {
@@ -72,13 +73,19 @@ func newHome(t *testing.T, me, url string) *home {
 
 func openHome(t *testing.T, me, dir, url string) *home {
 	t.Helper()
+	return openHomeAt(t, me, dir, url, nil)
+}
+
+// openHomeAt opens a laptop with a clock of its own.
+func openHomeAt(t *testing.T, me, dir, url string, now func() time.Time) *home {
+	t.Helper()
 	db, err := sqlite.Open(t.Context(), filepath.Join(dir, sqlite.FileName), sqlite.Options{
-		Settings: model.Settings{Home: dir, Me: me, Currency: "EUR", Region: "CH"}})
+		Settings: model.Settings{Home: dir, Me: me, Currency: "EUR", Region: "CH"}, Now: now})
 	if err != nil {
 		t.Fatalf("open home of %s: %v", me, err)
 	}
 	t.Cleanup(func() { db.Close() })
-	return &home{DB: db, me: me, dir: dir, url: url}
+	return &home{DB: db, me: me, dir: dir, url: url, now: now}
 }
 
 func (h *home) engine() *sync.Engine {
@@ -88,7 +95,7 @@ func (h *home) engine() *sync.Engine {
 			return nil, err
 		}
 		return c, nil
-	}, sync.Options{})
+	}, sync.Options{Now: h.now})
 }
 
 // try syncs once and returns what came of it.

@@ -291,8 +291,8 @@ func (r *run) merge(ctx context.Context, clashed map[model.Noun][]model.ID) erro
 // pull follows the feed to its head, page by page. Each page is stored with
 // the position after it.
 func (r *run) pull(ctx context.Context) error {
+	first := r.at.Seq
 	for {
-		first := r.at.Seq
 		for r.at.Seq < r.head.Seq {
 			to := min(r.at.Seq+pageSize, r.head.Seq)
 			r.notify.Tell("receiving", r.at.Seq-first, r.head.Seq-first)
