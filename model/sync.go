@@ -249,6 +249,15 @@ type Central interface {
 	// Load streams the rows of a table in the order of ids, after one, for
 	// the first load.
 	Load(ctx context.Context, n Noun, after ID, each func(Row) error) error
+	// Survey prepares a first load in one request: it counts the rows of
+	// every table and gives each some rows that the person works with, for
+	// use before the tables have come. A row's owner comes before it.
+	Survey(ctx context.Context, each func(Noun, Row) error) (totals map[Noun]int64, err error)
+	// Digest sums up the tables that bits names, each in 1<<bits buckets.
+	// A table that the server does not have is left out.
+	Digest(ctx context.Context, bits map[Noun]int) (map[Noun]Digest, error)
+	// RowHashes returns the hash of every row in some of those buckets.
+	RowHashes(ctx context.Context, bits map[Noun]int, buckets map[Noun][]uint32) (map[Noun]map[ID]uint64, error)
 	// Traffic returns the request packets after login and the bytes on the
 	// socket since the connection was made.
 	Traffic() (roundTrips, sent, received int64)
@@ -262,8 +271,8 @@ type ApplyResult struct {
 	Missing   map[Noun][]ID
 }
 
-// LoadMode says why a whole load is made, and so what becomes of rows that the
-// server does not send.
+// LoadMode says why everything is loaded or compared, and so what becomes of
+// rows that the server does not have.
 type LoadMode string
 
 // The modes.
@@ -276,6 +285,9 @@ const (
 	// ForkLoad follows a server that was restored or replaced: rows and
 	// versions that it lost are offered to it again.
 	ForkLoad LoadMode = "fork"
+	// AccessLoad follows a change of what the person may see: rows that the
+	// server does not show any more have left.
+	AccessLoad LoadMode = "access"
 )
 
 // Replica is the client's side of the sync: the cache with its pending
@@ -304,18 +316,32 @@ type Replica interface {
 	// and nothing is stored: fetch the owners, add them to the page, call
 	// again.
 	Apply(ctx context.Context, page *FeedPage, at Position) (ApplyResult, error)
-	// BeginLoad prepares a load of every table. A load of the same mode that
-	// was interrupted goes on where it stopped; at is where the feed stood
-	// when it began.
-	BeginLoad(ctx context.Context, mode LoadMode, at Position) error
+	// Reconcile merges rows that differ from the server's and settles those
+	// that the entries say it does not have, as the mode asks; else it is
+	// Apply.
+	Reconcile(ctx context.Context, mode LoadMode, page *FeedPage, at Position) (ApplyResult, error)
+	// Sizes counts the rows of every table.
+	Sizes(ctx context.Context) (map[Noun]int64, error)
+	// Digest sums up the rows of a table as the server is known to have
+	// them: without unsent edits and without what was made here.
+	Digest(ctx context.Context, n Noun, bits int, columns []string) (Digest, error)
+	// RowHashes returns the hash of every such row in some buckets.
+	RowHashes(ctx context.Context, n Noun, bits int, columns []string, buckets []uint32) (map[ID]uint64, error)
+	// NextCompare is when every row is to be compared with the server's; the
+	// zero time where that was never said.
+	NextCompare(ctx context.Context) (time.Time, error)
+	SetNextCompare(ctx context.Context, at time.Time) error
+	// BeginLoad prepares the first load of every table. One that was
+	// interrupted goes on where it stopped; at is where the feed stood when
+	// it began.
+	BeginLoad(ctx context.Context, at Position) error
 	// LoadedTo returns how far the first load of a table came: the last id,
 	// and whether it is complete.
 	LoadedTo(ctx context.Context, n Noun) (after ID, done bool, err error)
 	// Load merges rows of the first load and stores how far it came.
 	Load(ctx context.Context, n Noun, rows []Row, after ID, done bool) (ApplyResult, error)
-	// FinishLoad settles what the server did not send, as the mode asks,
-	// builds what is built after a load (indexes, search) and stores the
-	// position, which is the one that the load began at.
+	// FinishLoad builds what is built after a load (indexes, search) and
+	// stores the position, which is the one that the load began at.
 	FinishLoad(ctx context.Context) (ApplyResult, error)
 	// Synced stores when a sync last ended well.
 	Synced(ctx context.Context, at time.Time) error

@@ -150,7 +150,7 @@ func (d *DB) upgrade(ctx context.Context, scripts []string, want string) error {
 		return mapError("upgrade", err)
 	}
 	if grew {
-		if err := t.loadAgain(); err != nil {
+		if err := t.compareSoon(); err != nil {
 			return mapError("upgrade", err)
 		}
 	}

@@ -18,9 +18,23 @@ var errMissingOwners = errors.New("owners of parts are missing")
 // transaction. Where parts have no owner here or in the page it stores nothing
 // and names the owners.
 func (d *DB) Apply(ctx context.Context, page *model.FeedPage, at model.Position) (model.ApplyResult, error) {
+	return d.apply(ctx, page, at, func(*applier) {})
+}
+
+// Reconcile is Apply for rows that were found by comparing: those that are new
+// here have no history, and what becomes of those that the server does not
+// have depends on the mode.
+func (d *DB) Reconcile(ctx context.Context, mode model.LoadMode, page *model.FeedPage, at model.Position) (model.ApplyResult, error) {
+	return d.apply(ctx, page, at, func(a *applier) {
+		a.loading, a.offer = true, mode == model.ForkLoad
+	})
+}
+
+func (d *DB) apply(ctx context.Context, page *model.FeedPage, at model.Position, mode func(*applier)) (model.ApplyResult, error) {
 	var res model.ApplyResult
 	err := d.write(ctx, "apply page", func(t *Tx) error {
 		a := newApplier(t)
+		mode(a)
 		if err := a.missing(page); err != nil {
 			return err
 		}
@@ -212,7 +226,11 @@ func (a *applier) gone(ctx context.Context, page *model.FeedPage, present map[mo
 				continue
 			}
 			done[entry.ID] = true
-			if err := a.takeOut(ctx, entities[i], entry); err != nil {
+			take := a.takeOut
+			if a.offer {
+				take = a.offerAgain
+			}
+			if err := take(ctx, entities[i], entry); err != nil {
 				return err
 			}
 		}
@@ -269,6 +287,19 @@ func (a *applier) takeOut(ctx context.Context, e *model.Entity, entry model.Feed
 		}
 	}
 	return t.put(e, row)
+}
+
+// offerAgain makes a row that the server lost new again, so that it is sent. A
+// deleted one it need not have.
+func (a *applier) offerAgain(_ context.Context, e *model.Entity, entry model.FeedEntry) error {
+	row, err := a.tx.row(e, entry.ID)
+	if err != nil || row == nil || deleted(e, row) {
+		return err
+	}
+	if err := a.tx.setVersion(e, entry.ID, 0); err != nil {
+		return err
+	}
+	return a.tx.setBase(e, entry.ID, nil, true)
 }
 
 // offerParts makes the parts of a record that the server does not have new

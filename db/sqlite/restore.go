@@ -327,7 +327,7 @@ func (r *Refill) Lacks() { r.lacks = true }
 // whole file; a file that is not sound is Corrupt.
 func (r *Refill) Finish() error {
 	if r.lacks {
-		if err := r.tx.loadAgain(); err != nil {
+		if err := r.tx.compareSoon(); err != nil {
 			return r.failed(err)
 		}
 	}

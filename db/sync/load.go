@@ -7,13 +7,13 @@ import (
 	"rapport/model"
 )
 
-// load makes a whole load where one is due: at the first meeting, when the
-// server was restored or replaced, when the feed does not reach back to our
-// position, and when the person asks for it. It leaves r.at at the place in
-// the feed at which the load began, so that the pull brings what changed
-// meanwhile.
-func (r *run) load(ctx context.Context, full bool) error {
-	mode, due := r.loadMode(full)
+// whole loads or compares every row before anything else where the feed cannot
+// lead from our position to its head: at the first meeting, when the server was
+// restored or replaced, when the feed does not reach back to us, and when the
+// person may see other rows than before. It leaves r.at at the place in the
+// feed at which it began, so that the pull brings what changed meanwhile.
+func (r *run) whole(ctx context.Context) error {
+	mode, due := r.loadMode()
 	if !due {
 		return nil
 	}
@@ -29,8 +29,32 @@ func (r *run) load(ctx context.Context, full bool) error {
 		}
 	}
 	start := r.head.Position
-	start.Loaded = false
-	if err := r.replica.BeginLoad(ctx, mode, start); err != nil {
+	start.Loaded = mode != model.FirstLoad
+	if mode == model.FirstLoad {
+		return r.load(ctx, start)
+	}
+	return r.reconcile(ctx, mode, start)
+}
+
+// loadMode tells whether every row is due and why.
+func (r *run) loadMode() (model.LoadMode, bool) {
+	known := r.at.Epoch != ""
+	switch {
+	case !r.at.Loaded:
+		return model.FirstLoad, true
+	case known && (!r.head.SameRun || r.head.Epoch != r.at.Epoch || r.head.Seq < r.at.Seq):
+		return model.ForkLoad, true
+	case r.head.Access != r.at.Access:
+		return model.AccessLoad, true
+	case r.at.Seq < r.head.MinSeq:
+		return model.RefreshLoad, true
+	}
+	return "", false
+}
+
+// load makes the first load, or goes on with it.
+func (r *run) load(ctx context.Context, start model.Position) error {
+	if err := r.replica.BeginLoad(ctx, start); err != nil {
 		return err
 	}
 	var done int64
@@ -45,22 +69,10 @@ func (r *run) load(ctx context.Context, full bool) error {
 		return err
 	}
 	r.count(res)
-	r.at, err = r.replica.Position(ctx)
-	return err
-}
-
-// loadMode tells whether a load is due and why.
-func (r *run) loadMode(full bool) (model.LoadMode, bool) {
-	known := r.at.Epoch != ""
-	switch {
-	case known && (!r.head.SameRun || r.head.Epoch != r.at.Epoch || r.head.Seq < r.at.Seq):
-		return model.ForkLoad, true
-	case !r.at.Loaded:
-		return model.FirstLoad, true
-	case full || r.at.Seq < r.head.MinSeq:
-		return model.RefreshLoad, true
+	if r.at, err = r.replica.Position(ctx); err != nil {
+		return err
 	}
-	return "", false
+	return r.replica.SetNextCompare(ctx, r.nextCompare())
 }
 
 // loadTable streams one table from where an earlier load left it.

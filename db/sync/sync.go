@@ -134,7 +134,7 @@ func (r *run) sync(ctx context.Context, full bool) error {
 	if err := r.usable(); err != nil {
 		return err
 	}
-	if err := r.load(ctx, full); err != nil {
+	if err := r.whole(ctx); err != nil {
 		return err
 	}
 	if !r.head.ReadOnly {
@@ -143,6 +143,9 @@ func (r *run) sync(ctx context.Context, full bool) error {
 		}
 	}
 	if err := r.pull(ctx); err != nil {
+		return err
+	}
+	if err := r.compare(ctx, full); err != nil {
 		return err
 	}
 	if err := r.heldBack(ctx); err != nil {
@@ -301,7 +304,7 @@ func (r *run) pull(ctx context.Context) error {
 				return err
 			}
 			next := r.head.Position
-			next.Seq, next.Loaded = page.To, true
+			next.Seq, next.Loaded, next.Access = page.To, true, r.at.Access
 			if err := r.apply(ctx, &page, next); err != nil {
 				return err
 			}
@@ -342,8 +345,15 @@ func (r *run) expected() []model.Noun {
 // along: the feed keeps only the newest entry of a row, so an owner's may come
 // after its parts'.
 func (r *run) apply(ctx context.Context, page *model.FeedPage, next model.Position) error {
+	return r.applyWith(ctx, page, func(page *model.FeedPage) (model.ApplyResult, error) {
+		return r.replica.Apply(ctx, page, next)
+	})
+}
+
+// applyWith stores a page by a method of the replica.
+func (r *run) applyWith(ctx context.Context, page *model.FeedPage, store func(*model.FeedPage) (model.ApplyResult, error)) error {
 	for {
-		res, err := r.replica.Apply(ctx, page, next)
+		res, err := store(page)
 		if err != nil {
 			return err
 		}
