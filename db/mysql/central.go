@@ -51,6 +51,7 @@ type Central struct {
 	others  []Address  // where else the central may be
 	looked  time.Time  // when the others were last asked
 	greeted bool       // the session is set up
+	singly  bool       // the way to the server takes one statement at a time
 	noted   time.Time  // when the client was last noted
 	head    model.Head // what the server last said of itself
 	hash    string     // fingerprint of the server's columns
@@ -89,10 +90,15 @@ func (c *Central) Traffic() (roundTrips, sent, received int64) {
 
 // query sends a request, with the session's settings in front of the first.
 func (c *Central) query(ctx context.Context, q string, each func(set int, v []driver.Value) error) error {
-	if !c.greeted {
-		q = sessionSQL + q
+	if c.greeted {
+		return c.send(ctx, q, each)
 	}
-	err := c.session.query(ctx, q, each)
+	q = sessionSQL + q
+	err := c.send(ctx, q, each)
+	if takesOnlyOne(err) && !c.singly {
+		c.singly = true
+		err = c.send(ctx, q, each)
+	}
 	if err == nil {
 		c.greeted = true
 	}

@@ -174,15 +174,22 @@ func (driverLog) Print(v ...any) { slog.Debug("mysql driver", "text", fmt.Sprint
 // with columns. The values are valid only during the call: text is []byte.
 // Errors are the driver's own.
 func (s *session) query(ctx context.Context, q string, each func(set int, v []driver.Value) error) error {
+	_, err := s.results(ctx, q, each)
+	return err
+}
+
+// results is query that also tells how many results with columns there were.
+func (s *session) results(ctx context.Context, q string, each func(set int, v []driver.Value) error) (sets int, err error) {
 	s.requests++
 	rows, err := s.conn.(driver.QueryerContext).QueryContext(ctx, q, nil)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	defer rows.Close()
 	next := rows.(driver.RowsNextResultSet)
 	for set := 0; ; set++ {
 		if n := len(rows.Columns()); n > 0 {
+			sets = set + 1
 			dest := make([]driver.Value, n)
 			for {
 				err := rows.Next(dest)
@@ -190,20 +197,20 @@ func (s *session) query(ctx context.Context, q string, each func(set int, v []dr
 					break
 				}
 				if err != nil {
-					return err
+					return sets, err
 				}
 				if err := each(set, dest); err != nil {
-					return err
+					return sets, err
 				}
 			}
 		}
 		if !next.HasNextResultSet() {
-			return nil
+			return sets, nil
 		}
 		if err := next.NextResultSet(); errors.Is(err, io.EOF) {
-			return nil
+			return sets, nil
 		} else if err != nil {
-			return err
+			return sets, err
 		}
 	}
 }

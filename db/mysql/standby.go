@@ -53,5 +53,5 @@ func (c *Central) take(i int, other *Central) {
 	other.session.traffic.sent.Add(former.traffic.sent.Load())
 	other.session.traffic.received.Add(former.traffic.received.Load())
 	c.others[i] = former.address
-	c.session, c.greeted, c.noted, c.head, c.hash, c.known = other.session, other.greeted, other.noted, other.head, other.hash, nil
+	c.session, c.greeted, c.singly, c.noted, c.head, c.hash, c.known = other.session, other.greeted, other.singly, other.noted, other.head, other.hash, nil
 }

@@ -192,3 +192,45 @@ func TestT23SilentPeer(t *testing.T) {
 	}
 	converge(t, c, a)
 }
+
+// T35: something on the way to the server takes one statement at a time. The
+// sync is slower and otherwise the same, also where the line breaks or a row is
+// refused.
+func TestT35OneStatementAtATime(t *testing.T) {
+	c := newCentral(t)
+	p := servertest.NewProxy(t, servertest.Shared(t))
+	p.OneAtATime.Store(true)
+	a, b := newHome(t, "ann", p.URL(c.url)), newHome(t, "bob", c.url)
+	r := a.save(t, "contact", "", map[string]any{"last_name": "semi;colon", "notes": `it's; "quoted" \; and 'so; on'`})
+	a.sync(t)
+	c.exec(t, "ALTER TABLE contact ADD CONSTRAINT contact_no_bots CHECK (last_name <> 'bot')")
+	for _, name := range []string{"one", "bot", "two"} {
+		a.save(t, "contact", "", map[string]any{"last_name": name})
+	}
+	b.sync(t)
+	b.save(t, "contact", r.ID, map[string]any{"job_title": "theirs", "department": "theirs"})
+	b.sync(t)
+	a.save(t, "contact", r.ID, map[string]any{"job_title": "mine"})
+	for _, lost := range []string{"START TRANSACTION", "UPDATE `contact`", "COMMIT", "SELECT @r"} {
+		p.On(lost, func() bool { return false })
+		_, err := a.try(t)
+		tells(t, err, model.Unreachable)
+	}
+	if res := a.sync(t); res.Refused != 1 {
+		t.Errorf("refused = %d, want 1", res.Refused)
+	}
+	c.exec(t, "ALTER TABLE contact DROP CONSTRAINT contact_no_bots")
+	if n, err := a.Retry(t.Context()); n != 1 || err != nil {
+		t.Fatalf("retry = %d, %v", n, err)
+	}
+	if res := a.sync(t); res.RoundTrips < 10 {
+		t.Errorf("%d round trips: the statements did travel together", res.RoundTrips)
+	}
+	if got := c.value(t, "SELECT CONCAT_WS('|', job_title, department) FROM contact WHERE id = ?", r.ID.Bytes()); got != "mine|theirs" {
+		t.Errorf("on the server: %s", got)
+	}
+	if got := c.value(t, "SELECT COUNT(*) FROM contact"); got != "4" {
+		t.Errorf("%s contacts on the server", got)
+	}
+	converge(t, c, a, b)
+}

@@ -16,6 +16,10 @@ import (
 type Proxy struct {
 	Commands atomic.Int64 // that clients sent
 
+	// OneAtATime makes the proxy one that does not let several statements
+	// travel together: the server is told that the client cannot do that.
+	OneAtATime atomic.Bool
+
 	listener net.Listener
 	server   string
 	mu       sync.Mutex
@@ -93,11 +97,16 @@ func (p *Proxy) serve(client net.Conn) {
 			}
 		}
 	}()
+	login := true
 	for continued := false; ; {
 		packet, err := readPacket(client)
 		if err != nil {
 			return
 		}
+		if login && p.OneAtATime.Load() {
+			packet[4+2] &^= 1 // CLIENT_MULTI_STATEMENTS, bit 16 of what the client can do
+		}
+		login = false
 		// A command is the first packet of its exchange; what is longer than a
 		// packet goes on in the next.
 		if packet[3] == 0 && !continued {
