@@ -1,6 +1,7 @@
 package model
 
 import (
+	"slices"
 	"strings"
 	"time"
 )
@@ -146,6 +147,31 @@ func NewRow(e *Entity) Row {
 	return row
 }
 
+// Absent stands in a row that comes from the central for a column that its
+// table does not have: the central is older than this program, or an
+// administrator took the column away.
+var Absent any = absent{}
+
+type absent struct{}
+
+// Complete returns the row with the values of another in the place of those
+// that are absent, or with their fallbacks where the other is nil.
+func (r Row) Complete(e *Entity, from Row) Row {
+	if !slices.Contains(r, Absent) {
+		return r
+	}
+	if from == nil {
+		from = NewRow(e)
+	}
+	out := slices.Clone(r)
+	for i, v := range out {
+		if v == Absent {
+			out[i] = from[i]
+		}
+	}
+	return out
+}
+
 // FieldValue reads a field's value out of a row. It returns nil for a List and
 // for a value that is NULL. A Link has no Name yet.
 func FieldValue(e *Entity, f *Field, row Row) any {
@@ -244,6 +270,27 @@ func sameValue(a, b any) bool {
 		return a == b
 	}
 	return false
+}
+
+// ChangedFields names the fields in which two states of a record differ. A
+// list differs where an item came, went or changed.
+func ChangedFields(a, b *Record) []string {
+	var out []string
+	e := a.Entity()
+	for i := range e.Fields {
+		name := e.Fields[i].Name
+		if e.Fields[i].Type != List {
+			if !sameValue(a.Values[name], b.Values[name]) {
+				out = append(out, name)
+			}
+			continue
+		}
+		same := func(x, y *Record) bool { return x.ID == y.ID && len(ChangedFields(x, y)) == 0 }
+		if !slices.EqualFunc(a.List(name), b.List(name), same) {
+			out = append(out, name)
+		}
+	}
+	return out
 }
 
 // RecordOf turns a row into a record without its lists and the names of its

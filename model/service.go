@@ -32,6 +32,9 @@ type SyncResult struct {
 	BytesSent     int64         `json:"bytes_sent"`
 	BytesReceived int64         `json:"bytes_received"`
 	Duration      time.Duration `json:"-"`
+	// Upgrade is true where the central is of a later version than this
+	// program: what both know is synced, the rest waits.
+	Upgrade bool `json:"upgrade,omitempty"`
 }
 
 // Syncer brings the workspace and the central together.

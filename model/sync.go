@@ -25,6 +25,10 @@ type Position struct {
 	// Term rises when another server becomes the primary; one that has an
 	// older term than a client has seen is a primary no more.
 	Term int64
+	// Schema is the fingerprint of what the two sides know of each other's
+	// tables. When it changes, what was refused for want of a column is sent
+	// again.
+	Schema string
 	// Access is the fingerprint of what the person may see. When it changes,
 	// every row is compared: some leave, others arrive.
 	Access string
@@ -213,7 +217,7 @@ const (
 // PushResult is the outcome of one operation.
 type PushResult struct {
 	Outcome PushOutcome `json:"outcome"`
-	Code    string      `json:"code,omitempty"`    // stable: "not_visible", "too_long", "reference", "check", "not_allowed", "server"
+	Code    string      `json:"code,omitempty"`    // stable: "not_visible", "too_long", "reference", "check", "not_allowed", "upgrade", "server"
 	Message string      `json:"message,omitempty"` // the server's words in plain language
 }
 

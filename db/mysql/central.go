@@ -141,7 +141,7 @@ func (c *Central) readHead(line string, at model.Position) (model.Head, error) {
 	}
 	n := func(i int) int64 { v, _ := strconv.ParseInt(p[i], 10, 64); return v }
 	h := model.Head{
-		Position:    model.Position{Epoch: p[0], Seq: n(1), Run: n(2), Nonce: strings.ToLower(p[3]), Term: n(8), Loaded: at.Loaded},
+		Position:    model.Position{Epoch: p[0], Seq: n(1), Run: n(2), Nonce: strings.ToLower(p[3]), Term: n(8), Schema: p[9] + "." + p[13] + "." + columnsHash(), Loaded: at.Loaded},
 		SameRun:     at.Nonce == "" || n(4) == 1,
 		Unsequenced: n(5), ReadOnly: truth(p[7]), Blind: !c.session.dialect.triggers(), SchemaVersion: n(9), MinClient: n(10), MinSeq: n(11), MaxPacket: n(12),
 		Now: time.UnixMilli(n(14)).UTC(), User: p[15],

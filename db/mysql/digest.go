@@ -37,10 +37,15 @@ func hashSQL(columns []model.Column) string {
 func bucketSQL(bits int) string { return fmt.Sprintf("(CRC32(id)>>%d)", 32-bits) }
 
 // Digest sums up the tables that bits names, each in 1<<bits buckets.
-func (c *Central) Digest(ctx context.Context, bits map[model.Noun]int) (map[model.Noun]model.Digest, error) {
-	if err := c.learnColumns(ctx); err != nil {
-		return nil, err
-	}
+func (c *Central) Digest(ctx context.Context, bits map[model.Noun]int) (out map[model.Noun]model.Digest, err error) {
+	err = c.read(ctx, func() error {
+		out, err = c.digest(ctx, bits)
+		return err
+	})
+	return out, err
+}
+
+func (c *Central) digest(ctx context.Context, bits map[model.Noun]int) (map[model.Noun]model.Digest, error) {
 	out := map[model.Noun]model.Digest{}
 	var q []string
 	var nouns []model.Noun
@@ -83,10 +88,15 @@ func bucket(v []driver.Value) (n uint32, b model.Bucket, err error) {
 }
 
 // RowHashes returns the hash of every row in some buckets of tables.
-func (c *Central) RowHashes(ctx context.Context, bits map[model.Noun]int, buckets map[model.Noun][]uint32) (map[model.Noun]map[model.ID]uint64, error) {
-	if err := c.learnColumns(ctx); err != nil {
-		return nil, err
-	}
+func (c *Central) RowHashes(ctx context.Context, bits map[model.Noun]int, buckets map[model.Noun][]uint32) (out map[model.Noun]map[model.ID]uint64, err error) {
+	err = c.read(ctx, func() error {
+		out, err = c.rowHashes(ctx, bits, buckets)
+		return err
+	})
+	return out, err
+}
+
+func (c *Central) rowHashes(ctx context.Context, bits map[model.Noun]int, buckets map[model.Noun][]uint32) (map[model.Noun]map[model.ID]uint64, error) {
 	out := map[model.Noun]map[model.ID]uint64{}
 	var q []string
 	var nouns []model.Noun
@@ -132,10 +142,15 @@ const surveyed = 500
 // Survey prepares a first load in one request: it counts the rows of every
 // table and gives each the rows that the person works with, so that these can
 // be used before the tables have come.
-func (c *Central) Survey(ctx context.Context, each func(model.Noun, model.Row) error) (map[model.Noun]int64, error) {
-	if err := c.learnColumns(ctx); err != nil {
-		return nil, err
-	}
+func (c *Central) Survey(ctx context.Context, each func(model.Noun, model.Row) error) (totals map[model.Noun]int64, err error) {
+	err = c.read(ctx, func() error {
+		totals, err = c.survey(ctx, each)
+		return err
+	})
+	return totals, err
+}
+
+func (c *Central) survey(ctx context.Context, each func(model.Noun, model.Row) error) (map[model.Noun]int64, error) {
 	var counts, q []string
 	var counted []model.Noun
 	var readers []*reader

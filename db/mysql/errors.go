@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"slices"
 	"strings"
 
 	"github.com/go-sql-driver/mysql"
@@ -134,8 +135,9 @@ func passing(err error) bool {
 }
 
 // refusal explains why the server will not have one change, if it is a fault
-// of the change and not of the connection or the server.
-func refusal(e *model.Entity, op *model.PushOp, err error) (model.PushResult, bool) {
+// of the change and not of the connection or the server. newer tells that the
+// server's tables are of a later version than this program.
+func refusal(e *model.Entity, op *model.PushOp, err error, newer bool) (model.PushResult, bool) {
 	var my *mysql.MySQLError
 	if !errors.As(err, &my) {
 		return model.PushResult{}, false
@@ -147,6 +149,9 @@ func refusal(e *model.Entity, op *model.PushOp, err error) (model.PushResult, bo
 		r.Code, r.Message = "too_long", field+" is longer than the company's database allows"
 	case erNullColumn, erNoDefault:
 		r.Code, r.Message = "check", field+" is needed"
+		if field == aValue {
+			r.Code, r.Message = "upgrade", "the company's database needs a value that this Rapport does not know: upgrade Rapport, or the administrator gives the column a default ("+my.Message+")"
+		}
 	case erBadReference:
 		r.Code, r.Message = "reference", field+" names a record that the company's database does not have"
 	case erReferenced:
@@ -161,8 +166,14 @@ func refusal(e *model.Entity, op *model.PushOp, err error) (model.PushResult, bo
 		r.Code, r.Message = "not_allowed", "this account may not change "+strings.ToLower(e.Titles)
 	case erUnknownColumn:
 		r.Code, r.Message = "server", "the company's database does not know "+field+" yet: the administrator runs `rapport central migrate`"
+		if newer {
+			r.Code, r.Message = "upgrade", "the company's database does not keep "+field+" in this way any more: upgrade Rapport"
+		}
 	case erNoTable:
 		r.Code, r.Message = "server", "the company's database has no table for "+strings.ToLower(e.Titles)+" yet: the administrator runs `rapport central migrate`"
+		if newer {
+			r.Code, r.Message = "upgrade", "the company's database does not keep "+strings.ToLower(e.Titles)+" in this way any more: upgrade Rapport"
+		}
 	case erDupEntry:
 		r.Code, r.Message = "check", "the company's database has such a record already"
 	case 1305, 1442, 1415:
@@ -173,10 +184,18 @@ func refusal(e *model.Entity, op *model.PushOp, err error) (model.PushResult, bo
 	return r, true
 }
 
+// aValue stands for a column that is none of ours.
+const aValue = "a value"
+
 // namedColumn finds the label of the field that a server's message names in
-// quotes; the message's language does not matter, the names are ours.
+// quotes; the message's language does not matter, the names are ours. The
+// columns of the change come first.
 func namedColumn(e *model.Entity, op *model.PushOp, msg string) string {
-	for _, name := range op.Columns {
+	names := slices.Clone(op.Columns)
+	for _, c := range e.Columns() {
+		names = append(names, c.Name)
+	}
+	for _, name := range names {
 		for _, q := range []string{"'" + name + "'", "`" + name + "`", "." + name + "'"} {
 			if strings.Contains(msg, q) {
 				if _, c := e.Column(name); c.Field != nil {
@@ -188,5 +207,5 @@ func namedColumn(e *model.Entity, op *model.PushOp, msg string) string {
 			}
 		}
 	}
-	return "a value"
+	return aValue
 }

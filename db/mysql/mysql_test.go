@@ -307,7 +307,7 @@ func TestMigrateAddsAColumn(t *testing.T) {
 		t.Fatal(err)
 	}
 	deal := model.EntityOf("deal")
-	if row.Get(deal, "name") != "d" || row.Get(deal, "next_step") != nil {
+	if row.Get(deal, "name") != "d" || row.Get(deal, "next_step") != model.Absent {
 		t.Errorf("row %v", row)
 	}
 	res := c.push(central, update("deal", row.ID(), "next_step", nil, "y"), update("deal", row.ID(), "name", "d", "e"))

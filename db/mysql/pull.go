@@ -16,10 +16,16 @@ import (
 // row occurs once, with the newest thing that happened to it; a row is what it
 // is now, which may be newer than the page, and is then delivered again.
 func (c *Central) Pull(ctx context.Context, from, to int64, nouns []model.Noun) (model.FeedPage, error) {
-	page := model.FeedPage{To: to, Rows: map[model.Noun][]model.Row{}}
-	if err := c.learnColumns(ctx); err != nil {
-		return page, err
-	}
+	var page model.FeedPage
+	err := c.read(ctx, func() error {
+		page = model.FeedPage{To: to, Rows: map[model.Noun][]model.Row{}}
+		return c.pull(ctx, &page, from, nouns)
+	})
+	return page, err
+}
+
+func (c *Central) pull(ctx context.Context, page *model.FeedPage, from int64, nouns []model.Noun) error {
+	to := page.To
 	q := []string{fmt.Sprintf("SELECT seq,tbl,pk,op FROM sync_feed WHERE seq>%d AND seq<=%d AND op<>%d ORDER BY seq", from, to, model.FeedLeave)}
 	var readers []*reader
 	for _, n := range nouns {
@@ -49,10 +55,13 @@ func (c *Central) Pull(ctx context.Context, from, to int64, nouns []model.Noun) 
 		return nil
 	})
 	if err != nil {
-		return page, mapError("pull", err)
+		return mapError("pull", err)
 	}
-	page.Entries = slices.DeleteFunc(page.Entries, func(e model.FeedEntry) bool { return e.Seq == 0 || model.EntityOf(e.Table) == nil })
-	return page, c.pullRest(ctx, &page, nouns)
+	page.Entries = slices.DeleteFunc(page.Entries, func(en model.FeedEntry) bool {
+		e := model.EntityOf(en.Table)
+		return en.Seq == 0 || e == nil || !c.has(e)
+	})
+	return c.pullRest(ctx, page, nouns)
 }
 
 // pullRest fetches the rows of nouns that occur in a page but were not asked
@@ -67,7 +76,7 @@ func (c *Central) pullRest(ctx context.Context, page *model.FeedPage, asked []mo
 	if len(rest) == 0 {
 		return nil
 	}
-	rows, err := c.Fetch(ctx, rest)
+	rows, err := c.fetch(ctx, rest)
 	for n, r := range rows {
 		page.Rows[n] = r
 	}
@@ -81,10 +90,16 @@ const fetchIDs = 5000
 // Fetch returns the current rows of ids, also of those that are deleted. Those
 // missing are gone.
 func (c *Central) Fetch(ctx context.Context, ids map[model.Noun][]model.ID) (map[model.Noun][]model.Row, error) {
+	var out map[model.Noun][]model.Row
+	err := c.read(ctx, func() (err error) {
+		out, err = c.fetch(ctx, ids)
+		return err
+	})
+	return out, err
+}
+
+func (c *Central) fetch(ctx context.Context, ids map[model.Noun][]model.ID) (map[model.Noun][]model.Row, error) {
 	out := map[model.Noun][]model.Row{}
-	if err := c.learnColumns(ctx); err != nil {
-		return out, err
-	}
 	var q []string
 	var readers []*reader
 	size := 0
@@ -125,23 +140,29 @@ func (c *Central) Load(ctx context.Context, n model.Noun, after model.ID, each f
 	if e == nil {
 		return model.Errorf(model.NotFound, "there is no table %q", n)
 	}
-	if err := c.learnColumns(ctx); err != nil || !c.has(e) {
-		return err
-	}
+	return c.read(ctx, func() error {
+		if !c.has(e) {
+			return nil
+		}
+		return c.load(ctx, e, after, each)
+	})
+}
+
+func (c *Central) load(ctx context.Context, e *model.Entity, after model.ID, each func(model.Row) error) error {
 	r := c.reader(e)
 	where := ""
 	if after != "" {
 		where = " WHERE id>" + idLiteral(after)
 	}
 	var failed error
-	err := c.query(ctx, "SELECT "+r.list("")+" FROM "+ident(string(n))+where+" ORDER BY id", func(_ int, v []driver.Value) error {
+	err := c.query(ctx, "SELECT "+r.list("")+" FROM "+ident(string(e.Noun))+where+" ORDER BY id", func(_ int, v []driver.Value) error {
 		failed = each(r.row(v))
 		return failed
 	})
 	if failed != nil {
 		return failed
 	}
-	return mapError("load "+string(n), err)
+	return mapError("load "+string(e.Noun), err)
 }
 
 // learnColumns finds out which columns the server has, if the fingerprint in
@@ -156,6 +177,27 @@ func (c *Central) learnColumns(ctx context.Context) error {
 	if c.known != nil || c.hash == columnsHash() {
 		return nil
 	}
+	return c.lookAtColumns(ctx)
+}
+
+// read runs a request for rows. Where a table or a column is missing although
+// the head does not say so, because somebody altered a table by hand, it looks
+// which the server has and asks once more.
+func (c *Central) read(ctx context.Context, try func() error) error {
+	if err := c.learnColumns(ctx); err != nil {
+		return err
+	}
+	err := try()
+	if n := number(err); n != erUnknownColumn && n != erNoTable {
+		return err
+	}
+	if err := c.lookAtColumns(ctx); err != nil {
+		return err
+	}
+	return try()
+}
+
+func (c *Central) lookAtColumns(ctx context.Context) error {
 	known, err := serverColumns(ctx, c.session)
 	if err != nil {
 		return mapError("read the columns", err)
@@ -164,7 +206,19 @@ func (c *Central) learnColumns(ctx context.Context) error {
 	return nil
 }
 
-func (c *Central) has(e *model.Entity) bool { return c.known == nil || c.known[e.Noun] != nil }
+// has tells whether the server has an entity's table, with what a row cannot do
+// without.
+func (c *Central) has(e *model.Entity) bool {
+	if c.known == nil {
+		return true
+	}
+	for _, col := range e.Columns() {
+		if (col.Service || col.Owner || col.Name == model.ColumnID) && !c.known[e.Noun][col.Name] {
+			return false
+		}
+	}
+	return true
+}
 
 // reader turns a result's values into rows of an entity.
 type reader struct {
@@ -180,6 +234,8 @@ func (c *Central) reader(e *model.Entity) *reader {
 	for i, col := range e.Columns() {
 		if c.known == nil || c.known[e.Noun][col.Name] {
 			r.columns, r.at = append(r.columns, col), append(r.at, i)
+		} else {
+			r.empty[i] = model.Absent
 		}
 	}
 	r.whole = len(r.columns) == len(e.Columns())

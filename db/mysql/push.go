@@ -233,7 +233,7 @@ func (p *pusher) search(place int, err error) bool {
 		return false
 	}
 	op := &p.batch.Ops[place]
-	_, p.singly = refusal(model.EntityOf(op.Table), op, err)
+	_, p.singly = refusal(model.EntityOf(op.Table), op, err, p.head.SchemaVersion > model.SchemaVersion)
 	return p.singly
 }
 
@@ -244,7 +244,7 @@ func (p *pusher) refuse(place int, err error) bool {
 		return false
 	}
 	op := &p.batch.Ops[place]
-	r, ok := refusal(model.EntityOf(op.Table), op, err)
+	r, ok := refusal(model.EntityOf(op.Table), op, err, p.head.SchemaVersion > model.SchemaVersion)
 	if !ok {
 		return false
 	}

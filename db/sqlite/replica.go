@@ -121,6 +121,15 @@ func (d *DB) SetPosition(ctx context.Context, p model.Position) error {
 }
 
 func (t *Tx) setPosition(p model.Position) error {
+	before, err := t.position()
+	if err != nil {
+		return err
+	}
+	if before.Schema != p.Schema {
+		if err := t.exec("UPDATE sync_base SET code = NULL, error = NULL WHERE code IN ('upgrade', 'server')"); err != nil {
+			return err
+		}
+	}
 	data, err := json.Marshal(p)
 	if err != nil {
 		return err

@@ -113,6 +113,7 @@ func (a *applier) row(ctx context.Context, e *model.Entity, theirs model.Row) er
 		return err
 	}
 	if local == nil {
+		theirs = theirs.Complete(e, nil)
 		a.changed(e, theirs)
 		if err := t.put(e, theirs); err != nil || a.loading {
 			return err
@@ -124,8 +125,9 @@ func (a *applier) row(ctx context.Context, e *model.Entity, theirs model.Row) er
 		return err
 	}
 	if pending {
-		return a.merge(ctx, e, base, local, theirs)
+		return a.merge(ctx, e, base, local, theirs.Complete(e, base))
 	}
+	theirs = theirs.Complete(e, local)
 	if model.SameData(e, local, theirs) {
 		return a.adopt(e, local, theirs)
 	}

@@ -95,6 +95,7 @@ func (e *Engine) once(ctx context.Context, l *link, full bool, n model.Notify) (
 	r := &run{Engine: e, link: l, notify: n, pushed: map[model.ID]bool{}, pulled: map[model.ID]bool{}}
 	err = r.sync(ctx, full)
 	res := model.SyncResult{Pushed: int64(len(r.pushed)), Pulled: int64(len(r.pulled))}
+	res.Upgrade = r.head.SchemaVersion > model.SchemaVersion
 	l.traffic(&res)
 	err = l.end(err)
 	// The counts are wanted even where the sync was interrupted.
@@ -115,7 +116,8 @@ type run struct {
 	client  model.ID
 	at      model.Position
 	head    model.Head
-	touched map[model.Noun]bool // nouns that this run sent: their rows come back
+	touched map[model.Noun]bool    // nouns that this run sent: their rows come back
+	clashed map[model.ID]model.Row // what the server had of a row that clashed
 	pushed  map[model.ID]bool
 	pulled  map[model.ID]bool
 }
@@ -206,7 +208,7 @@ func (r *run) device(ctx context.Context) model.Device {
 // push sends batches until nothing is left. A row that clashed is fetched,
 // merged and sent again in a later batch.
 func (r *run) push(ctx context.Context) error {
-	r.touched = map[model.Noun]bool{}
+	r.touched, r.clashed = map[model.Noun]bool{}, map[model.ID]model.Row{}
 	limit := batchBytes
 	if r.head.MaxPacket > 0 {
 		limit = min(limit, int(r.head.MaxPacket/4))
@@ -249,7 +251,7 @@ func (r *run) push(ctx context.Context) error {
 				worn = worn || rounds[id] >= maxRounds
 			}
 		}
-		if err := r.merge(ctx, clashed); err != nil {
+		if err := r.merge(ctx, b, clashed); err != nil {
 			return err
 		}
 		if worn {
@@ -271,9 +273,12 @@ func (r *run) rename(ctx context.Context) error {
 
 // merge fetches rows that clashed and merges them, so that the next batch is
 // measured against what the server has now.
-func (r *run) merge(ctx context.Context, clashed map[model.Noun][]model.ID) error {
+func (r *run) merge(ctx context.Context, b *model.PushBatch, clashed map[model.Noun][]model.ID) error {
 	rows, err := r.central.Fetch(ctx, clashed)
 	if err != nil {
+		return err
+	}
+	if err := r.giveUp(ctx, b, rows); err != nil {
 		return err
 	}
 	page := &model.FeedPage{To: r.at.Seq, Rows: rows}
@@ -289,6 +294,32 @@ func (r *run) merge(ctx context.Context, clashed map[model.Noun][]model.ID) erro
 		}
 	}
 	return r.apply(ctx, page, r.at)
+}
+
+// giveUp refuses changes that clash although they were measured against the
+// very row that the server still has: it holds a value that this program reads
+// as another, and would clash for ever.
+func (r *run) giveUp(ctx context.Context, b *model.PushBatch, rows map[model.Noun][]model.Row) error {
+	stuck := &model.PushBatch{Client: b.Client, Number: b.Number}
+	var results []model.PushResult
+	for _, op := range b.Ops {
+		for _, row := range rows[op.Table] {
+			if row.ID() != op.ID {
+				continue
+			}
+			if slices.Equal(r.clashed[op.ID], row) {
+				stuck.Ops = append(stuck.Ops, op)
+				results = append(results, model.PushResult{Outcome: model.PushRefused, Code: "server",
+					Message: "the company's database holds a value here that this program cannot read: the administrator looks at the row " + string(op.ID)})
+			}
+			r.clashed[op.ID] = row
+		}
+	}
+	if len(results) == 0 {
+		return nil
+	}
+	_, _, err := r.replica.Acknowledge(ctx, stuck, results)
+	return err
 }
 
 // pull follows the feed to its head, page by page. Each page is stored with
@@ -323,8 +354,8 @@ func (r *run) pull(ctx context.Context) error {
 			break // somebody's transaction is still open; its changes come later
 		}
 	}
-	if r.at.Run != r.head.Run || r.at.Nonce != r.head.Nonce || r.at.Term != r.head.Term {
-		r.at.Run, r.at.Nonce, r.at.Epoch, r.at.Term = r.head.Run, r.head.Nonce, r.head.Epoch, r.head.Term
+	if r.at.Run != r.head.Run || r.at.Nonce != r.head.Nonce || r.at.Term != r.head.Term || r.at.Schema != r.head.Schema {
+		r.at.Run, r.at.Nonce, r.at.Epoch, r.at.Term, r.at.Schema = r.head.Run, r.head.Nonce, r.head.Epoch, r.head.Term, r.head.Schema
 		return r.replica.SetPosition(ctx, r.at)
 	}
 	return nil
