@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"testing"
 	"time"
 
@@ -29,17 +30,36 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
+// syncOnce syncs a home as a process of its own does. With a number in
+// RAPPORT_TEST_POINT it dies at the point of that number.
 func syncOnce(dir, url string) error {
 	ctx := context.Background()
+	if err := limitFiles(os.Getenv("RAPPORT_TEST_FILE_LIMIT")); err != nil {
+		return err
+	}
 	db, err := sqlite.Open(ctx, filepath.Join(dir, sqlite.FileName), sqlite.Options{Settings: model.Settings{Home: dir, Me: "ann"}})
 	if err != nil {
 		return err
 	}
 	defer db.Close()
-	_, err = sync.New(db, func(ctx context.Context) (model.Central, error) {
-		return mysql.Dial(ctx, url, mysql.DialOptions{})
+	p := &points{}
+	p.last, _ = strconv.Atoi(os.Getenv("RAPPORT_TEST_POINT"))
+	_, err = sync.New(mortalReplica{db, p}, func(ctx context.Context) (model.Central, error) {
+		c, err := mysql.Dial(ctx, url, mysql.DialOptions{})
+		if err != nil {
+			return nil, err
+		}
+		return mortalCentral{c, p}, nil
 	}, sync.Options{}).Sync(ctx, false, nil)
 	return err
+}
+
+// child is the command that syncs a home in a process of its own.
+func child(h *home, env ...string) *exec.Cmd {
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), "RAPPORT_TEST_HOME="+h.dir, "RAPPORT_TEST_CENTRAL="+h.url)
+	cmd.Env = append(cmd.Env, env...)
+	return cmd
 }
 
 // T25: the client is killed at random moments of its syncs, again and again.
@@ -51,7 +71,7 @@ func TestT25KilledClient(t *testing.T) {
 	rng := rand.New(rand.NewPCG(25, 1))
 	ledger := map[model.ID]string{}
 	var ids []model.ID
-	for round := range 12 {
+	for round := range times(8, 600) {
 		for i := range 8 {
 			title := fmt.Sprintf("round %d edit %d", round, i)
 			if len(ids) == 0 || rng.IntN(3) == 0 {
@@ -67,8 +87,7 @@ func TestT25KilledClient(t *testing.T) {
 		if round%3 == 0 {
 			c.exec(t, "UPDATE contact SET department = ? ORDER BY id LIMIT 5", fmt.Sprint(round))
 		}
-		cmd := exec.Command(os.Args[0])
-		cmd.Env = append(os.Environ(), "RAPPORT_TEST_HOME="+a.dir, "RAPPORT_TEST_CENTRAL="+c.url)
+		cmd := child(a)
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}

@@ -1,0 +1,231 @@
+package sync_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"rapport/db/mysql"
+	"rapport/db/mysql/servertest"
+	"rapport/model"
+)
+
+// killed runs a child that dies at a point and tells whether it did.
+func killed(t *testing.T, h *home, point int) bool {
+	t.Helper()
+	out, err := child(h, fmt.Sprint("RAPPORT_TEST_POINT=", point)).CombinedOutput()
+	if err == nil {
+		return false
+	}
+	if exit, ok := err.(*exec.ExitError); !ok || exit.ExitCode() != -1 {
+		t.Fatalf("the child did not die at point %d: %v %s", point, err, out)
+	}
+	return true
+}
+
+// T25: the client dies at each point of a sync that pushes, meets a clash,
+// merges, and pulls.
+func TestT25KilledAtEachPoint(t *testing.T) {
+	c := newCentral(t)
+	a, b := newHome(t, "ann", c.url), newHome(t, "bob", c.url)
+	r := a.save(t, "contact", "", map[string]any{"last_name": "x"})
+	a.sync(t)
+	kills, rounds := 0, 0
+	for range times(1, 25) {
+		for point := 1; ; point++ {
+			rounds++
+			value := fmt.Sprint("round ", rounds)
+			c.exec(t, "UPDATE contact SET job_title = ? WHERE id = ?", "theirs of "+value, r.ID.Bytes())
+			c.exec(t, "INSERT INTO contact (last_name) VALUES (?)", "foreign "+value)
+			a.save(t, "contact", r.ID, map[string]any{"job_title": value})
+			a.save(t, "contact", "", map[string]any{"last_name": "new " + value})
+			died := killed(t, a, point)
+			a.sync(t)
+			whole(t, c, a, r.ID, value, rounds)
+			if t.Failed() {
+				t.Fatalf("killed at point %d", point)
+			}
+			if !died {
+				break
+			}
+			kills++
+		}
+	}
+	t.Logf("killed %d times", kills)
+	if kills < 16 {
+		t.Errorf("killed at %d points only", kills)
+	}
+	converge(t, c, a, b)
+	if problems, err := a.IntegrityCheck(t.Context()); err != nil || len(problems) > 0 {
+		t.Error(problems, err)
+	}
+}
+
+// T25: the client dies during its first load, ever further on.
+func TestT25KilledDuringLoad(t *testing.T) {
+	c := newCentral(t)
+	c.exec(t, "INSERT INTO contact (last_name) SELECT CONCAT('c', seq) FROM seq_1_to_4500")
+	a := newHome(t, "ann", c.url)
+	own := a.save(t, "contact", "", map[string]any{"last_name": "own"})
+	kills := 0
+	for point := 1; killed(t, a, point); point += times(4, 1) {
+		kills++
+	}
+	t.Logf("killed %d times", kills)
+	if kills < 5 {
+		t.Errorf("killed at %d points only", kills)
+	}
+	converge(t, c, a)
+	if got := a.get(t, "contact", own.ID); got.Sync != model.Clean {
+		t.Errorf("the record made before the first sync is %s", got.Sync)
+	}
+	if problems, err := a.IntegrityCheck(t.Context()); err != nil || len(problems) > 0 {
+		t.Error(problems, err)
+	}
+}
+
+// T26: the server is killed while it works on a batch, and comes back.
+func TestT26KilledServer(t *testing.T) {
+	srv := servertest.Start(t, servertest.Flag("--innodb-flush-log-at-trx-commit=1"))
+	url := srv.Database(t)
+	if _, err := mysql.Init(t.Context(), url); err != nil {
+		t.Fatal(err)
+	}
+	c := &central{DB: srv.DB(servertest.Name(url)), url: url, name: servertest.Name(url)}
+	p := servertest.NewProxy(t, srv)
+	a, b := newHome(t, "ann", p.URL(url)), newHome(t, "bob", url)
+	r := a.save(t, "contact", "", map[string]any{"last_name": "x"})
+	a.sync(t)
+	c.exec(t, "CREATE TRIGGER slow BEFORE INSERT ON contact FOR EACH ROW DO SLEEP(0.005)")
+	rng := rand.New(rand.NewPCG(26, 1))
+	for i := range times(3, 100) {
+		value := fmt.Sprint("round ", i)
+		a.save(t, "contact", r.ID, map[string]any{"job_title": value})
+		for j := range 8 {
+			a.save(t, "contact", "", map[string]any{"last_name": fmt.Sprint("new ", i, " ", j)})
+		}
+		dead := make(chan bool)
+		p.On([]string{"INSERT INTO sync_push", "sync_feed"}[i%3/2], func() bool {
+			time.AfterFunc(time.Duration(rng.IntN(50))*time.Millisecond, func() { srv.Kill9(); close(dead) })
+			return true
+		})
+		_, err := a.try(t)
+		<-dead
+		if err != nil {
+			tells(t, err, model.Unreachable)
+		}
+		if _, err := a.try(t); err == nil {
+			t.Error("a sync with a dead server went well")
+		} else {
+			tells(t, err, model.Unreachable)
+		}
+		if err := srv.Restart(); err != nil {
+			t.Fatal(err)
+		}
+		a.sync(t)
+		whole(t, c, a, r.ID, value, 8*(i+1))
+	}
+	c.exec(t, "DROP TRIGGER slow")
+	converge(t, c, a, b)
+}
+
+// tellProcess sends a signal by the program, as Windows has no such signals.
+func tellProcess(t *testing.T, cmd *exec.Cmd, name string) {
+	t.Helper()
+	if out, err := exec.Command("kill", "-"+name, fmt.Sprint(cmd.Process.Pid)).CombinedOutput(); err != nil {
+		t.Fatalf("%v %s", err, out)
+	}
+}
+
+// T24: a laptop falls asleep inside a push or a pull. Nobody waits for it.
+func TestT24HalfOpen(t *testing.T) {
+	for _, tt := range []struct{ name, marker string }{{"push", "INSERT INTO sync_push"}, {"pull", "FROM sync_feed WHERE seq>"}} {
+		t.Run(tt.name, func(t *testing.T) {
+			c := newCentral(t)
+			p := servertest.NewProxy(t, servertest.Shared(t))
+			a, b := newHome(t, "ann", p.URL(c.url)), newHome(t, "bob", c.url)
+			r := a.save(t, "contact", "", map[string]any{"last_name": "x"})
+			a.sync(t)
+			b.sync(t)
+			a.save(t, "contact", r.ID, map[string]any{"job_title": "asleep"})
+			c.exec(t, "UPDATE contact SET notes = 'to pull'")
+			cmd := child(a)
+			asleep := make(chan bool)
+			p.On(tt.marker, func() bool {
+				tellProcess(t, cmd, "STOP")
+				close(asleep)
+				return true
+			})
+			var errs strings.Builder
+			cmd.Stderr = &errs
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
+			select {
+			case <-asleep:
+			case <-time.After(time.Minute):
+				t.Fatalf("the child did not come to its %s: %s", tt.name, errs.String())
+			}
+			session(t, c, "innodb_lock_wait_timeout = 3")("UPDATE contact SET department = 'awake'")
+			b.save(t, "contact", r.ID, map[string]any{"salutation": "Dr"})
+			b.sync(t)
+			tellProcess(t, cmd, "CONT")
+			if err := cmd.Wait(); err != nil {
+				t.Fatalf("the sync that slept: %v %s", err, errs.String())
+			}
+			converge(t, c, a, b)
+			if got := c.value(t, "SELECT CONCAT_WS(' ', salutation, last_name, job_title, department) FROM contact"); got != "Dr x asleep awake" {
+				t.Errorf("on the server: %s", got)
+			}
+		})
+	}
+}
+
+// T33: two processes sync one workspace at once. One of them does it, the
+// other says so, and nothing is sent twice.
+func TestT33TwoSyncs(t *testing.T) {
+	c := newCentral(t)
+	p := servertest.NewProxy(t, servertest.Shared(t))
+	a, b := newHome(t, "ann", p.URL(c.url)), newHome(t, "bob", c.url)
+	a.sync(t)
+	for i := range times(2, 50) {
+		r := a.save(t, "contact", "", map[string]any{"last_name": fmt.Sprint("c", i)})
+		cmd := child(a)
+		p.On("INSERT INTO sync_push", func() bool {
+			_, err := a.try(t)
+			tells(t, err, model.Locked)
+			// Work goes on meanwhile.
+			a.save(t, "contact", r.ID, map[string]any{"job_title": "meanwhile"})
+			return true
+		})
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("%v %s", err, out)
+		}
+		// Any number at the same time, in the order that chance gives.
+		var all []*exec.Cmd
+		for range 3 {
+			cmd := child(a)
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			all = append(all, cmd)
+		}
+		won := 0
+		for _, cmd := range all {
+			if cmd.Wait() == nil {
+				won++
+			}
+		}
+		if won == 0 {
+			t.Error("none of three syncs went through")
+		}
+		if got := c.value(t, "SELECT CONCAT(row_version, job_title) FROM contact WHERE id = ?", r.ID.Bytes()); got != "2meanwhile" {
+			t.Errorf("round %d, on the server: %s", i, got)
+		}
+	}
+	converge(t, c, a, b)
+}
