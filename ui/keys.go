@@ -165,7 +165,7 @@ func (r *Root) act(a keymap.Action) (cmd tea.Cmd, ok bool) {
 		r.dialogs = append(r.dialogs, dialog.NewQuickLog(r.env, kind, r.top().About()))
 		return nil, true
 	case keymap.SyncNow:
-		return r.startSync(true), true
+		return r.syncNow(), true
 	case keymap.Suspend:
 		if !canSuspend() {
 			return screen.Notice("this terminal has no job control: use another window"), true

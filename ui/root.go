@@ -50,6 +50,7 @@ type Root struct {
 	noticed int64
 
 	status  statusLine
+	keeping keeping
 	waiting wait
 	help    struct {
 		drawnHelp
@@ -116,7 +117,7 @@ func (r *Root) top() screen.Screen {
 
 // Init implements tea.Model.
 func (r *Root) Init() tea.Cmd {
-	cmds := []tea.Cmd{r.watch(), r.loadStatus(), r.firstSync()}
+	cmds := []tea.Cmd{r.watch(), r.loadStatus(), r.followSoon()}
 	for _, e := range r.stacks[r.tab] {
 		cmds = append(cmds, e.Init())
 	}
@@ -178,6 +179,9 @@ func (r *Root) update(msg tea.Msg) tea.Cmd {
 		return r.changed(m)
 	}
 	if cmd, ok := r.updateStatus(msg); ok {
+		return cmd
+	}
+	if cmd, ok := r.updateFollow(msg); ok {
 		return cmd
 	}
 	if cmd, ok := r.updateWaiting(msg); ok {

@@ -28,7 +28,8 @@ type workspace struct {
 	rest
 	settings model.Settings
 	status   model.Status
-	sync     func(n model.Notify) (model.SyncResult, error)
+	request  model.FollowRequest // of the follow that began last
+	follows  int
 	asked    atomic.Int64
 }
 
@@ -45,9 +46,11 @@ func (w *workspace) Status(context.Context, bool) (model.Status, error) {
 	return w.status, nil
 }
 
-func (w *workspace) Sync(_ context.Context, _ bool, n model.Notify) (model.SyncResult, error) {
-	w.asked.Add(1)
-	return w.sync(n)
+// Follow returns at once: a test says by messages what it would tell.
+func (w *workspace) Follow(_ context.Context, req model.FollowRequest) error {
+	w.request = req
+	w.follows++
+	return nil
 }
 
 func (w *workspace) Watch(context.Context) <-chan model.Change {
@@ -360,72 +363,6 @@ func TestTooSmallKeepsItsState(t *testing.T) {
 		}
 	}
 	x.sees("›● Ada Meier 02", "60")
-}
-
-func TestStatusLine(t *testing.T) {
-	x := begin(t, 100, 24, model.Settings{Central: "mysql://x"})
-	x.sees("not synced yet")
-	x.ws.status = model.Status{Pending: 3, Conflicts: 1, Refused: 2}
-	x.ws.sync = func(n model.Notify) (model.SyncResult, error) {
-		n.Tell("sending", 1, 4)
-		return model.SyncResult{}, model.Errorf(model.Unreachable, "the central does not answer")
-	}
-	x.run(x.r.update(screen.ChangedMsg{}))
-	x.press("ctrl+s")
-	x.sees("offline", "3 pending", "1 conflict", "2 refused", "3 changes wait")
-	x.ws.status = model.Status{LastSync: x.now}
-	x.ws.sync = func(model.Notify) (model.SyncResult, error) { return model.SyncResult{Pushed: 2}, nil }
-	x.press("ctrl+s")
-	x.sees("synced 09:30", "2 records sent")
-	x.misses("pending", "● offline")
-	x.ws.sync = func(model.Notify) (model.SyncResult, error) {
-		return model.SyncResult{}, &model.Error{Kind: model.Refused, Msg: "wrong password", Err: errors.New("1045")}
-	}
-	x.press("ctrl+s")
-	x.sees("× wrong password")
-	x.press("!")
-	x.sees("wrong password", "1045")
-
-	y := begin(t, 80, 24, model.Settings{})
-	y.press("ctrl+s")
-	y.sees("no company database is connected")
-}
-
-// TestSyncRunsByItself follows the pauses between syncs.
-func TestSyncRunsByItself(t *testing.T) {
-	x := begin(t, 80, 24, model.Settings{Central: "mysql://x"})
-	syncs := 0
-	fail := true
-	x.ws.sync = func(model.Notify) (model.SyncResult, error) {
-		syncs++
-		if fail {
-			return model.SyncResult{}, model.Errorf(model.Unreachable, "no")
-		}
-		return model.SyncResult{}, nil
-	}
-	due := func() {
-		late := x.late
-		x.late = nil
-		for _, m := range late {
-			if _, ok := m.(syncDueMsg); ok {
-				x.run(x.r.update(m))
-			}
-		}
-	}
-	due()
-	due()
-	if syncs != 2 || x.r.status.failures != 2 {
-		t.Fatalf("%d syncs, %d failures", syncs, x.r.status.failures)
-	}
-	fail = false
-	due()
-	x.ws.status.Pending = 1
-	x.run(x.r.update(screen.ChangedMsg{}))
-	due()
-	if syncs != 4 {
-		t.Errorf("%d syncs, want one after the edit", syncs)
-	}
-	x.sees("1 pending")
 }
 
 func TestNotices(t *testing.T) {

@@ -81,9 +81,12 @@ func Run(ctx context.Context, ws model.Workspace, o Options) error {
 		}
 	}()
 	_, err := p.Run()
+	gone := ctx.Err() != nil
 	signal.Stop(hup)
 	close(done)
-	if errors.Is(err, tea.ErrProgramKilled) && ctx.Err() != nil {
+	cancel()
+	r.waitFollow()
+	if errors.Is(err, tea.ErrProgramKilled) && gone {
 		return nil
 	}
 	return err

@@ -120,7 +120,7 @@ func (r *Root) headLine() string {
 func (r *Root) statusLine() string {
 	th := r.env.Theme
 	bar := func(st lipgloss.Style) lipgloss.Style { return th.Bar.Foreground(st.GetForeground()) }
-	words, grave := r.words()
+	words, grades := r.words()
 	var b strings.Builder
 	used := 1
 	b.WriteString(th.Bar.Render(" "))
@@ -130,14 +130,17 @@ func (r *Root) statusLine() string {
 			used += 3
 		}
 		st, sign := th.Bar, ""
-		switch grave[i] {
-		case 1:
+		switch grades[i] {
+		case good:
 			st = bar(th.Good)
 			sign = "✓ "
-		case 2:
+		case unsent:
+			st = bar(th.Warn)
+			sign = "⇅ "
+		case warning:
 			st = bar(th.Warn)
 			sign = "● "
-		case 3:
+		case danger:
 			st = bar(th.Danger).Bold(true)
 			sign = "! "
 		}

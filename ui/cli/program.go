@@ -63,6 +63,7 @@ func (a *app) config() *cobra.Command {
 		}
 		values := object{{"home", s.home}, {"config", s.config}, {"central", orNull(redacted(s.central))}, {"me", s.me}, {"currency", s.currency},
 			{"region", orNull(s.region)}, {"theme", orNull(s.theme)}, {"password_command", s.passwordCommand != ""}, {"password_file", orNull(s.passwordFile)},
+			{"sync", object{{"interval", orNull(pause(s.syncInterval))}}},
 			{"backup", object{{"to", orNull(s.backupTo)}, {"recipients", list(s.recipients)}}}}
 		if a.json {
 			return a.result(values)

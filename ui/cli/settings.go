@@ -10,6 +10,7 @@ import (
 	"reflect"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/adrg/xdg"
 	"github.com/pelletier/go-toml/v2"
@@ -33,7 +34,10 @@ type configFile struct {
 	Theme           string `toml:"theme"`
 	PasswordCommand string `toml:"password_command"`
 	PasswordFile    string `toml:"password_file"`
-	Backup          struct {
+	Sync            struct {
+		Interval string `toml:"interval"`
+	} `toml:"sync"`
+	Backup struct {
 		To         string   `toml:"to"`
 		Recipients []string `toml:"recipients"`
 		Identity   string   `toml:"identity"`
@@ -48,11 +52,12 @@ type settings struct {
 	backupTo, identity                                 string
 	recipients                                         []string
 	configFound                                        bool
+	syncInterval                                       time.Duration
 }
 
 func (s *settings) workspace() model.Settings {
 	return model.Settings{Home: s.home, Config: s.config, Me: s.me, Currency: s.currency, Region: s.region, Central: s.central,
-		PasswordCommand: s.passwordCommand, PasswordFile: s.passwordFile}
+		PasswordCommand: s.passwordCommand, PasswordFile: s.passwordFile, SyncInterval: s.syncInterval}
 }
 
 // load reads the settings, once.
@@ -104,6 +109,9 @@ func (a *app) readSettings() (*settings, error) {
 	if v := a.Env("RAPPORT_BACKUP__RECIPIENTS"); v != "" {
 		s.recipients = strings.Split(v, ",")
 	}
+	if s.syncInterval, err = interval(pick(a.Env("RAPPORT_SYNC__INTERVAL"), file.Sync.Interval)); err != nil {
+		return nil, err
+	}
 	if len(s.currency) != 3 {
 		return nil, model.Errorf(model.Invalid, "%q is no currency", s.currency).WithHint("write its three letters, for example EUR")
 	}
@@ -111,6 +119,33 @@ func (a *app) readSettings() (*settings, error) {
 		return nil, model.Errorf(model.Invalid, "the theme %q is neither dark nor light", s.theme)
 	}
 	return s, nil
+}
+
+// The shortest and the longest pause between two polls that can be chosen.
+const (
+	intervalLeast = time.Second
+	intervalMost  = time.Hour
+)
+
+// interval reads the pause between two polls of the central; 0 where none is
+// chosen.
+func interval(s string) (time.Duration, error) {
+	if s == "" {
+		return 0, nil
+	}
+	d, err := time.ParseDuration(s)
+	if err != nil || d < intervalLeast || d > intervalMost {
+		return 0, model.Errorf(model.Invalid, "%q is no pause between two syncs", s).WithHint("write one from 1s to 1h, for example interval = \"20s\"")
+	}
+	return d, nil
+}
+
+// pause writes a pause between two polls as it is read, "" for none chosen.
+func pause(d time.Duration) string {
+	if d == 0 {
+		return ""
+	}
+	return d.String()
 }
 
 // places returns the folder of the workspace and the file of its configuration.

@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"fmt"
-	"math/rand/v2"
 	"strings"
 	"time"
 
@@ -112,55 +111,6 @@ func syncLine(r model.SyncResult) string {
 		s += fmt.Sprintf(", %d refused", r.Refused)
 	}
 	return s + fmt.Sprintf(" in %s, %d ms", plural(int64(r.RoundTrips), "round trip", "round trips"), r.Duration.Milliseconds())
-}
-
-// watchPause is how long a watching sync rests when nothing changes here.
-const watchPause = 15 * time.Second
-
-// watch syncs again and again: after a local change, and from time to time.
-// While the central does not answer the pause doubles up to five minutes.
-func (a *app) watch(ctx context.Context, ws model.Workspace, full bool) error {
-	changed := ws.Watch(ctx)
-	pause := watchPause
-	for {
-		res, err := ws.Sync(ctx, full, nil)
-		full = false
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		switch model.KindOf(err) {
-		case model.Unreachable, model.Locked:
-			a.say("%s  %s", a.Now().Format("15:04:05"), sentence(err))
-			pause = min(pause*2, 5*time.Minute)
-		default:
-			if err != nil {
-				return err
-			}
-			pause = watchPause
-			if a.json {
-				err = a.result(syncObject(res))
-			} else {
-				err = a.print("%s  %s", a.Now().Format("15:04:05"), syncLine(res))
-			}
-			if err != nil {
-				return err
-			}
-		}
-		// What this sync itself wrote is no reason for another one.
-		select {
-		case <-changed:
-		default:
-		}
-		timer := time.NewTimer(pause + rand.N(pause/5))
-		select {
-		case <-ctx.Done():
-			timer.Stop()
-			return ctx.Err()
-		case <-changed:
-			timer.Stop()
-		case <-timer.C:
-		}
-	}
 }
 
 func sentence(err error) string {

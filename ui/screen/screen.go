@@ -148,7 +148,11 @@ type ChangedMsg struct{ Change model.Change }
 
 // SyncedMsg tells that a sync ended, well or not, and that what is shown of the
 // sync's state is old. What it changed in records comes as a ChangedMsg.
-type SyncedMsg struct{}
+type SyncedMsg struct {
+	Problem string    // why the central is not reached, in a sentence; "" if it is
+	Again   time.Time // when it is tried again; zero if it is not by itself
+	Stopped bool      // it is not tried again before the person asks
+}
 
 // SeenMsg tells the list that a record's page was opened from which record of it
 // is shown there now, so that the list's cursor follows.
