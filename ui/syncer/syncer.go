@@ -46,6 +46,7 @@ type Screen struct {
 	status  model.Status
 	asked   time.Time // when the central was asked last
 	known   bool      // it answered, or did not: status says which
+	heard   screen.SyncedMsg
 	clashes []model.Conflict
 	items   [parts][]model.PendingItem // of refused and pending
 	loaded  bool
@@ -103,8 +104,11 @@ func (s *Screen) Update(msg tea.Msg) tea.Cmd {
 	case screen.ChangedMsg:
 		return tea.Batch(s.reload(), s.ask())
 	case screen.SyncedMsg:
-		s.asked = time.Time{} // the answer of before may no longer hold
-		return tea.Batch(s.reload(), s.ask())
+		// The sync itself tells what the central said.
+		s.probe.Stop()
+		s.heard, s.known = m, true
+		s.status.Online, s.status.Problem = m.Problem == "", m.Problem
+		return s.reload()
 	case screen.LoadedMsg:
 		switch {
 		case s.load.Take(m):
@@ -131,7 +135,7 @@ func (s *Screen) applyLoaded(m screen.LoadedMsg) tea.Cmd {
 	d := m.Value.(loadedData)
 	online, problem := s.status.Online, s.status.Problem
 	s.status = d.status
-	if s.known && d.status.Problem == "" && !d.status.Online {
+	if s.known {
 		s.status.Online, s.status.Problem = online, problem
 	}
 	s.clashes = d.clashes

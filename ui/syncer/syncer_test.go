@@ -122,6 +122,28 @@ func TestSyncThatEndedIsShown(t *testing.T) {
 	}
 }
 
+// TestFollowIsShown says when an unreachable central is tried again, and that it
+// is not where only the person can help.
+func TestFollowIsShown(t *testing.T) {
+	s := opener(t, workspace())(theme.New(true))
+	s.SetSize(80, 21)
+	said := func(m screen.SyncedMsg) string {
+		fake.Run(s, s.Update(m))
+		return strings.Join(strings.Fields(ansi.Strip(s.View())), " ")
+	}
+	v := said(screen.SyncedMsg{Problem: "the server does not answer", Again: time.Date(2026, 11, 21, 12, 7, 30, 0, time.UTC)})
+	if !strings.Contains(v, "Offline") || !strings.Contains(v, "tried again at 12:07:30; ctrl+s syncs now") {
+		t.Errorf("\n%s", v)
+	}
+	v = said(screen.SyncedMsg{Problem: "this account is locked", Stopped: true})
+	if !strings.Contains(v, "! Stopped") || !strings.Contains(v, "This account is locked") || !strings.Contains(v, "ctrl+s tries again") {
+		t.Errorf("\n%s", v)
+	}
+	if v = said(screen.SyncedMsg{}); !strings.Contains(v, "✓ Online") {
+		t.Errorf("\n%s", v)
+	}
+}
+
 // TestClicksChooseRows clicks on a pending change and opens it.
 func TestClicksChooseRows(t *testing.T) {
 	s := opener(t, workspace())(theme.New(true)).(*Screen)

@@ -42,6 +42,8 @@ func (s *Screen) words() []string {
 		return append(out, draw.Paragraph(th.Muted, "This workspace has no central database. Everything is kept here; what is new is sent once a central is configured.", s.w)...)
 	case st.Syncing:
 		out = append(out, "  "+th.Accent.Bold(true).Render("Syncing now"))
+	case s.heard.Stopped:
+		out = append(out, "  "+th.Danger.Bold(true).Render("! Stopped"))
 	case st.Online:
 		out = append(out, "  "+th.Good.Bold(true).Render("✓ Online"))
 	case st.Problem != "":
@@ -64,7 +66,15 @@ func (s *Screen) words() []string {
 	case n > 0:
 		text += draw.Plural(int64(n), "change waits", "changes wait") + " to be sent. "
 	}
-	return append(out, draw.Paragraph(th.Muted, text+sync+" syncs now.", s.w)...)
+	switch {
+	case s.heard.Stopped:
+		text += sync + " tries again."
+	case !st.Online && !s.heard.Again.IsZero():
+		text += "It is tried again at " + s.heard.Again.Format("15:04:05") + "; " + sync + " syncs now."
+	default:
+		text += sync + " syncs now."
+	}
+	return append(out, draw.Paragraph(th.Muted, text, s.w)...)
 }
 
 func (s *Screen) total() int { return len(s.clashes) + len(s.items[refused]) + len(s.items[pending]) }
