@@ -30,6 +30,8 @@ type Form struct {
 	focus  *slot
 	loader *screen.Loader
 	search *screen.Loader
+	watch  *screen.Loader
+	under  under
 	stages []model.Ref // what links to parts can point to, in order
 	owners map[model.ID]model.ID
 
@@ -72,7 +74,7 @@ func New(env *screen.Env, m screen.OpenMsg) *Form {
 		e = model.EntityOf("contact")
 	}
 	f := &Form{env: env, entity: e, id: m.ID, set: m.Set,
-		loader: screen.NewLoader(env.Context), search: screen.NewLoader(env.Context)}
+		loader: screen.NewLoader(env.Context), search: screen.NewLoader(env.Context), watch: screen.NewLoader(env.Context)}
 	if f.id == "" {
 		f.rec = model.NewRecord(e.Noun)
 		f.build()
@@ -246,6 +248,11 @@ func (f *Form) Update(msg tea.Msg) tea.Cmd {
 		if f.search.Take(m) {
 			return f.found(m)
 		}
+		if f.watch.Take(m) {
+			f.applyLook(m.Value, m.Err)
+		}
+	case screen.ChangedMsg:
+		return f.look()
 	case savedMsg:
 		if m.form == f {
 			return f.applySaved(m)

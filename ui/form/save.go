@@ -19,6 +19,9 @@ func (f *Form) save() tea.Cmd {
 		f.saved = true
 		return tea.Batch(screen.Notice("nothing was changed"), screen.Back)
 	}
+	if f.clash() {
+		return nil
+	}
 	f.saving, f.note = true, ""
 	ws, ctx := f.env.Workspace, f.env.Context
 	return func() tea.Msg {

@@ -46,6 +46,9 @@ func (f *Form) View() string {
 	}
 	th := f.env.Theme
 	head := []string{" " + th.Strong.Render(widget.Fit(f.Title(), max(0, f.w-2))), ""}
+	if news := f.news(); news != "" {
+		head[1] = " " + th.Warn.Render(widget.Fit("● "+model.Visible(news), max(0, f.w-2)))
+	}
 	if f.note != "" {
 		head[1] = " " + th.Danger.Render(widget.Fit("× "+f.note, max(0, f.w-2)))
 	}
