@@ -12,14 +12,24 @@ import (
 	"rapport/model"
 )
 
-// maxTries bounds how often a transaction that met another one is run again.
-const maxTries = 8
+// maxTries bounds how often a transaction that met another one is run again,
+// and maxWaits how often one that waited for a lock in vain: that takes five
+// seconds each time, and a person waits for it.
+const (
+	maxTries = 8
+	maxWaits = 2
+)
+
+// enough tells whether a request that failed so often is not sent again now.
+func enough(tries int, err error) bool {
+	return tries >= maxTries || tries >= maxWaits && number(err) == erLockTimeout
+}
 
 // retry runs a request again while it fails for a passing reason.
 func retry(ctx context.Context, try func() error) error {
 	for i := 1; ; i++ {
 		err := try()
-		if err == nil || i == maxTries || !passing(err) {
+		if err == nil || !passing(err) || enough(i, err) {
 			return err
 		}
 		if err := pause(ctx, i); err != nil {
@@ -63,7 +73,7 @@ func (c *Central) Push(ctx context.Context, b *model.PushBatch, at model.Positio
 			return model.Receipt{}, mapError("push", perr)
 		case !begun && number(err) == erDupEntry:
 			return p.again(ctx)
-		case passing(err) && tries < maxTries:
+		case passing(err) && !enough(tries, err):
 			if err := pause(ctx, tries); err != nil {
 				return model.Receipt{}, mapError("push", err)
 			}

@@ -89,13 +89,15 @@ func openHomeAt(t *testing.T, me, dir, url string, now func() time.Time) *home {
 }
 
 func (h *home) engine() *sync.Engine {
-	return sync.New(h.DB, func(ctx context.Context) (model.Central, error) {
-		c, err := mysql.Dial(ctx, h.url, h.dial)
-		if err != nil {
-			return nil, err
-		}
-		return c, nil
-	}, sync.Options{Now: h.now})
+	return sync.New(h.DB, h.connect, sync.Options{Now: h.now})
+}
+
+func (h *home) connect(ctx context.Context) (model.Central, error) {
+	c, err := mysql.Dial(ctx, h.url, h.dial)
+	if err != nil {
+		return nil, err
+	}
+	return c, nil
 }
 
 // try syncs once and returns what came of it.
