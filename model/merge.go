@@ -183,7 +183,7 @@ func Changes(e *Entity, old, new Row) []FieldChange {
 }
 
 // FieldColumns returns the positions of the columns that store a field or,
-// under the name "owner_record", a part's owner.
+// under the name OwnerField, a part's owner.
 func FieldColumns(e *Entity, field string) []int {
 	for _, g := range e.groups() {
 		if g.name == field {
@@ -201,7 +201,8 @@ type group struct {
 	cols  []int
 }
 
-const ownerGroup = "owner_record"
+// OwnerField is the name under which a change of a part's owner is reported.
+const OwnerField = "owner_record"
 
 var groupsOf = func() map[Noun][]group {
 	m := make(map[Noun][]group, len(entities))
@@ -211,7 +212,7 @@ var groupsOf = func() map[Noun][]group {
 			name := ""
 			switch {
 			case c.Owner:
-				name = ownerGroup
+				name = OwnerField
 			case c.Field != nil:
 				name = c.Field.Name
 			default:

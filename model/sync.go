@@ -104,6 +104,7 @@ type FeedEntry struct {
 // FeedPage is a stretch of the feed with the current rows behind it.
 type FeedPage struct {
 	To      int64 // the position the page reaches
+	MinSeq  int64 // the oldest position that the feed could still answer when it was read, 0 if not told
 	Entries []FeedEntry
 	Rows    map[Noun][]Row // the current state; a row that is missing is gone or out of scope
 }
@@ -244,8 +245,10 @@ type Central interface {
 	Push(ctx context.Context, b *PushBatch, at Position) (Receipt, error)
 	// Sequence gives positions to committed changes that have none.
 	Sequence(ctx context.Context, at Position) (Head, error)
-	// Pull returns the feed in (from, to] with the current rows. Rows of
-	// nouns are fetched with it; those of others take one more packet.
+	// Pull returns the feed after from with the current rows, up to to or to
+	// as many entries as make a page: the page says how far it reaches.
+	// Positions are not dense. Rows of nouns are fetched with it; those of
+	// others take one more packet.
 	Pull(ctx context.Context, from, to int64, nouns []Noun) (FeedPage, error)
 	// Fetch returns the current rows of ids. Those missing are gone or out
 	// of scope.
@@ -273,6 +276,10 @@ type ApplyResult struct {
 	Records   map[ID]bool // records whose data changed, parts counted with their record
 	Conflicts int64       // conflicts that are new
 	Missing   map[Noun][]ID
+	// Suspect are rows that leaned on one which is gone: a foreign key of the
+	// administrator may have deleted or changed them, which the feed does not
+	// tell. Fetch them.
+	Suspect map[Noun][]ID
 }
 
 // LoadMode says why everything is loaded or compared, and so what becomes of

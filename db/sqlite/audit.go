@@ -9,7 +9,7 @@ import (
 // revision is one history entry: what happened to one row of a record.
 type revision struct {
 	At      int64  // milliseconds; 0 for now
-	Action  string // add, edit, delete, restore, import, sync, merge, settle
+	Action  string // add, edit, delete, restore, import, sync, merge, settle, undo
 	By      string // "" for the person of this workspace
 	Noun    model.Noun
 	Record  model.ID
@@ -18,6 +18,21 @@ type revision struct {
 	Changes []model.FieldChange
 	Note    string // what the program decided by itself
 	Run     string // the import run
+	Foreign bool   // it came from the central: not for this workspace to take back
+	Undoes  int64  // the act that it takes back, 0 if none
+}
+
+// beginAct makes what is logged from now on an act of its own. Without it, what
+// one transaction does is one act.
+func (t *Tx) beginAct() { t.act = 0 }
+
+// currentAct returns the number of the act that is under way.
+func (t *Tx) currentAct() (int64, error) {
+	if t.act != 0 {
+		return t.act, nil
+	}
+	_, err := t.one([]any{&t.act}, "SELECT coalesce(max(act), 0) + 1\nFROM audit\nWHERE act IS NOT NULL")
+	return t.act, err
 }
 
 // log stores a history entry.
@@ -28,10 +43,21 @@ func (t *Tx) log(r revision) error {
 	if r.At == 0 {
 		r.At = t.now.UnixMilli()
 	}
-	return t.exec(`INSERT INTO audit (at, by, action, noun, record_id, tbl, row_id, changes, note, run)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+	var act, undoes any
+	if !r.Foreign {
+		n, err := t.currentAct()
+		if err != nil {
+			return err
+		}
+		act = n
+	}
+	if r.Undoes != 0 {
+		undoes = r.Undoes
+	}
+	return t.exec(`INSERT INTO audit (at, by, action, noun, record_id, tbl, row_id, changes, note, run, act, undoes)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 		r.At, text(r.By), r.Action, string(r.Noun), r.Record.Bytes(), string(r.Entity.Noun), r.Row.Bytes(),
-		encodeChanges(r.Entity, r.Changes), text(r.Note), text(r.Run))
+		encodeChanges(r.Entity, r.Changes), text(r.Note), text(r.Run), act, undoes)
 }
 
 // encodeField writes a field's value as the JSON array of its columns' cells.

@@ -12,7 +12,7 @@ import (
 
 // entry is one row of the history.
 type entry struct {
-	at        int64
+	seq, at   int64
 	by        string
 	action    string
 	record    recordKey
@@ -24,7 +24,7 @@ type entry struct {
 
 // entries returns history rows, newest first.
 func entries(ctx context.Context, q querier, where string, limit int, args ...any) ([]entry, error) {
-	query := "SELECT at, coalesce(by, ''), action, noun, record_id, tbl, row_id, changes, coalesce(note, '')\nFROM audit\nWHERE " + where + "\nORDER BY seq DESC"
+	query := "SELECT seq, at, coalesce(by, ''), action, noun, record_id, tbl, row_id, changes, coalesce(note, '')\nFROM audit\nWHERE " + where + "\nORDER BY seq DESC"
 	if limit > 0 {
 		query, args = query+"\nLIMIT ?", append(args, limit)
 	}
@@ -38,7 +38,7 @@ func entries(ctx context.Context, q querier, where string, limit int, args ...an
 		var x entry
 		var noun, changes string
 		var record, row []byte
-		if err := rows.Scan(&x.at, &x.by, &x.action, &noun, &record, &x.tbl, &row, &changes, &x.note); err != nil {
+		if err := rows.Scan(&x.seq, &x.at, &x.by, &x.action, &noun, &record, &x.tbl, &row, &changes, &x.note); err != nil {
 			return nil, err
 		}
 		if x.e = model.EntityOf(model.Noun(x.tbl)); x.e == nil {
@@ -71,7 +71,7 @@ func (d *DB) revisions(ctx context.Context, list []entry) ([]model.Revision, err
 	out := []model.Revision{}
 	var last entry
 	for _, x := range list {
-		changes, err := d.shownChanges(ctx, x)
+		changes, err := d.shownChanges(ctx, d.read(), x)
 		if err != nil {
 			return nil, err
 		}
@@ -112,11 +112,11 @@ func visitChanges(list []model.Revision, fn func(any) any) {
 
 // shownChanges are an entry's changes as a person reads them: those of a part
 // under the list that it lies in, and without its place in the order.
-func (d *DB) shownChanges(ctx context.Context, x entry) ([]model.FieldChange, error) {
+func (d *DB) shownChanges(ctx context.Context, q querier, x entry) ([]model.FieldChange, error) {
 	if !x.e.IsPart() {
 		return slices.DeleteFunc(x.changes, func(c model.FieldChange) bool { return c.Field == model.ColumnDeletedAt }), nil
 	}
-	rows, err := d.read().QueryContext(ctx, planOf(x.e).byID, x.row.Bytes())
+	rows, err := q.QueryContext(ctx, planOf(x.e).byID, x.row.Bytes())
 	if err != nil {
 		return nil, err
 	}
@@ -134,7 +134,7 @@ func (d *DB) shownChanges(ctx context.Context, x entry) ([]model.FieldChange, er
 	if f := listOf(x.record.noun, x.e, row); f != nil {
 		list = f.Name
 	}
-	made := slices.ContainsFunc(x.changes, func(c model.FieldChange) bool { return c.Field == "owner_record" })
+	made := slices.ContainsFunc(x.changes, func(c model.FieldChange) bool { return c.Field == model.OwnerField })
 	var out []model.FieldChange
 	for _, c := range x.changes {
 		f := x.e.Field(c.Field)

@@ -124,6 +124,11 @@ func (t *Tx) edit(e *model.Entity, old, new model.Row) error {
 	if err := t.put(e, new); err != nil {
 		return err
 	}
+	if pending && !back {
+		if err := t.choseAnew(e, old, new); err != nil {
+			return err
+		}
+	}
 	switch {
 	case back:
 		return t.setBase(e, new.ID(), nil, false)

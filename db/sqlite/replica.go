@@ -177,7 +177,7 @@ func (t *Tx) holdConflicts(ctx context.Context, e *model.Entity, fields []model.
 		return 0, err
 	}
 	for _, f := range fields {
-		if !open[f.Field] {
+		if !open[f.Field] && !follows(e, f.Field) {
 			opened++
 		}
 		delete(open, f.Field)

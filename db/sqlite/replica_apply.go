@@ -32,6 +32,7 @@ func (d *DB) Reconcile(ctx context.Context, mode model.LoadMode, page *model.Fee
 
 func (d *DB) apply(ctx context.Context, page *model.FeedPage, at model.Position, mode func(*applier)) (model.ApplyResult, error) {
 	var res model.ApplyResult
+	var looked map[recordKey]bool
 	err := d.write(ctx, "apply page", func(t *Tx) error {
 		a := newApplier(t)
 		mode(a)
@@ -42,7 +43,7 @@ func (d *DB) apply(ctx context.Context, page *model.FeedPage, at model.Position,
 		if len(res.Missing) > 0 {
 			return errMissingOwners
 		}
-		present := map[model.ID]bool{}
+		present := a.present
 		for _, e := range model.Entities() {
 			for _, row := range page.Rows[e.Noun] {
 				present[row.ID()] = true
@@ -54,13 +55,16 @@ func (d *DB) apply(ctx context.Context, page *model.FeedPage, at model.Position,
 		if err := a.gone(ctx, page, present); err != nil {
 			return err
 		}
-		res = a.res
+		res, looked = a.res, t.looked
 		return t.setPosition(at)
 	})
 	if errors.Is(err, errMissingOwners) {
 		return res, nil
 	}
-	return res, err
+	if err != nil {
+		return res, err
+	}
+	return res, d.pairUp(ctx, looked)
 }
 
 // applier merges rows of the server into the cache within one transaction.
@@ -70,11 +74,12 @@ type applier struct {
 	loading bool // a first load writes no history of rows that are new here
 	offer   bool // a fork: what is newer here than there is offered again
 	goneIDs map[model.ID]bool
+	present map[model.ID]bool // rows that the page brings
 }
 
 func newApplier(t *Tx) *applier {
-	return &applier{tx: t, goneIDs: map[model.ID]bool{},
-		res: model.ApplyResult{Records: map[model.ID]bool{}, Missing: map[model.Noun][]model.ID{}}}
+	return &applier{tx: t, goneIDs: map[model.ID]bool{}, present: map[model.ID]bool{},
+		res: model.ApplyResult{Records: map[model.ID]bool{}, Missing: map[model.Noun][]model.ID{}, Suspect: map[model.Noun][]model.ID{}}}
 }
 
 // missing finds the owners of parts that are neither here nor in the page.
@@ -118,7 +123,7 @@ func (a *applier) row(ctx context.Context, e *model.Entity, theirs model.Row) er
 		if err := t.put(e, theirs); err != nil || a.loading {
 			return err
 		}
-		return a.remember(e, nil, theirs)
+		return a.came(e, nil, theirs)
 	}
 	base, pending, err := t.base(e, id)
 	if err != nil {
@@ -138,7 +143,20 @@ func (a *applier) row(ctx context.Context, e *model.Entity, theirs model.Row) er
 	if err := t.put(e, theirs); err != nil {
 		return err
 	}
-	return a.remember(e, local, theirs)
+	return a.came(e, local, theirs)
+}
+
+// came remembers what somebody else did, brings back what it needs, and looks
+// whether it is here already under another id.
+func (a *applier) came(e *model.Entity, old, theirs model.Row) error {
+	if err := a.remember(e, old, theirs); err != nil {
+		return err
+	}
+	if err := a.needed(e, old, theirs); err != nil || a.loading {
+		return err
+	}
+	a.tx.look(e, old, theirs)
+	return nil
 }
 
 // adopt takes over the service columns of a row whose data is the same, such
@@ -158,11 +176,23 @@ func (a *applier) adopt(e *model.Entity, local, theirs model.Row) error {
 // merge joins an unsent edit with the server's row.
 func (a *applier) merge(ctx context.Context, e *model.Entity, base, local, theirs model.Row) error {
 	t, id := a.tx, theirs.ID()
-	known, err := a.known(ctx, e, base)
+	t.beginAct()
+	if base == nil && stranger(e, local, theirs) {
+		if err := t.rekey(ctx, e, local); err != nil {
+			return err
+		}
+		a.changed(e, theirs)
+		if err := t.put(e, theirs); err != nil {
+			return err
+		}
+		return a.remember(e, nil, theirs)
+	}
+	open, err := openConflicts(ctx, t, "tbl = ? AND row_id = ?", string(e.Noun), id.Bytes())
 	if err != nil {
 		return err
 	}
-	m := model.Merge(e, base, local, theirs)
+	known := a.known(e, base, open)
+	m := model.Merge(e, base, asMine(e, local, open), theirs)
 	if !model.SameData(e, local, m.Row) {
 		a.changed(e, m.Row)
 	}
@@ -181,6 +211,9 @@ func (a *applier) merge(ctx context.Context, e *model.Entity, base, local, their
 		if err := a.remember(e, known, theirs); err != nil {
 			return err
 		}
+		if err := a.needed(e, known, theirs); err != nil {
+			return err
+		}
 	}
 	for _, lost := range m.Overruled {
 		note := "two people changed this; the later arrival stands, the other value is kept here"
@@ -188,28 +221,46 @@ func (a *applier) merge(ctx context.Context, e *model.Entity, base, local, their
 			return err
 		}
 	}
+	for _, c := range m.Joined {
+		note := "two people changed this text; their lines were joined"
+		if m.Clashing {
+			note = "two people changed the same lines; both are kept, each under a line that says whose it is"
+		}
+		if err := a.note(e, m.Row, "merge", note, c); err != nil {
+			return err
+		}
+	}
 	if m.Revived {
-		return a.note(e, m.Row, "merge", "one side deleted this while the other edited it; the edit stays")
+		return a.note(e, m.Row, "merge", noteRevived, revived(m.DeletedAt))
 	}
 	return nil
+}
+
+// asMine is a row as the person made it: where a restriction holds while the
+// two sides differ about it, their own choice stands in the conflict.
+func asMine(e *model.Entity, local model.Row, open []conflictRow) model.Row {
+	out := local
+	for _, c := range open {
+		if f := e.Field(c.field); f.Type == model.Bool {
+			out = slices.Clone(out)
+			model.SetFieldValue(e, f, out, c.value(c.mine))
+		}
+	}
+	return out
 }
 
 // known returns what of a row's base the server is known to have now. A field
 // that waits for a person keeps its old base, while the server's value of it
 // stands in the conflict: it is in the history already.
-func (a *applier) known(ctx context.Context, e *model.Entity, base model.Row) (model.Row, error) {
-	if base == nil {
-		return nil, nil
+func (a *applier) known(e *model.Entity, base model.Row, open []conflictRow) model.Row {
+	if base == nil || len(open) == 0 {
+		return base
 	}
-	open, err := openConflicts(ctx, a.tx, "tbl = ? AND row_id = ?", string(e.Noun), base.ID().Bytes())
-	if err != nil || len(open) == 0 {
-		return base, err
-	}
-	out := append(model.Row(nil), base...)
+	out := slices.Clone(base)
 	for _, c := range open {
 		model.SetFieldValue(e, e.Field(c.field), out, c.value(c.theirs))
 	}
-	return out, nil
+	return out
 }
 
 // gone takes out what the feed says is gone. A row that the page brings, or
@@ -241,8 +292,9 @@ func (a *applier) gone(ctx context.Context, page *model.FeedPage, present map[mo
 }
 
 // takeOut handles a row that the server does not have any more, or does not
-// show. A row with unsent edits stays and is sent as a new one; else the last
-// state goes to the bin.
+// show. A row with unsent edits, or with something unsent that belongs to it or
+// points to it anew, stays and is sent as a new one; else the last state goes
+// to the bin.
 func (a *applier) takeOut(ctx context.Context, e *model.Entity, entry model.FeedEntry) error {
 	t := a.tx
 	local, err := t.row(e, entry.ID)
@@ -256,7 +308,18 @@ func (a *applier) takeOut(ctx context.Context, e *model.Entity, entry model.Feed
 	if err := t.dropConflicts(ctx, e, entry.ID); err != nil {
 		return err
 	}
-	if pending && local.Get(e, model.ColumnDeletedAt) == nil {
+	ownerGone, ownerNew, err := a.ownerOf(e, local)
+	if err != nil {
+		return err
+	}
+	wanted := !deleted(e, local) && (pending || ownerNew)
+	if !wanted && !deleted(e, local) && entry.Op == model.FeedDelete {
+		if wanted, err = t.wantedHere(ctx, e, entry.ID); err != nil {
+			return err
+		}
+	}
+	if wanted {
+		t.beginAct()
 		if err := t.setVersion(e, entry.ID, 0); err != nil {
 			return err
 		}
@@ -266,7 +329,10 @@ func (a *applier) takeOut(ctx context.Context, e *model.Entity, entry model.Feed
 		if err := t.offerParts(e, entry.ID); err != nil {
 			return err
 		}
-		return a.note(e, local, "merge", "deleted in the company's database while edited here; the edit stays and is sent again")
+		if err := a.suspect(ctx, e, entry.ID); err != nil {
+			return err
+		}
+		return a.note(e, local, "merge", noteResent)
 	}
 	if err := t.setBase(e, entry.ID, nil, false); err != nil {
 		return err
@@ -275,9 +341,12 @@ func (a *applier) takeOut(ctx context.Context, e *model.Entity, entry model.Feed
 		a.changed(e, local)
 		return t.drop(e, entry.ID)
 	}
-	row := append(model.Row(nil), local...)
+	if err := a.suspect(ctx, e, entry.ID); err != nil {
+		return err
+	}
+	row := slices.Clone(local)
 	row.Set(e, model.ColumnVersion, int64(0))
-	if _, owner, ok := row.OwnerOf(e); ok && a.goneIDs[owner] {
+	if ownerGone {
 		return t.put(e, row) // it lies in the bin with its record and comes back with it
 	}
 	if row.Get(e, model.ColumnDeletedAt) == nil {
@@ -289,6 +358,28 @@ func (a *applier) takeOut(ctx context.Context, e *model.Entity, entry model.Feed
 		}
 	}
 	return t.put(e, row)
+}
+
+// ownerOf tells of a part whether its record is gone from the server, and
+// whether it is one that is offered to the server again.
+func (a *applier) ownerOf(e *model.Entity, part model.Row) (gone, offered bool, err error) {
+	n, id, ok := part.OwnerOf(e)
+	if !ok {
+		return false, false, nil
+	}
+	oe := model.EntityOf(n)
+	owner, err := a.tx.row(oe, id)
+	if err != nil || owner == nil {
+		return false, false, err
+	}
+	if a.goneIDs[id] {
+		return true, false, nil
+	}
+	if versionOf(oe, owner) != 0 {
+		return false, false, nil
+	}
+	base, pending, err := a.tx.base(oe, id)
+	return deleted(oe, owner), !deleted(oe, owner) && pending && base == nil, err
 }
 
 // offerAgain makes a row that the server lost new again, so that it is sent. A
@@ -356,7 +447,7 @@ func (a *applier) changed(e *model.Entity, row model.Row) {
 // remember writes a change that came from the server into the history.
 func (a *applier) remember(e *model.Entity, old, row model.Row) error {
 	k := recordOf(e, row)
-	r := revision{Action: "edit", Noun: k.noun, Record: k.id, Entity: e, Row: row.ID(), Changes: model.Changes(e, old, row)}
+	r := revision{Action: "edit", Noun: k.noun, Record: k.id, Entity: e, Row: row.ID(), Changes: model.Changes(e, old, row), Foreign: true}
 	r.By, _ = row.Get(e, model.ColumnUpdatedBy).(string)
 	r.At, _ = row.Get(e, model.ColumnUpdatedAt).(int64)
 	switch was, is := deleted(e, old), deleted(e, row); {

@@ -27,7 +27,7 @@ func (d *DB) NextBatch(ctx context.Context, ops, bytes int) (*model.PushBatch, e
 		return nil, nil
 	}
 	err := d.write(ctx, "freeze batch", func(t *Tx) error {
-		builder := &batchBuilder{tx: t, ops: ops, bytes: bytes, seen: map[model.ID]bool{}}
+		builder := &batchBuilder{tx: t, ops: ops, bytes: bytes, seen: map[model.ID]bool{}, checked: map[model.ID]bool{}}
 		for _, e := range model.Entities() {
 			if err := builder.collect(ctx, e); err != nil {
 				return err
@@ -48,7 +48,7 @@ func (d *DB) NextBatch(ctx context.Context, ops, bytes int) (*model.PushBatch, e
 		if _, err := t.db.random(nonce[:]); err != nil {
 			return err
 		}
-		b = &model.PushBatch{Client: client, Number: number, Nonce: hex.EncodeToString(nonce[:]), Ops: builder.out}
+		b = &model.PushBatch{Client: client, Number: number, Nonce: hex.EncodeToString(nonce[:]), Ops: append(builder.checks, builder.out...)}
 		payload, err := json.Marshal(b)
 		if err != nil {
 			return err
@@ -83,6 +83,9 @@ type batchBuilder struct {
 	size  int
 	out   []model.PushOp
 	seen  map[model.ID]bool
+
+	checks  []model.PushOp // see check
+	checked map[model.ID]bool
 }
 
 func (b *batchBuilder) full() bool { return len(b.out) >= b.ops || b.size >= b.bytes }
@@ -169,6 +172,9 @@ func (b *batchBuilder) add(ctx context.Context, e *model.Entity, id model.ID) er
 	} else {
 		compareLife(&op, e, base, row)
 	}
+	if err := b.check(e, op, row); err != nil {
+		return err
+	}
 	b.out = append(b.out, op)
 	b.size += opSize(op)
 	return nil
@@ -247,6 +253,9 @@ func (d *DB) Acknowledge(ctx context.Context, b *model.PushBatch, results []mode
 			e := model.EntityOf(op.Table)
 			switch results[i].Outcome {
 			case model.PushApplied:
+				if op.ChecksLife() {
+					continue
+				}
 				record, err := t.sent(e, op)
 				if err != nil {
 					return err
@@ -254,6 +263,11 @@ func (d *DB) Acknowledge(ctx context.Context, b *model.PushBatch, results []mode
 				pushed[record] = true
 			case model.PushClashed:
 				clashed[op.Table] = append(clashed[op.Table], op.ID)
+				if op.ChecksLife() {
+					if err := t.wantBack(e, op.ID); err != nil {
+						return err
+					}
+				}
 			case model.PushRefused:
 				if _, err := t.ExecContext(ctx, "UPDATE sync_base SET code = ?, error = ? WHERE tbl = ? AND id = ?",
 					results[i].Code, results[i].Message, string(op.Table), op.ID.Bytes()); err != nil {

@@ -21,11 +21,16 @@ var errDryRun = errors.New("dry run")
 // Save applies one edit and returns the record as it is then.
 func (d *DB) Save(ctx context.Context, ed model.Edit) (*model.Record, error) {
 	var saved model.Saved
+	var looked map[recordKey]bool
 	err := d.write(ctx, "save "+string(ed.Noun), func(t *Tx) (err error) {
 		saved, err = t.save(ed)
+		looked = t.looked
 		return err
 	})
 	if err != nil {
+		return nil, err
+	}
+	if err := d.pairUp(ctx, looked); err != nil {
 		return nil, err
 	}
 	return d.Get(ctx, ed.Noun, saved.ID)
@@ -132,6 +137,9 @@ func (t *Tx) change(e *model.Entity, old, row model.Row, r revision) error {
 	}
 	if err := t.edit(e, old, row); err != nil {
 		return err
+	}
+	if r.Action != actionImport {
+		t.look(e, old, row)
 	}
 	if old != nil && planOf(e).titled {
 		if err := t.renamed(e, old, row); err != nil {

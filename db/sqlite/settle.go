@@ -81,6 +81,7 @@ func (d *DB) Conflicts(ctx context.Context) ([]model.Conflict, error) {
 	}
 	out := []model.Conflict{}
 	names := map[recordKey]string{}
+	rows = withoutFollowers(rows)
 	for _, c := range rows {
 		names[recordKey{c.noun, c.record}] = ""
 		for _, data := range []string{c.base, c.mine, c.theirs} {
@@ -111,6 +112,20 @@ func (d *DB) Conflicts(ctx context.Context) ([]model.Conflict, error) {
 		out[i].Fields = append(out[i].Fields, f)
 	}
 	return out, nil
+}
+
+// withoutFollowers leaves out the fields that are settled with the one that
+// they follow.
+func withoutFollowers(rows []conflictRow) []conflictRow {
+	type key struct {
+		row   model.ID
+		field string
+	}
+	open := map[key]bool{}
+	for _, c := range rows {
+		open[key{c.row, c.field}] = true
+	}
+	return slices.DeleteFunc(slices.Clone(rows), func(c conflictRow) bool { return open[key{c.row, c.e.Field(c.field).Follows}] })
 }
 
 func fromMillis(v sql.NullInt64) time.Time {
@@ -149,20 +164,29 @@ func (d *DB) Settle(ctx context.Context, id model.ID, choices []model.Settlement
 			return model.Errorf(model.NotFound, "there is no open conflict %s", id.Short())
 		}
 		used := make([]bool, len(choices))
+		var typed []model.Edit
 		for _, c := range open {
-			field, err := shownField(ctx, t, c)
+			i, err := t.choiceFor(ctx, c, choices)
 			if err != nil {
 				return err
-			}
-			i := slices.IndexFunc(choices, func(s model.Settlement) bool { return s.Field == field })
-			if i < 0 {
-				i = slices.IndexFunc(choices, func(s model.Settlement) bool { return s.Field == "" })
 			}
 			if i < 0 {
 				continue
 			}
 			used[i] = true
-			if err := t.settleField(c, choices[i]); err != nil {
+			choice := choices[i]
+			if leads := leads(c.e, c.field); choice.Take == "" && (leads || follows(c.e, c.field)) {
+				// The rules of an edit say what follows from a typed value.
+				if choice.Take = "mine"; leads {
+					typed = append(typed, model.Edit{Noun: c.noun, ID: c.record, Set: map[string]any{c.field: choice.Value}})
+				}
+			}
+			if err := t.settleField(c, choice); err != nil {
+				return err
+			}
+		}
+		for _, ed := range typed {
+			if _, err := t.save(ed); err != nil {
 				return err
 			}
 		}
@@ -171,6 +195,26 @@ func (d *DB) Settle(ctx context.Context, id model.ID, choices []model.Settlement
 		}
 		return nil
 	})
+}
+
+// choiceFor finds the choice that is about a field: the one that names it, or
+// the field that it follows, or the one for all.
+func (t *Tx) choiceFor(ctx context.Context, c conflictRow, choices []model.Settlement) (int, error) {
+	field, err := shownField(ctx, t, c)
+	if err != nil {
+		return -1, err
+	}
+	for _, name := range []string{field, c.e.Field(c.field).Follows, ""} {
+		if i := slices.IndexFunc(choices, func(s model.Settlement) bool { return s.Field == name }); i >= 0 && (name != "" || choices[i].Field == "") {
+			return i, nil
+		}
+	}
+	return -1, nil
+}
+
+// leads tells whether other fields follow a field.
+func leads(e *model.Entity, field string) bool {
+	return slices.ContainsFunc(e.Fields, func(f model.Field) bool { return f.Follows == field })
 }
 
 // settleField settles one field of one row.
@@ -184,10 +228,10 @@ func (t *Tx) settleField(c conflictRow, choice model.Settlement) error {
 		return t.closeConflict(c, "theirs")
 	}
 	theirs := c.value(c.theirs)
-	value, resolution := any(nil), choice.Take
+	value, lost, resolution := any(nil), c.value(c.mine), choice.Take
 	switch choice.Take {
 	case "mine":
-		value = model.FieldValue(c.e, f, old)
+		value, lost = c.value(c.mine), theirs
 	case "theirs":
 		value = theirs
 	case "":
@@ -234,7 +278,7 @@ func (t *Tx) settleField(c conflictRow, choice model.Settlement) error {
 		return err
 	}
 	return t.log(revision{Action: "settle", Noun: c.noun, Record: c.record, Entity: c.e, Row: c.row,
-		Changes: []model.FieldChange{{Field: c.field, Old: c.value(c.mine), New: value}},
+		Changes: []model.FieldChange{{Field: c.field, Old: lost, New: value}},
 		Note:    "theirs was " + shorten(model.FormatValue(theirs))})
 }
 

@@ -28,6 +28,8 @@ type Tx struct {
 	names      map[string]model.ID // names resolved in this transaction
 	changed    map[model.Noun]bool
 	bases      map[model.Noun]int64 // where each noun lies in the search index
+	looked     map[recordKey]bool   // records that may be here already under another id
+	act        int64                // what is logged belongs to it; 0 before the first entry
 }
 
 func (d *DB) newTx(tx *sql.Tx) *Tx {

@@ -1,0 +1,198 @@
+package sqlite
+
+import (
+	"context"
+	"slices"
+
+	"rapport/model"
+)
+
+// What the program says when an edit was stronger than a deletion.
+const (
+	noteWanted  = "this was deleted while somebody else added something to it or pointed to it; it came back"
+	noteMissed  = "somebody deleted this while something was added to it here or pointed to it; it comes back"
+	noteRevived = "one side deleted this while the other edited it; the edit stays"
+	noteResent  = "deleted in the company's database while edited here; the edit stays and is sent again"
+)
+
+// revived is the change that brings a record back.
+func revived(deletedAt any) model.FieldChange {
+	return model.FieldChange{Field: model.ColumnDeletedAt, Old: deletedAt}
+}
+
+// checks are the operations in front of a batch that make it clash where
+// somebody deleted what one of its rows belongs to or points to anew.
+func (b *batchBuilder) check(e *model.Entity, op model.PushOp, row model.Row) error {
+	if deleted(e, row) || op.ChecksLife() {
+		return nil
+	}
+	var columns []int
+	if !op.Insert {
+		columns = []int{}
+		for _, name := range op.Columns {
+			i, _ := e.Column(name)
+			columns = append(columns, i)
+		}
+	}
+	for _, target := range row.Targets(e, columns) {
+		if b.checked[target.ID] {
+			continue
+		}
+		b.checked[target.ID] = true
+		te := model.EntityOf(target.Noun)
+		end, err := b.tx.row(te, target.ID)
+		if err != nil {
+			return err
+		}
+		if end == nil || deleted(te, end) || versionOf(te, end) == 0 {
+			continue
+		}
+		b.checks = append(b.checks, model.LifeCheck(target))
+	}
+	return nil
+}
+
+// wantBack notes that a record which somebody deleted is needed here: it is
+// restored as soon as the deletion arrives.
+func (t *Tx) wantBack(e *model.Entity, id model.ID) error {
+	row, err := t.row(e, id)
+	if err != nil || row == nil || deleted(e, row) {
+		return err
+	}
+	_, pending, err := t.base(e, id)
+	if err != nil || pending {
+		return err // an edit of its own brings it back
+	}
+	base := slices.Clone(row)
+	base.Set(e, model.ColumnDeletedAt, t.now.UnixMilli())
+	if err := t.setBase(e, id, base, true); err != nil {
+		return err
+	}
+	k := recordOf(e, row)
+	t.beginAct()
+	return t.log(revision{Action: "merge", Noun: k.noun, Record: k.id, Entity: e, Row: id,
+		Changes: []model.FieldChange{revived(t.now.UnixMilli())}, Note: noteMissed})
+}
+
+// needed brings back what was deleted here and what a row that comes from
+// somebody else belongs to or points to anew: an edit beats a delete, also
+// where it is the edit of a part or of a link.
+func (a *applier) needed(e *model.Entity, old, row model.Row) error {
+	if a.loading || deleted(e, row) {
+		return nil
+	}
+	var columns []int
+	if old != nil {
+		columns = model.ChangedColumns(e, old, row)
+		if len(columns) == 0 {
+			return nil
+		}
+	}
+	for _, target := range row.Targets(e, columns) {
+		te := model.EntityOf(target.Noun)
+		end, err := a.tx.row(te, target.ID)
+		if err != nil {
+			return err
+		}
+		if end == nil || !deleted(te, end) {
+			continue
+		}
+		here, err := a.tx.deletedHere(te, target.ID)
+		if err != nil {
+			return err
+		}
+		if !here {
+			continue
+		}
+		back := slices.Clone(end)
+		back.Set(te, model.ColumnDeletedAt, nil)
+		a.changed(te, back)
+		a.tx.beginAct()
+		k := recordOf(te, end)
+		if err := a.tx.change(te, end, back, revision{Action: "merge", Noun: k.noun, Record: k.id, Note: noteWanted}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// deletedHere tells whether the last thing that happened to a row was done in
+// this workspace.
+func (t *Tx) deletedHere(e *model.Entity, id model.ID) (bool, error) {
+	var act int64
+	found, err := t.one([]any{&act}, "SELECT coalesce(act, 0)\nFROM audit\nWHERE record_id = ? AND tbl = ? AND row_id = ?\nORDER BY seq DESC\nLIMIT 1",
+		id.Bytes(), string(e.Noun), id.Bytes())
+	return found && act > 0, err
+}
+
+// leaning returns the rows that belong to a record or point to it: those with
+// unsent edits of just that, or those without unsent edits.
+func (t *Tx) leaning(ctx context.Context, e *model.Entity, id model.ID, unsent bool) (map[model.Noun][]model.ID, error) {
+	out := map[model.Noun][]model.ID{}
+	for _, other := range model.Entities() {
+		for i, c := range other.Columns() {
+			if c.Ref != e.Noun {
+				continue
+			}
+			exists := "NOT EXISTS"
+			if unsent {
+				exists = "EXISTS"
+			}
+			ids, err := scanIDs(t.QueryContext(ctx, "SELECT id FROM "+quote(string(other.Noun))+" AS x WHERE "+quote(c.Name)+" = ? AND deleted_at IS NULL"+
+				" AND "+exists+" (SELECT 1 FROM sync_base WHERE tbl = ? AND sync_base.id = x.id)", id.Bytes(), string(other.Noun)))
+			if err != nil {
+				return nil, err
+			}
+			for _, x := range ids {
+				if unsent && !c.Owner {
+					base, _, err := t.base(other, x)
+					if err != nil {
+						return nil, err
+					}
+					if base != nil && base[i] == id {
+						continue
+					}
+				}
+				if !slices.Contains(out[other.Noun], x) {
+					out[other.Noun] = append(out[other.Noun], x)
+				}
+			}
+		}
+	}
+	return out, nil
+}
+
+// wantedHere tells whether something unsent belongs to a record that the server
+// does not have any more, or points to it anew. What the server refused for
+// want of the record is then sent again.
+func (t *Tx) wantedHere(ctx context.Context, e *model.Entity, id model.ID) (bool, error) {
+	unsent, err := t.leaning(ctx, e, id, true)
+	if err != nil {
+		return false, err
+	}
+	for noun, ids := range unsent {
+		for _, x := range ids {
+			if err := t.exec("UPDATE sync_base\nSET code = NULL, error = NULL\nWHERE tbl = ? AND id = ? AND code = 'reference'", string(noun), x.Bytes()); err != nil {
+				return false, err
+			}
+		}
+	}
+	return len(unsent) > 0, nil
+}
+
+// suspect notes the rows that lean on a record which is gone: a foreign key of
+// the administrator may have deleted or changed them, which no trigger sees.
+func (a *applier) suspect(ctx context.Context, e *model.Entity, id model.ID) error {
+	clean, err := a.tx.leaning(ctx, e, id, false)
+	if err != nil {
+		return err
+	}
+	for noun, ids := range clean {
+		for _, x := range ids {
+			if !a.goneIDs[x] && !a.present[x] {
+				a.res.Suspect[noun] = append(a.res.Suspect[noun], x)
+			}
+		}
+	}
+	return nil
+}
