@@ -196,6 +196,8 @@ func mapError(op string, err error) error {
 		e.Kind, e.Msg = model.Invalid, "the workspace's file is no Rapport file"
 	case lib.SQLITE_FULL:
 		e.Msg, e.Hint = "the disk is full", "make room and try again; nothing was changed"
+	case lib.SQLITE_IOERR:
+		e.Msg, e.Hint = "the disk took no more or did not answer", "make room, or look after the disk, and try again; nothing was changed"
 	case lib.SQLITE_READONLY, lib.SQLITE_CANTOPEN, lib.SQLITE_PERM:
 		e.Msg, e.Hint = "the workspace's file cannot be written", "check the rights of the home's folder"
 	case lib.SQLITE_INTERRUPT:

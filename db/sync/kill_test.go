@@ -2,6 +2,7 @@ package sync_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -23,6 +24,10 @@ func TestMain(m *testing.M) {
 	if dir := os.Getenv("RAPPORT_TEST_HOME"); dir != "" {
 		if err := syncOnce(dir, os.Getenv("RAPPORT_TEST_CENTRAL")); err != nil {
 			fmt.Fprintln(os.Stderr, err)
+			var e *model.Error
+			if errors.As(err, &e) {
+				fmt.Println(e.Msg + "; " + e.Hint) // what a person would read
+			}
 			os.Exit(1)
 		}
 		os.Exit(0)

@@ -204,7 +204,8 @@ func (a *app) printError(err error) {
 }
 
 // describe returns the stable code, the sentence and the hint of an error. The
-// cause is told where the error has no sentence of its own.
+// cause is told where the error has no sentence of its own, or none that says
+// what to do.
 func describe(err error) (code, msg, hint string) {
 	var usage *usageError
 	if errors.As(err, &usage) {
@@ -217,7 +218,7 @@ func describe(err error) (code, msg, hint string) {
 	msg = e.Msg
 	if msg == "" {
 		msg = err.Error()
-	} else if e.Kind == model.Other && e.Err != nil {
+	} else if e.Kind == model.Other && e.Hint == "" && e.Err != nil {
 		msg += ": " + e.Err.Error()
 	}
 	return e.Kind.String(), msg, e.Hint
