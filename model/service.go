@@ -281,6 +281,10 @@ type CentralAdmin interface {
 	// and the central lacks, and renews its triggers. It changes and removes
 	// nothing that is there, and returns what it did, a line each.
 	MigrateCentral(ctx context.Context) ([]string, error)
+	// SweepCentral removes what nobody needs any more: feed entries that
+	// newer ones replace, old receipts and runs, and what was deleted half a
+	// year ago. It returns what it did, a line each.
+	SweepCentral(ctx context.Context) ([]string, error)
 	CentralStatus(ctx context.Context) (CentralStatus, error)
 }
 

@@ -12,9 +12,13 @@ import (
 	"rapport/model"
 )
 
-// Pull returns the feed in (from, to] with the current rows behind it. Each
-// row occurs once, with the newest thing that happened to it; a row is what it
-// is now, which may be newer than the page, and is then delivered again.
+// pageEntries is how many entries of the feed make a page.
+const pageEntries = 2000
+
+// Pull returns the feed after from with the current rows behind it, up to to or
+// to the entries that make a page. Each row occurs once, with the newest thing
+// that happened to it; a row is what it is now, which may be newer than the
+// page, and is then delivered again.
 func (c *Central) Pull(ctx context.Context, from, to int64, nouns []model.Noun) (model.FeedPage, error) {
 	var page model.FeedPage
 	err := c.read(ctx, func() error {
@@ -26,18 +30,26 @@ func (c *Central) Pull(ctx context.Context, from, to int64, nouns []model.Noun) 
 
 func (c *Central) pull(ctx context.Context, page *model.FeedPage, from int64, nouns []model.Noun) error {
 	to := page.To
-	q := []string{fmt.Sprintf("SELECT seq,tbl,pk,op FROM sync_feed WHERE seq>%d AND seq<=%d AND op<>%d ORDER BY seq", from, to, model.FeedLeave)}
+	window := fmt.Sprintf("FROM sync_feed WHERE seq>%d AND seq<=%d AND op<>%d ORDER BY seq LIMIT %d", from, to, model.FeedLeave, pageEntries)
+	q := []string{"SELECT seq,tbl,pk,op " + window}
 	var readers []*reader
 	for _, n := range nouns {
 		if e := model.EntityOf(n); e != nil && c.has(e) {
 			r := c.reader(e)
 			readers = append(readers, r)
-			q = append(q, fmt.Sprintf("SELECT %s FROM (SELECT DISTINCT pk FROM sync_feed WHERE seq>%d AND seq<=%d AND tbl=%s) f STRAIGHT_JOIN %s t ON t.id=f.pk",
-				r.list("t."), from, to, quote(string(e.Noun)), ident(string(e.Noun))))
+			q = append(q, fmt.Sprintf("SELECT %s FROM (SELECT DISTINCT pk FROM (SELECT tbl,pk %s) w WHERE tbl=%s) f STRAIGHT_JOIN %s t ON t.id=f.pk",
+				r.list("t."), window, quote(string(e.Noun)), ident(string(e.Noun))))
 		}
 	}
+	// Asked last, so that entries that were missing above show here.
+	q = append(q, "SELECT min_seq FROM sync_meta WHERE id=1")
+	entries := 0
 	newest := map[model.ID]int{}
 	err := c.query(ctx, strings.Join(q, ";"), func(set int, v []driver.Value) error {
+		if set > len(readers) {
+			page.MinSeq, _ = strconv.ParseInt(asText(v[0]), 10, 64)
+			return nil
+		}
 		if set > 0 {
 			r := readers[set-1]
 			page.Rows[r.entity.Noun] = append(page.Rows[r.entity.Noun], r.row(v))
@@ -46,6 +58,10 @@ func (c *Central) pull(ctx context.Context, page *model.FeedPage, from int64, no
 		op, _ := strconv.ParseInt(asText(v[3]), 10, 8)
 		seq, _ := strconv.ParseInt(asText(v[0]), 10, 64)
 		id, _ := v[2].([]byte)
+		entries++
+		if entries == pageEntries {
+			page.To = seq
+		}
 		entry := model.FeedEntry{Seq: seq, Table: model.Noun(asText(v[1])), ID: model.IDFromBytes(id), Op: model.FeedOp(op)}
 		if i, again := newest[entry.ID]; again && page.Entries[i].Table == entry.Table {
 			page.Entries[i].Seq = 0
@@ -61,15 +77,21 @@ func (c *Central) pull(ctx context.Context, page *model.FeedPage, from int64, no
 		e := model.EntityOf(en.Table)
 		return en.Seq == 0 || e == nil || !c.has(e)
 	})
-	return c.pullRest(ctx, page, nouns)
+	return c.pullRest(ctx, page)
 }
 
-// pullRest fetches the rows of nouns that occur in a page but were not asked
-// for with it.
-func (c *Central) pullRest(ctx context.Context, page *model.FeedPage, asked []model.Noun) error {
+// pullRest fetches the rows of entries that came without them: of nouns that
+// were not asked for, and of rows that went or changed while the page was read.
+func (c *Central) pullRest(ctx context.Context, page *model.FeedPage) error {
+	have := map[model.ID]bool{}
+	for _, rows := range page.Rows {
+		for _, row := range rows {
+			have[row.ID()] = true
+		}
+	}
 	rest := map[model.Noun][]model.ID{}
 	for _, en := range page.Entries {
-		if en.Op == model.FeedUpsert && !slices.Contains(asked, en.Table) {
+		if en.Op == model.FeedUpsert && !have[en.ID] {
 			rest[en.Table] = append(rest[en.Table], en.ID)
 		}
 	}
@@ -78,7 +100,7 @@ func (c *Central) pullRest(ctx context.Context, page *model.FeedPage, asked []mo
 	}
 	rows, err := c.fetch(ctx, rest)
 	for n, r := range rows {
-		page.Rows[n] = r
+		page.Rows[n] = append(page.Rows[n], r...)
 	}
 	return err
 }

@@ -42,12 +42,15 @@ func (r *run) loadMode() (model.LoadMode, bool) {
 	switch {
 	case !r.at.Loaded:
 		return model.FirstLoad, true
-	case known && (!r.head.SameRun || r.head.Epoch != r.at.Epoch || r.head.Seq < r.at.Seq):
+	case known && r.head.Epoch != r.at.Epoch:
+		return model.ForkLoad, true
+	case r.at.Seq < r.head.MinSeq:
+		// The runs of so long ago are not known to the server any more.
+		return model.RefreshLoad, true
+	case known && (!r.head.SameRun || r.head.Seq < r.at.Seq):
 		return model.ForkLoad, true
 	case r.head.Access != r.at.Access:
 		return model.AccessLoad, true
-	case r.at.Seq < r.head.MinSeq:
-		return model.RefreshLoad, true
 	}
 	return "", false
 }
@@ -72,7 +75,11 @@ func (r *run) load(ctx context.Context, start model.Position) error {
 	if r.at, err = r.replica.Position(ctx); err != nil {
 		return err
 	}
-	return r.replica.SetNextCompare(ctx, r.nextCompare())
+	next := r.nextCompare()
+	if !r.head.SameRun {
+		next = r.now() // the server was put back while we loaded
+	}
+	return r.replica.SetNextCompare(ctx, next)
 }
 
 // loadTable streams one table from where an earlier load left it.

@@ -33,7 +33,6 @@ import (
 // Limits of one request. A page of the feed and a batch are applied in one
 // transaction each, so they also bound memory and the time a lock is held.
 const (
-	pageSize   = 2000      // feed positions pulled at once
 	batchOps   = 500       // row changes sent at once
 	batchBytes = 512 << 10 // of their values
 	loadRows   = 2000      // rows of a load stored at once
@@ -282,17 +281,7 @@ func (r *run) merge(ctx context.Context, b *model.PushBatch, clashed map[model.N
 		return err
 	}
 	page := &model.FeedPage{To: r.at.Seq, Rows: rows}
-	for noun, ids := range clashed {
-		have := make(map[model.ID]bool, len(rows[noun]))
-		for _, row := range rows[noun] {
-			have[row.ID()] = true
-		}
-		for _, id := range ids {
-			if !have[id] {
-				page.Entries = append(page.Entries, model.FeedEntry{Seq: r.at.Seq, Table: noun, ID: id, Op: model.FeedDelete})
-			}
-		}
-	}
+	r.absent(page, clashed)
 	return r.apply(ctx, page, r.at)
 }
 
@@ -328,11 +317,19 @@ func (r *run) pull(ctx context.Context) error {
 	first := r.at.Seq
 	for {
 		for r.at.Seq < r.head.Seq {
-			to := min(r.at.Seq+pageSize, r.head.Seq)
 			r.notify.Tell("receiving", r.at.Seq-first, r.head.Seq-first)
-			page, err := r.central.Pull(ctx, r.at.Seq, to, r.expected())
+			page, err := r.central.Pull(ctx, r.at.Seq, r.head.Seq, r.expected())
 			if err != nil {
 				return err
+			}
+			if page.MinSeq > r.at.Seq {
+				// Entries went while we were asking: what is missing is found
+				// by comparing.
+				r.head.MinSeq = page.MinSeq
+				if err := r.whole(ctx); err != nil {
+					return err
+				}
+				continue
 			}
 			next := r.head.Position
 			next.Seq, next.Loaded, next.Access = page.To, true, r.at.Access
@@ -390,7 +387,7 @@ func (r *run) applyWith(ctx context.Context, page *model.FeedPage, store func(*m
 		}
 		if len(res.Missing) == 0 {
 			r.count(res)
-			return nil
+			return r.inspect(ctx, res.Suspect, store)
 		}
 		rows, err := r.central.Fetch(ctx, res.Missing)
 		if err != nil {

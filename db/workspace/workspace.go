@@ -285,6 +285,15 @@ func (w *Workspace) MigrateCentral(ctx context.Context) ([]string, error) {
 	return mysql.Migrate(ctx, url)
 }
 
+// SweepCentral removes from the central what nobody needs any more.
+func (w *Workspace) SweepCentral(ctx context.Context) ([]string, error) {
+	url, err := w.central(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return mysql.Sweep(ctx, url, mysql.KeepDeleted)
+}
+
 // CentralStatus tells how the central is.
 func (w *Workspace) CentralStatus(ctx context.Context) (model.CentralStatus, error) {
 	url, err := w.central(ctx)

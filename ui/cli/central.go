@@ -13,8 +13,8 @@ import (
 
 func (a *app) central() *cobra.Command {
 	c := branch("central", "The administrator's side of the company's database: init, migrate, status",
-		a.centralInit(), a.centralMigrate(), a.centralStatus())
-	for _, name := range []string{"check", "user", "grant", "refresh-reports", "rebuild", "sweep", "promote"} {
+		a.centralInit(), a.centralMigrate(), a.centralSweep(), a.centralStatus())
+	for _, name := range []string{"check", "user", "grant", "refresh-reports", "rebuild", "promote"} {
 		c.AddCommand(unbuilt(name))
 	}
 	return c
@@ -42,9 +42,12 @@ func (a *app) centralMigrate() *cobra.Command {
 	return a.centralSteps("migrate", "Add the columns that this version needs to the company's database", model.Workspace.MigrateCentral)
 }
 
+func (a *app) centralSweep() *cobra.Command {
+	return a.centralSteps("sweep", "Remove from the company's database what nobody needs any more: old deletions, receipts and feed entries", model.Workspace.SweepCentral)
+}
+
 // centralSteps is a command that works on the central and tells what it did, a
-// line each. Both add what is missing and change nothing that is there, so
-// neither asks.
+// line each. They change no record that anybody can see, so none asks.
 func (a *app) centralSteps(name, short string, do func(model.Workspace, context.Context) ([]string, error)) *cobra.Command {
 	return &cobra.Command{
 		Use: name, Short: short, Args: exactly(0),
@@ -55,7 +58,7 @@ func (a *app) centralSteps(name, short string, do func(model.Workspace, context.
 				return err
 			}
 			if a.flags.dryRun {
-				return model.Errorf(model.Invalid, "central %s has no dry run", name).WithHint("it changes nothing that is there")
+				return model.Errorf(model.Invalid, "central %s has no dry run", name).WithHint("it changes no record that anybody can see; run it without --dry-run")
 			}
 			steps, err := do(ws, cmd.Context())
 			if err != nil {

@@ -158,7 +158,7 @@ func TestExitCodes(t *testing.T) {
 		{"central init", 2, "no_central"},
 		{"central status", 2, "no_central"},
 		{"central migrate", 2, "no_central"},
-		{"central sweep", 2, "invalid"},
+		{"central sweep", 2, "no_central"},
 		{"backup prune", 2, "invalid"},
 		{"backup create --kind differential", 2, "invalid"},
 		{"backup verify", 10, "not_found"},

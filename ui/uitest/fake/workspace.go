@@ -219,6 +219,11 @@ func (w *Workspace) CentralStatus(context.Context) (model.CentralStatus, error) 
 	return w.Overlook, w.called(nil)
 }
 
+// SweepCentral does nothing.
+func (w *Workspace) SweepCentral(context.Context) ([]string, error) {
+	return []string{}, nil
+}
+
 // MigrateCentral does nothing.
 func (w *Workspace) MigrateCentral(context.Context) ([]string, error) {
 	return []string{"nothing to do"}, w.called(nil)
