@@ -318,6 +318,8 @@ type Workspace interface {
 	Reader
 	Writer
 	Watcher
+	Undoer
+	Merger
 	Inbox
 	Syncer
 	Transfer

@@ -166,6 +166,10 @@ type PendingItem struct {
 	Error  string
 }
 
+// CodeLeft is the code of an unsent change whose record left what the person
+// may see: it waits for them, and is sent if the record comes back.
+const CodeLeft = "left_scope"
+
 // Conflict is one record in which fields wait for a person.
 type Conflict struct {
 	ID     ID // of the conflict
@@ -194,6 +198,7 @@ type Settlement struct {
 // Status says where a workspace stands.
 type Status struct {
 	Pending, Conflicts, Refused int64
+	Duplicates                  int64     // pairs of records that may be the same
 	LastSync                    time.Time // zero if never
 	Central                     string    // the address without its password, "" if none
 	Online                      bool      // the central answered just now

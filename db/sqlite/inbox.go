@@ -252,7 +252,8 @@ func (d *DB) LocalStatus(ctx context.Context) (model.Status, error) {
 SELECT (SELECT count(DISTINCT record_id) FROM sync_base),
        (SELECT count(DISTINCT record_id) FROM sync_base WHERE code IS NOT NULL),
        (SELECT count(DISTINCT id) FROM sync_conflict WHERE settled_at IS NULL),
-       coalesce((SELECT value FROM state WHERE key = ?), '')`, stateLastSync).Scan(&s.Pending, &s.Refused, &s.Conflicts, &last)
+       (SELECT count(*) FROM duplicate WHERE `+openPairs+`),
+       coalesce((SELECT value FROM state WHERE key = ?), '')`, stateLastSync).Scan(&s.Pending, &s.Refused, &s.Conflicts, &s.Duplicates, &last)
 	if err != nil {
 		return s, mapError("status", err)
 	}

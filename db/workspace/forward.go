@@ -86,6 +86,31 @@ func (w *Workspace) MoveDeal(ctx context.Context, id model.ID, stage, lostReason
 	return w.cache().MoveDeal(ctx, id, stage, lostReason)
 }
 
+// Acts lists what was done here.
+func (w *Workspace) Acts(ctx context.Context, limit int) ([]model.Act, error) {
+	return w.cache().Acts(ctx, limit)
+}
+
+// Undo takes an act back.
+func (w *Workspace) Undo(ctx context.Context, act int64) (model.Undone, error) {
+	return w.cache().Undo(ctx, act)
+}
+
+// Duplicates lists the pairs of records that may be the same.
+func (w *Workspace) Duplicates(ctx context.Context, n model.Noun, scan bool) ([]model.Duplicate, error) {
+	return w.cache().Duplicates(ctx, n, scan)
+}
+
+// Distinct says that two records are not the same.
+func (w *Workspace) Distinct(ctx context.Context, n model.Noun, a, b model.ID) error {
+	return w.cache().Distinct(ctx, n, a, b)
+}
+
+// Merge joins records into one.
+func (w *Workspace) Merge(ctx context.Context, n model.Noun, keep model.ID, others ...model.ID) (*model.Record, error) {
+	return w.cache().Merge(ctx, n, keep, others...)
+}
+
 // Pending returns the records with unsent changes.
 func (w *Workspace) Pending(ctx context.Context) ([]model.PendingItem, error) {
 	return w.cache().Pending(ctx)
