@@ -182,8 +182,8 @@ func (d *DB) Retry(ctx context.Context, ids ...model.ID) (int, error) {
 			return err
 		}
 		for _, u := range list {
-			if u.code == "" {
-				continue
+			if u.code == "" || u.code == model.CodeLeft {
+				continue // what left is sent when it comes back
 			}
 			seen[u.record.id] = true
 			t.touch(u.record.noun, u.record.id)
@@ -197,7 +197,8 @@ func (d *DB) Retry(ctx context.Context, ids ...model.ID) (int, error) {
 }
 
 // Discard gives up the unsent changes of records, of all if none are named: a
-// record goes back to what the server last said, a new one disappears.
+// record goes back to what the server last said, a new one disappears, and so does
+// one that the server does not show any more.
 func (d *DB) Discard(ctx context.Context, ids ...model.ID) (int, error) {
 	seen := map[model.ID]bool{}
 	err := d.write(ctx, "discard", func(t *Tx) error {
@@ -206,9 +207,19 @@ func (d *DB) Discard(ctx context.Context, ids ...model.ID) (int, error) {
 			return err
 		}
 		slices.Reverse(list) // what was made later may belong to what was made before
+		left := map[recordKey]bool{}
 		for _, u := range list {
 			seen[u.record.id] = true
-			if err := t.discard(u); err != nil {
+			left[u.record] = left[u.record] || u.code == model.CodeLeft
+		}
+		for _, u := range list {
+			if left[u.record] {
+				// Nothing else kept it here.
+				err = t.dropRecord(model.EntityOf(u.record.noun), u.record.id)
+			} else {
+				err = t.discard(u)
+			}
+			if err != nil {
 				return err
 			}
 		}

@@ -133,7 +133,7 @@ func (t *Tx) edit(e *model.Entity, old, new model.Row) error {
 	case back:
 		return t.setBase(e, new.ID(), nil, false)
 	case pending:
-		return t.exec("UPDATE sync_base\nSET code = NULL, error = NULL\nWHERE tbl = ? AND id = ?", string(e.Noun), new.ID().Bytes())
+		return t.exec("UPDATE sync_base\nSET code = NULL, error = NULL\nWHERE tbl = ? AND id = ? AND code <> ?", string(e.Noun), new.ID().Bytes(), model.CodeLeft)
 	}
 	if versionOf(e, old) == 0 {
 		// The server does not have the row, or not any more: it is new there,

@@ -130,6 +130,9 @@ func (a *applier) row(ctx context.Context, e *model.Entity, theirs model.Row) er
 		return err
 	}
 	if pending {
+		if err := t.back(e, id); err != nil {
+			return err
+		}
 		return a.merge(ctx, e, base, local, theirs.Complete(e, base))
 	}
 	theirs = theirs.Complete(e, local)
@@ -292,13 +295,19 @@ func (a *applier) gone(ctx context.Context, page *model.FeedPage, present map[mo
 }
 
 // takeOut handles a row that the server does not have any more, or does not
-// show. A row with unsent edits, or with something unsent that belongs to it or
+// show: see leave. A row with unsent edits, or with something unsent that belongs to it or
 // points to it anew, stays and is sent as a new one; else the last state goes
 // to the bin.
 func (a *applier) takeOut(ctx context.Context, e *model.Entity, entry model.FeedEntry) error {
 	t := a.tx
 	local, err := t.row(e, entry.ID)
 	if err != nil || local == nil {
+		return err
+	}
+	if entry.Op == model.FeedLeave {
+		return a.leave(ctx, e, entry.ID)
+	}
+	if err := t.back(e, entry.ID); err != nil {
 		return err
 	}
 	_, pending, err := t.base(e, entry.ID)
@@ -336,10 +345,6 @@ func (a *applier) takeOut(ctx context.Context, e *model.Entity, entry model.Feed
 	}
 	if err := t.setBase(e, entry.ID, nil, false); err != nil {
 		return err
-	}
-	if entry.Op == model.FeedLeave {
-		a.changed(e, local)
-		return t.drop(e, entry.ID)
 	}
 	if err := a.suspect(ctx, e, entry.ID); err != nil {
 		return err

@@ -1,0 +1,156 @@
+package sqlite
+
+import (
+	"context"
+	"slices"
+
+	"rapport/model"
+)
+
+// leftMessage is said of an unsent change whose record left what the person may
+// see.
+const leftMessage = "it was moved to where you may not see it; your change is kept here until you give it up, and is sent if the record comes back"
+
+// leave takes out a row that the server does not show to the person any more:
+// it went to another scope, or the person's scopes changed. It is not deleted,
+// so it does not go to the bin, and what is known of it goes with it. An unsent
+// change stays with the record it belongs to and waits for the person.
+func (a *applier) leave(ctx context.Context, e *model.Entity, id model.ID) error {
+	t := a.tx
+	row, err := t.row(e, id)
+	if err != nil || row == nil {
+		return err
+	}
+	if e.IsPart() {
+		a.changed(e, row)
+		return a.leavePart(ctx, e, id)
+	}
+	parts, err := t.partsOf(e, id)
+	if err != nil {
+		return err
+	}
+	for _, p := range parts {
+		if err := a.leavePart(ctx, p.e, p.id); err != nil {
+			return err
+		}
+	}
+	unsent, err := t.unsentOf(id)
+	if err != nil {
+		return err
+	}
+	a.changed(e, row)
+	if !unsent {
+		return t.dropRecord(e, id)
+	}
+	known, err := t.isLeft(e, id)
+	if err != nil || known {
+		return err
+	}
+	if err := a.keepLeft(ctx, e, id); err != nil {
+		return err
+	}
+	return a.note(e, row, "merge", "moved to where you may not see it while edited here; the unsent change is kept")
+}
+
+// leavePart takes out a part, or keeps it with its unsent change. Its record
+// follows.
+func (a *applier) leavePart(ctx context.Context, e *model.Entity, id model.ID) error {
+	_, pending, err := a.tx.base(e, id)
+	if err != nil {
+		return err
+	}
+	if pending {
+		return a.keepLeft(ctx, e, id)
+	}
+	return a.tx.drop(e, id)
+}
+
+// keepLeft marks a row that stays for an unsent change of its own or of another
+// row of its record. It is not sent before the record comes back.
+func (a *applier) keepLeft(ctx context.Context, e *model.Entity, id model.ID) error {
+	t := a.tx
+	_, pending, err := t.base(e, id)
+	if err != nil {
+		return err
+	}
+	if !pending {
+		row, err := t.row(e, id)
+		if err != nil {
+			return err
+		}
+		if err := t.storeBase(e, row, row); err != nil {
+			return err
+		}
+	}
+	if err := t.dropConflicts(ctx, e, id); err != nil {
+		return err
+	}
+	return t.exec("UPDATE sync_base\nSET code = ?, error = ?\nWHERE tbl = ? AND id = ?", model.CodeLeft, leftMessage, string(e.Noun), id.Bytes())
+}
+
+// back lets what is unsent of a record be sent that the server shows again, or
+// that it does not have at all.
+func (t *Tx) back(e *model.Entity, id model.ID) error {
+	const clear = "UPDATE sync_base\nSET code = NULL, error = NULL\nWHERE code = ? AND "
+	if e.IsPart() {
+		return t.exec(clear+"tbl = ? AND id = ?", model.CodeLeft, string(e.Noun), id.Bytes())
+	}
+	return t.exec(clear+"record_id = ?", model.CodeLeft, id.Bytes())
+}
+
+// isLeft tells whether a row stays for an unsent change only.
+func (t *Tx) isLeft(e *model.Entity, id model.ID) (bool, error) {
+	return t.one([]any{new(any)}, "SELECT NULL\nFROM sync_base\nWHERE tbl = ? AND id = ? AND code = ?", string(e.Noun), id.Bytes(), model.CodeLeft)
+}
+
+// unsentOf tells whether a record or one of its parts has an unsent change.
+func (t *Tx) unsentOf(record model.ID) (bool, error) {
+	return t.one([]any{new(any)}, "SELECT NULL\nFROM sync_base\nWHERE record_id = ?\nLIMIT 1", record.Bytes())
+}
+
+// partRef is a part's row.
+type partRef struct {
+	e  *model.Entity
+	id model.ID
+}
+
+// partsOf lists the parts of a record, the deleted ones too.
+func (t *Tx) partsOf(e *model.Entity, id model.ID) ([]partRef, error) {
+	var out []partRef
+	for _, part := range model.Entities() {
+		if !slices.Contains(part.Owner, e.Noun) {
+			continue
+		}
+		ids, err := scanIDs(t.query("SELECT id\nFROM "+quote(string(part.Noun))+"\nWHERE "+ownerColumn(e)+" = ?", id.Bytes()))
+		if err != nil {
+			return nil, err
+		}
+		for _, x := range ids {
+			out = append(out, partRef{part, x})
+		}
+	}
+	return out, nil
+}
+
+// dropRecord removes a record with its parts and its history.
+func (t *Tx) dropRecord(e *model.Entity, id model.ID) error {
+	parts, err := t.partsOf(e, id)
+	if err != nil {
+		return err
+	}
+	for _, p := range parts {
+		if err := t.setBase(p.e, p.id, nil, false); err != nil {
+			return err
+		}
+		if err := t.drop(p.e, p.id); err != nil {
+			return err
+		}
+	}
+	if err := t.setBase(e, id, nil, false); err != nil {
+		return err
+	}
+	if err := t.exec("DELETE FROM audit\nWHERE record_id = ?", id.Bytes()); err != nil {
+		return err
+	}
+	return t.drop(e, id)
+}
