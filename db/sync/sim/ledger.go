@@ -1,0 +1,208 @@
+package sim
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	"rapport/model"
+)
+
+// ledger is what was acknowledged to people, kept outside of both sides.
+type ledger struct {
+	list    []acknowledged
+	latest  map[ledgerKey]int   // place in list of the newest edit of a field on a laptop
+	source  map[model.ID]string // what another program committed last
+	gone    map[model.ID]bool   // contacts that another program removed
+	deleted []ledgerKey         // contacts that a laptop deleted
+}
+
+// ledgerKey names a field of a record as one laptop edits it.
+type ledgerKey struct {
+	laptop int
+	id     model.ID
+	field  string
+}
+
+// acknowledged is one edit that a person made and that must not be lost.
+type acknowledged struct {
+	key   ledgerKey
+	token string
+	step  int
+	// given is true where the person gave the edit up: they changed the
+	// field again, took it back or discarded it.
+	given bool
+}
+
+func newLedger() ledger {
+	return ledger{latest: map[ledgerKey]int{}, source: map[model.ID]string{}, gone: map[model.ID]bool{}}
+}
+
+// acknowledge notes an edit that was stored. It takes the place of the one
+// before it of the same field on the same laptop.
+func (w *World) acknowledge(l *laptop, id model.ID, field, token string) {
+	w.withdraw(l, id, field)
+	key := ledgerKey{l.number, id, field}
+	w.ledger.latest[key] = len(w.ledger.list)
+	w.ledger.list = append(w.ledger.list, acknowledged{key: key, token: token, step: w.step})
+}
+
+// withdraw notes that the person gave an edit up.
+func (w *World) withdraw(l *laptop, id model.ID, field string) {
+	key := ledgerKey{l.number, id, field}
+	if i, ok := w.ledger.latest[key]; ok {
+		w.ledger.list[i].given = true
+		delete(w.ledger.latest, key)
+	}
+}
+
+// traces is every place in which an edit may be found, as text.
+type traces struct {
+	arrived string // values that came into the central's rows
+	settled string // conflicts and decisions of the laptops, as a person sees them
+	pending string // unsent values of the laptops
+	past    string // what the laptops' histories say was there before
+}
+
+// find gathers the places in which edits may be found.
+func (w *World) find() traces {
+	var t traces
+	var b strings.Builder
+	arrivals, err := w.site.arrivals(w.ctx)
+	w.must(err, "read what arrived")
+	for a := range arrivals {
+		b.WriteString(a.value + "\n")
+	}
+	for _, e := range model.Entities() {
+		rows, err := w.site.table(w.ctx, e.Noun)
+		w.must(err, "read the central")
+		for _, row := range rows {
+			for _, v := range row {
+				if s, ok := tokenOf(v); ok {
+					b.WriteString(s + "\n")
+				}
+			}
+		}
+	}
+	t.arrived = b.String()
+	for _, l := range w.laptops {
+		t.settled += w.text1(l, "SELECT base || mine || theirs FROM sync_conflict") +
+			w.text1(l, "SELECT changes || coalesce(note, '') FROM audit WHERE action IN ('merge', 'settle')")
+		t.past += w.text1(l, "SELECT changes FROM audit WHERE action NOT IN ('add')")
+		t.pending += w.unsentText(l)
+	}
+	return t
+}
+
+// text1 reads one column of a laptop's file as text.
+func (w *World) text1(l *laptop, query string, args ...any) string {
+	rows, err := l.db.QueryContext(w.ctx, query, args...)
+	w.must(err, "read "+l.name)
+	defer rows.Close()
+	var b strings.Builder
+	for rows.Next() {
+		var s string
+		w.must(rows.Scan(&s), "read "+l.name)
+		b.WriteString(s + "\n")
+	}
+	w.must(rows.Err(), "read "+l.name)
+	return b.String()
+}
+
+// unsentText returns the values of the rows with unsent edits.
+func (w *World) unsentText(l *laptop) string {
+	var b strings.Builder
+	rows, err := l.db.QueryContext(w.ctx, "SELECT tbl, id FROM sync_base")
+	w.must(err, "read "+l.name)
+	defer rows.Close()
+	var keys []rowKey
+	for rows.Next() {
+		var table string
+		var id []byte
+		w.must(rows.Scan(&table, &id), "read "+l.name)
+		keys = append(keys, rowKey{model.Noun(table), model.IDFromBytes(id)})
+	}
+	w.must(rows.Err(), "read "+l.name)
+	for _, k := range keys {
+		for _, v := range w.row(l, k.noun, k.id) {
+			if s, ok := tokenOf(v); ok {
+				b.WriteString(s + "\n")
+			}
+		}
+	}
+	return b.String()
+}
+
+// kept tells whether an edit can be found. Where a side went back in time, the
+// history of a laptop counts as well, for it is where a person looks then.
+func (t traces) kept(token string, strict bool) bool {
+	return strings.Contains(t.arrived, token) || strings.Contains(t.settled, token) || strings.Contains(t.pending, token) ||
+		!strict && strings.Contains(t.past, token)
+}
+
+// excuse gives up the edits that no copy has any more, after a side went back
+// in time: a restore may lose what was nowhere else.
+func (w *World) excuse() {
+	t := w.find()
+	for i := range w.ledger.list {
+		if e := &w.ledger.list[i]; !t.kept(e.token, false) {
+			e.given = true
+		}
+	}
+}
+
+// checkLedger checks that no acknowledged edit was lost.
+func (w *World) checkLedger() {
+	t := w.find()
+	contacts, err := w.site.table(w.ctx, "contact")
+	w.must(err, "read the central")
+	for _, e := range w.ledger.list {
+		if e.given || t.kept(e.token, w.strict) {
+			continue
+		}
+		if contacts[e.key.id] == nil && slices.Contains(w.ledger.deleted, ledgerKey{e.key.laptop, e.key.id, ""}) {
+			continue // deleted by the one who made it before the central ever had it
+		}
+		w.fail("the edit of %s of %s by %s in step %d is lost: %q", e.key.field, e.key.id, w.laptops[e.key.laptop].name, e.step, e.token)
+	}
+	if w.strict {
+		w.checkOwn(contacts)
+		w.checkTwice()
+	}
+}
+
+// checkOwn checks that a field which one side alone edits holds its last
+// value.
+func (w *World) checkOwn(contacts map[model.ID]model.Row) {
+	e := model.EntityOf("contact")
+	for _, a := range w.ledger.list {
+		row := contacts[a.key.id]
+		if a.given || row == nil || a.key.field != ownFields[a.key.laptop] {
+			continue
+		}
+		if got := row.Get(e, a.key.field); got != a.token {
+			w.fail("%s of %s is %q, not the %q that %s alone gave it in step %d", a.key.field, a.key.id, got, a.token, w.laptops[a.key.laptop].name, a.step)
+		}
+	}
+	for _, id := range slices.Sorted(maps.Keys(w.ledger.source)) {
+		row := contacts[id]
+		if row == nil || w.ledger.gone[id] {
+			continue
+		}
+		if got := row.Get(e, "source"); got != w.ledger.source[id] {
+			w.fail("source of %s is %q, not the %q that another program alone gave it", id, got, w.ledger.source[id])
+		}
+	}
+}
+
+// checkTwice checks that nothing came to the central twice: a value that comes
+// again after somebody changed it was sent again.
+func (w *World) checkTwice() {
+	arrivals, err := w.site.arrivals(w.ctx)
+	w.must(err, "read what arrived")
+	for a, n := range arrivals {
+		if n > 1 && !w.ledger.gone[a.key.id] && a.column != "notes" && !strings.HasPrefix(a.value, "etl") && !strings.HasPrefix(a.value, "ETL") {
+			w.fail("%s of %s %s became %q %d times", a.column, a.key.noun, a.key.id, a.value, n)
+		}
+	}
+}

@@ -1,0 +1,137 @@
+package sim
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+)
+
+// Op is one step of a schedule. Everything that it needs of chance comes from
+// R, so that it does the same when other steps are left out.
+type Op struct {
+	Kind    string
+	Who     int // laptop, modulo their number
+	R       uint64
+	Strikes []strike
+}
+
+// String writes the step for a person who reads a failure.
+func (o Op) String() string {
+	s := fmt.Sprintf("%s %d r=%d", o.Kind, o.Who, o.R)
+	for _, x := range o.Strikes {
+		s += ", " + x.String()
+	}
+	return s
+}
+
+// Kinds of steps.
+const (
+	opEdit          = "edit"
+	opSync          = "sync"
+	opForeign       = "foreign"
+	opDeliver       = "deliver late request"
+	opClock         = "set clock"
+	opReopen        = "end and start"
+	opPurge         = "purge feed"
+	opRestart       = "restart server"
+	opCopy          = "copy cache"
+	opRestoreClient = "restore cache"
+	opClone         = "clone laptop"
+	opSnapshot      = "back server up"
+	opRestoreServer = "restore server"
+	opStandby       = "meet standby"
+)
+
+// Config shapes a simulation.
+type Config struct {
+	Seed    uint64
+	Clients int // laptops, 0 for what the seed gives: two to four
+	Steps   int // 0 for what the seed gives: some dozens
+	// Portable leaves out what a real server does slowly or in an order of
+	// its own: restores, restarts, writers that wait for each other.
+	Portable bool
+}
+
+// level is how much a schedule does to the machines beside the edits.
+func (c Config) level() int {
+	if c.Portable {
+		return 0
+	}
+	return int(c.Seed % 4)
+}
+
+// Plan generates the schedule of a seed: the same one every time.
+func Plan(c Config) []Op {
+	rng := rand.New(rand.NewPCG(c.Seed, 1))
+	steps := c.Steps
+	if steps == 0 {
+		steps = 24 + rng.IntN(24)
+	}
+	type choice struct {
+		kind   string
+		weight int
+	}
+	choices := []choice{{opEdit, 42}, {opSync, 32}, {opForeign, 18}, {opDeliver, 4}, {opClock, 2}, {opReopen, 1}, {opPurge, 2}}
+	if c.level() >= 1 {
+		choices = append(choices, choice{opRestart, 2}, choice{opSnapshot, 2}, choice{opStandby, 1})
+	}
+	if c.level() >= 2 {
+		choices = append(choices, choice{opCopy, 2}, choice{opRestoreClient, 2}, choice{opClone, 1})
+	}
+	if c.level() >= 3 {
+		choices = append(choices, choice{opSnapshot, 1}, choice{opRestoreServer, 2})
+	}
+	total := 0
+	for _, ch := range choices {
+		total += ch.weight
+	}
+	ops := make([]Op, steps)
+	for i := range ops {
+		n := rng.IntN(total)
+		at := slices.IndexFunc(choices, func(ch choice) bool { n -= ch.weight; return n < 0 })
+		ops[i] = Op{Kind: choices[at].kind, Who: rng.IntN(12), R: rng.Uint64()}
+		if ops[i].Kind == opSync && rng.IntN(2) == 0 {
+			ops[i].Strikes = strikes(c, rng)
+		}
+	}
+	return ops
+}
+
+// strikes chooses what strikes one sync.
+func strikes(c Config, rng *rand.Rand) []strike {
+	inside := []Fault{EditInside, EditInside, SyncInside, ForeignInner, ForeignInner, ClockInside, TwiceInside, PurgeInside}
+	if c.level() >= 1 {
+		inside = append(inside, RestartInner)
+	}
+	if c.level() >= 3 {
+		inside = append(inside, RestoreInner)
+	}
+	var out []strike
+	for range 1 + rng.IntN(3) {
+		s := strike{R: rng.Uint64()}
+		switch rng.IntN(3) {
+		case 0:
+			s.At, s.Fault = rng.IntN(5), wireFaults[rng.IntN(len(wireFaults))]
+		case 1:
+			s.Store, s.At, s.Fault = true, rng.IntN(9), storeFaults[rng.IntN(len(storeFaults))]
+		default:
+			s.Store = rng.IntN(2) == 0
+			s.At, s.Fault = rng.IntN(6), inside[rng.IntN(len(inside))]
+		}
+		if s.Fault == CutLoad {
+			s.At = 1 + rng.IntN(12)
+		}
+		out = append(out, s)
+	}
+	return out
+}
+
+// list writes a schedule, a line for each step.
+func list(ops []Op) string {
+	var b strings.Builder
+	for i, o := range ops {
+		fmt.Fprintf(&b, "%4d %s\n", i, o)
+	}
+	return b.String()
+}

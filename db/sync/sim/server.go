@@ -1,0 +1,202 @@
+package sim
+
+import (
+	"encoding/hex"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"rapport/model"
+)
+
+// runChanges is how many changes one run of the sequencer moves.
+const runChanges = 2000
+
+// Server is a central in memory with the semantics of the real one: rows with
+// versions, an outbox that each transaction fills when it writes and shows
+// when it commits, a sequencer, a feed, receipts and run nonces. It is for one
+// goroutine; what happens at the same time is interleaved explicitly.
+type Server struct {
+	clock  func() time.Time
+	random *rand.Rand
+	state
+
+	open       []*Tx
+	generation int  // rises when the server restarts: older connections are dead
+	readOnly   bool // a standby, which takes no changes
+	forbidden  string
+}
+
+// state is what a backup of the server holds.
+type state struct {
+	epoch      string
+	seq, run   int64
+	minSeq     int64
+	minClient  int64
+	lastOutbox int64
+	tables     map[model.Noun]map[model.ID]model.Row // rows are never changed in place
+	outbox     []change                              // committed, without a position
+	feed       []entry
+	runs       map[int64]string // nonce of each run
+	receipts   map[receiptKey]receipt
+	arrivals   map[arrival]int
+}
+
+// rowKey names one row.
+type rowKey struct {
+	noun model.Noun
+	id   model.ID
+}
+
+// change is a row of the outbox. Ids are given when it is written, so they say
+// nothing about the order of commits.
+type change struct {
+	oid                int64
+	key                rowKey
+	op                 model.FeedOp
+	scopeOld, scopeNew model.ID // "" for none
+}
+
+// entry is a row of the feed.
+type entry struct {
+	model.FeedEntry
+	scope model.ID
+}
+
+type receiptKey struct {
+	client model.ID
+	batch  int64
+}
+
+// receipt is what the server keeps of a batch.
+type receipt struct {
+	nonce   string
+	found   []bool // of each operation: an update changed its row, an insert made it
+	refused map[int]model.PushResult
+}
+
+// arrival is a value that came into a column of a row.
+type arrival struct {
+	key    rowKey
+	column string
+	value  string
+}
+
+// NewServer returns a central as an administrator sets it up. clock is the
+// server's, random gives its nonces.
+func NewServer(clock func() time.Time, random *rand.Rand) *Server {
+	s := &Server{clock: clock, random: random, state: state{
+		minClient: 1, tables: map[model.Noun]map[model.ID]model.Row{},
+		runs: map[int64]string{}, receipts: map[receiptKey]receipt{}, arrivals: map[arrival]int{}}}
+	s.epoch = string(s.newID())
+	for _, e := range model.Entities() {
+		s.tables[e.Noun] = map[model.ID]model.Row{}
+	}
+	seeds := model.SeedRows()
+	t := s.Begin("root")
+	for _, e := range model.Entities() {
+		for _, row := range seeds[e.Noun] {
+			if err := t.insertRow(e, slices.Clone(row)); err != nil {
+				panic(fmt.Sprintf("sim: the first rows of a central are refused: %v", err))
+			}
+		}
+	}
+	t.Commit()
+	s.sequence()
+	return s
+}
+
+func (s *Server) newID() model.ID {
+	var b [16]byte
+	for i := range b {
+		b[i] = byte(s.random.Uint32())
+	}
+	return model.IDFromBytes(b[:])
+}
+
+func (s *Server) nonce() string {
+	var b [8]byte
+	for i := range b {
+		b[i] = byte(s.random.Uint32())
+	}
+	return hex.EncodeToString(b[:])
+}
+
+// sequence gives positions to committed changes, in the order of their ids. A
+// row that changes its scope leaves one and enters another.
+func (s *Server) sequence() {
+	n := min(len(s.outbox), runChanges)
+	if n == 0 {
+		return
+	}
+	for _, c := range s.outbox[:n] {
+		add := func(scope model.ID, op model.FeedOp) {
+			s.seq++
+			s.feed = append(s.feed, entry{FeedEntry: model.FeedEntry{Seq: s.seq, Table: c.key.noun, ID: c.key.id, Op: op}, scope: scope})
+		}
+		switch {
+		case c.op == model.FeedDelete:
+			add(c.scopeOld, model.FeedDelete)
+			continue
+		case c.scopeOld != "" && c.scopeOld != c.scopeNew:
+			add(c.scopeOld, model.FeedLeave)
+		}
+		add(c.scopeNew, model.FeedUpsert)
+	}
+	s.outbox = slices.Clone(s.outbox[n:])
+	s.run++
+	s.runs[s.run] = s.nonce()
+}
+
+// lookup returns a committed row, nil if there is none.
+func (s *Server) lookup(k rowKey) model.Row { return s.tables[k.noun][k.id] }
+
+// sorted returns the committed rows of a table in the order of their ids.
+func (s *Server) sorted(n model.Noun) []model.Row {
+	table := s.tables[n]
+	ids := slices.Sorted(maps.Keys(table))
+	out := make([]model.Row, len(ids))
+	for i, id := range ids {
+		out[i] = slices.Clone(table[id])
+	}
+	return out
+}
+
+// copyState copies what a backup holds. Rows are shared: they never change.
+func (st *state) copyState() state {
+	c := *st
+	c.tables = make(map[model.Noun]map[model.ID]model.Row, len(st.tables))
+	for n, t := range st.tables {
+		c.tables[n] = maps.Clone(t)
+	}
+	c.outbox, c.feed = slices.Clone(st.outbox), slices.Clone(st.feed)
+	c.runs, c.receipts, c.arrivals = maps.Clone(st.runs), maps.Clone(st.receipts), maps.Clone(st.arrivals)
+	return c
+}
+
+// Restart ends every connection and every open transaction, as a crash of the
+// server does. What was committed is there again.
+func (s *Server) Restart() {
+	for len(s.open) > 0 {
+		s.open[0].Rollback()
+	}
+	s.generation++
+}
+
+// restore puts an older state back by hand, or as Rapport does, which gives
+// the central a new identity.
+func (s *Server) restore(st state, newEpoch bool) {
+	s.Restart()
+	s.state = st.copyState()
+	if newEpoch {
+		s.epoch = string(s.newID())
+	}
+}
+
+// purge forgets the feed up to a position, as the retention does.
+func (s *Server) purge(to int64) {
+	s.feed = slices.DeleteFunc(s.feed, func(e entry) bool { return e.Seq <= to })
+	s.minSeq = max(s.minSeq, min(to, s.seq))
+}

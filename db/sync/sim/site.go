@@ -1,0 +1,120 @@
+package sim
+
+import (
+	"context"
+	"math/rand/v2"
+	"strings"
+	"time"
+
+	"rapport/model"
+)
+
+// site is the side of the server in a simulation: the one in memory or a real
+// one, with what other programs and its administrator do to it.
+type site interface {
+	// dial logs a person in.
+	dial(ctx context.Context, person string) (model.Central, error)
+	// begin begins a transaction of another program.
+	begin() (writer, error)
+	// table returns the committed rows of a table.
+	table(ctx context.Context, n model.Noun) (map[model.ID]model.Row, error)
+	// arrivals returns how often each marked value came into a column.
+	arrivals(ctx context.Context) (map[arrival]int, error)
+	// forbid refuses every text that begins with a prefix; "" refuses none.
+	forbid(prefix string) error
+	// purge forgets the feed up to so many positions before its head.
+	purge(keep int64) error
+	// outbox returns how many committed changes have no position.
+	outbox(ctx context.Context) (int64, error)
+}
+
+// keeper is a site that can do more than a real one does quickly.
+type keeper interface {
+	snapshot() any
+	restore(snapshot any, newEpoch bool)
+	restart()
+	// standby logs in to a server that stands where the snapshot does.
+	standby(snapshot any, person string) model.Central
+}
+
+// writer is a transaction of another program. Rows that are not there are left
+// alone. An error ends it.
+type writer interface {
+	Insert(n model.Noun, id model.ID, set map[string]any) error
+	Update(n model.Noun, id model.ID, set map[string]any) error
+	Delete(n model.Noun, id model.ID) error
+	Commit()
+	Rollback()
+	Ended() bool
+}
+
+// memorySite is the site in memory.
+type memorySite struct{ *Server }
+
+var (
+	_ site   = memorySite{}
+	_ keeper = memorySite{}
+	_ writer = (*Tx)(nil)
+)
+
+// newMemorySite returns a site in memory.
+func newMemorySite(clock func() time.Time, random *rand.Rand) memorySite {
+	return memorySite{NewServer(clock, random)}
+}
+
+func (m memorySite) dial(_ context.Context, person string) (model.Central, error) {
+	return m.Dial(person), nil
+}
+
+func (m memorySite) begin() (writer, error) { return m.Begin("etl"), nil }
+
+func (m memorySite) table(_ context.Context, n model.Noun) (map[model.ID]model.Row, error) {
+	return m.tables[n], nil
+}
+
+func (m memorySite) arrivals(context.Context) (map[arrival]int, error) { return m.state.arrivals, nil }
+
+func (m memorySite) forbid(prefix string) error {
+	m.forbidden = prefix
+	return nil
+}
+
+func (m memorySite) purge(keep int64) error {
+	m.Server.purge(m.seq - keep)
+	return nil
+}
+
+func (m memorySite) outbox(context.Context) (int64, error) { return int64(len(m.state.outbox)), nil }
+
+func (m memorySite) snapshot() any { return m.copyState() }
+
+func (m memorySite) restore(snapshot any, newEpoch bool) {
+	m.Server.restore(snapshot.(state), newEpoch)
+}
+
+func (m memorySite) restart() { m.Restart() }
+
+func (m memorySite) standby(snapshot any, person string) model.Central {
+	st := snapshot.(state)
+	s := &Server{clock: m.clock, random: m.random, state: st.copyState(), readOnly: true}
+	return s.Dial(person)
+}
+
+// mark stands in every text whose way the simulation follows; stop ends it.
+const mark, stop = "~", "."
+
+// amounts that are followed lie in this range of minor units.
+const firstAmount, lastAmount = 1_000_000, 9_999_999
+
+// tokenOf returns a value as text if its way is followed.
+func tokenOf(v any) (string, bool) {
+	switch x := v.(type) {
+	case string:
+		return x, strings.Contains(x, mark)
+	case int64:
+		if x >= firstAmount && x <= lastAmount {
+			return formatAmount(x), true
+		}
+	}
+	return "", false
+}
