@@ -277,9 +277,10 @@ type CentralAdmin interface {
 	// refuses a database that holds other tables. It returns what it did,
 	// a line each.
 	InitCentral(ctx context.Context) ([]string, error)
-	// MigrateCentral adds the tables and columns that this program declares
-	// and the central lacks, and renews its triggers. It changes and removes
-	// nothing that is there, and returns what it did, a line each.
+	// MigrateCentral brings the central up to what this program declares: it
+	// adds what is missing, widens columns and renews the triggers. It takes
+	// nothing away, and returns what it did and what it left, a line each.
+	// Error: TooNew for the central of a later version.
 	MigrateCentral(ctx context.Context) ([]string, error)
 	// SweepCentral removes what nobody needs any more: feed entries that
 	// newer ones replace, old receipts and runs, and what was deleted half a

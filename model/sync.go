@@ -11,6 +11,10 @@ import (
 // of an older version could no longer understand the rows.
 const SchemaVersion int64 = 1
 
+// OldestClient is the oldest version of a client that may sync with a central
+// of this version. A migration raises the central's own number to it.
+const OldestClient int64 = 1
+
 // CompareEvery is how often every row is compared where the server cannot tell
 // what other programs change: see Head.Blind.
 const CompareEvery = 10 * time.Minute

@@ -45,41 +45,15 @@ func Init(ctx context.Context, url string) ([]string, error) {
 	b := &builder{session: s, ctx: ctx, database: s.address.Database}
 	b.makeDatabase()
 	b.refuseForeign()
+	if slices.Contains(b.tables(), metaTable) {
+		b.refuseLater()
+	}
 	b.probeRights()
 	b.serviceTables()
 	b.entityTables()
 	b.triggers()
 	b.accessRows()
 	b.seed()
-	if b.err == nil && len(b.done) == 0 {
-		b.say("everything was there already")
-	}
-	return b.done, b.err
-}
-
-// Migrate adds the declared tables and columns that are missing and renews the
-// triggers. It changes and removes nothing that is there.
-func Migrate(ctx context.Context, url string) ([]string, error) {
-	s, err := adminSession(ctx, url)
-	if err != nil {
-		return nil, err
-	}
-	defer s.close()
-	b := &builder{session: s, ctx: ctx, database: s.address.Database}
-	if !slices.Contains(b.list("SHOW DATABASES"), b.database) {
-		return nil, mapError("migrate", &mysql.MySQLError{Number: erUnknownDB})
-	}
-	b.run("USE " + ident(b.database))
-	if b.err == nil && !slices.Contains(b.tables(), metaTable) {
-		return nil, mapError("migrate", &mysql.MySQLError{Number: erNoTable})
-	}
-	b.serviceTables()
-	b.missingServiceColumns()
-	b.entityTables()
-	b.missingColumns()
-	b.triggers()
-	b.accessRows()
-	b.run(fmt.Sprintf("UPDATE sync_meta SET schema_version = %d, columns_hash = %s", model.SchemaVersion, quote(columnsHash())))
 	if b.err == nil && len(b.done) == 0 {
 		b.say("everything was there already")
 	}
@@ -140,7 +114,7 @@ func (b *builder) explain(err error) error {
 }
 
 func (b *builder) makeDatabase() {
-	if b.err == nil && !slices.Contains(b.list("SHOW DATABASES"), b.database) {
+	if b.err == nil && number(b.exec(b.ctx, "USE "+ident(b.database))) == erUnknownDB {
 		b.run("CREATE DATABASE IF NOT EXISTS " + ident(b.database) + " DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci")
 		if b.err == nil {
 			b.say("made the database %s", b.database)
@@ -180,15 +154,18 @@ func (b *builder) probeRights() {
 	if b.err != nil {
 		return
 	}
-	for _, q := range []string{
+	probes := []string{
 		"DROP TABLE IF EXISTS " + probeTable,
-		"CREATE TABLE " + probeTable + " (id BINARY(16) NOT NULL DEFAULT (" + newIDSQL + ") PRIMARY KEY, up BINARY(16) NULL, n BIGINT, KEY (up), FOREIGN KEY (up) REFERENCES " + probeTable + " (id)) ENGINE=InnoDB",
-		"CREATE TRIGGER " + probeTable + "_t BEFORE INSERT ON " + probeTable + " FOR EACH ROW SET NEW.n = (SELECT MAX(x.r) FROM (SELECT ROW_NUMBER() OVER (ORDER BY 1) AS r) x)",
+		"CREATE TABLE " + probeTable + " (id BINARY(16) NOT NULL DEFAULT (" + b.dialect.newID() + ") PRIMARY KEY, up BINARY(16) NULL, n BIGINT, KEY (up), FOREIGN KEY (up) REFERENCES " + probeTable + " (id)) ENGINE=InnoDB",
 		"ALTER TABLE " + probeTable + " ADD COLUMN m INT NULL",
 		"INSERT INTO " + probeTable + " (m) VALUES (1)",
 		"UPDATE " + probeTable + " SET m = JSON_LENGTH(JSON_ARRAY(1, 2))",
 		"DELETE FROM " + probeTable,
-	} {
+	}
+	if b.dialect.triggers() {
+		probes = slices.Insert(probes, 2, "CREATE TRIGGER "+probeTable+"_t BEFORE INSERT ON "+probeTable+" FOR EACH ROW SET NEW.n = (SELECT MAX(x.r) FROM (SELECT ROW_NUMBER() OVER (ORDER BY 1) AS r) x)")
+	}
+	for _, q := range probes {
 		b.run(q)
 	}
 	if err := b.exec(b.ctx, "DROP TABLE IF EXISTS "+probeTable); b.err == nil {
@@ -236,36 +213,12 @@ func (b *builder) entityTables() {
 	var made []string
 	for _, e := range model.Entities() {
 		if b.err == nil && !slices.Contains(have, string(e.Noun)) {
-			b.run(createTable(e))
+			b.run(createTable(b.dialect, e))
 			made = append(made, string(e.Noun))
 		}
 	}
 	if b.err == nil && len(made) > 0 {
 		b.say("made the tables %s", strings.Join(made, ", "))
-	}
-}
-
-// missingColumns adds columns that the declaration has and a table has not,
-// with their indexes and foreign keys.
-func (b *builder) missingColumns() {
-	have := b.columns()
-	for _, e := range model.Entities() {
-		for _, c := range e.Columns() {
-			if b.err != nil || have[e.Noun][c.Name] {
-				continue
-			}
-			alter := []string{"ADD COLUMN " + columnDef(e, c)}
-			for _, ix := range indexes(e) {
-				if ix.columns[0] == c.Name {
-					alter = append(alter, "ADD KEY "+ident(ix.name)+" ("+keyParts(e, ix.columns)+")")
-				}
-			}
-			if c.Ref != "" {
-				alter = append(alter, "ADD "+foreignKey(e, c))
-			}
-			b.run("ALTER TABLE " + ident(string(e.Noun)) + " " + strings.Join(alter, ", "))
-			b.say("added %s.%s", e.Noun, c.Name)
-		}
 	}
 }
 
@@ -296,6 +249,9 @@ func serverColumns(ctx context.Context, s *session) (map[model.Noun]map[string]b
 // version. A replacement leaves no moment without a trigger: MariaDB replaces
 // in one step, elsewhere writers are locked out meanwhile.
 func (b *builder) triggers() {
+	if !b.dialect.triggers() {
+		return
+	}
 	bodies := map[string]string{}
 	if b.err == nil {
 		err := b.query(b.ctx, "SELECT trigger_name, action_statement FROM information_schema.triggers WHERE trigger_schema = DATABASE()", func(_ int, v []driver.Value) error {
@@ -307,8 +263,6 @@ func (b *builder) triggers() {
 	if b.err != nil {
 		return
 	}
-	version, err := b.text(b.ctx, "SELECT VERSION()")
-	b.err = b.explain(err)
 	count := 0
 	for _, t := range allTriggers() {
 		body, there := bodies[t.name]
@@ -319,7 +273,7 @@ func (b *builder) triggers() {
 		switch {
 		case !there:
 			b.run(t.create())
-		case strings.Contains(version, "MariaDB"):
+		case b.dialect.replacesTriggers():
 			b.run(strings.Replace(t.create(), "CREATE TRIGGER", "CREATE OR REPLACE TRIGGER", 1))
 		default:
 			b.run("LOCK TABLES " + ident(t.table) + " WRITE")

@@ -118,8 +118,18 @@ func (d dialect) triggers() bool { return d.product != tiDB && d.product != vite
 // replacesTriggers tells whether a trigger is replaced in one step.
 func (d dialect) replacesTriggers() bool { return d.product == mariaDB }
 
-// anyDefault tells whether a column's default may be any expression.
-func (d dialect) anyDefault() bool { return d.product != tiDB && d.product != vitess }
+// newID is the expression that makes the id of a row which another program
+// inserts without one. TiDB takes few functions in a default.
+func (d dialect) newID() string {
+	if d.product == tiDB {
+		return "UUID_TO_BIN(UUID())"
+	}
+	return newIDSQL
+}
+
+// rules tells whether the server holds to references and checks that are added
+// to a table.
+func (d dialect) rules() bool { return d.triggers() }
 
 // verified are the releases on which the tests of this program run.
 func (d dialect) verified() bool {

@@ -144,7 +144,7 @@ func columnType(c model.Column) string {
 
 // columnDef returns a column's definition with its default, so that another
 // program may leave out everything that is not required, and its comment.
-func columnDef(e *model.Entity, c model.Column) string {
+func columnDef(d dialect, e *model.Entity, c model.Column) string {
 	def := ident(c.Name) + " " + columnType(c)
 	must := required(e, c)
 	if must {
@@ -154,7 +154,7 @@ func columnDef(e *model.Entity, c model.Column) string {
 	}
 	switch {
 	case c.Name == model.ColumnID:
-		def += " DEFAULT (" + newIDSQL + ")"
+		def += " DEFAULT (" + d.newID() + ")"
 	case c.Fallback != nil:
 		def += " DEFAULT " + literal(c, defaultOf(c.Fallback))
 	case !must && c.Type != model.ColLong:
@@ -253,17 +253,22 @@ func keyParts(e *model.Entity, columns []string) string {
 	return strings.Join(out, ", ")
 }
 
+// check is a rule that every row of a table keeps.
+type check struct{ name, clause string }
+
+func (c check) def() string { return "CONSTRAINT " + ident(c.name) + " CHECK " + c.clause }
+
 // checks returns the named constraints of an entity's table: a part with
 // several possible owners has exactly one, and so has a link to one of several
 // nouns, or at most one if it is not required.
-func checks(e *model.Entity) []string {
-	var out []string
+func checks(e *model.Entity) []check {
+	var out []check
 	one := func(name string, columns []string, op string) {
 		var terms []string
 		for _, c := range columns {
 			terms = append(terms, "("+ident(c)+" IS NOT NULL)")
 		}
-		out = append(out, fmt.Sprintf("CONSTRAINT %s CHECK (%s %s 1)", ident(string(e.Noun)+"_"+name), strings.Join(terms, " + "), op))
+		out = append(out, check{string(e.Noun) + "_" + name, fmt.Sprintf("(%s %s 1)", strings.Join(terms, " + "), op)})
 	}
 	if len(e.Owner) > 1 {
 		var cols []string
@@ -291,10 +296,10 @@ func checks(e *model.Entity) []string {
 }
 
 // createTable returns the statement that makes an entity's table.
-func createTable(e *model.Entity) string {
+func createTable(d dialect, e *model.Entity) string {
 	var lines []string
 	for _, c := range e.Columns() {
-		lines = append(lines, columnDef(e, c))
+		lines = append(lines, columnDef(d, e, c))
 	}
 	lines = append(lines, "PRIMARY KEY (`id`)")
 	for _, ix := range indexes(e) {
@@ -305,7 +310,9 @@ func createTable(e *model.Entity) string {
 			lines = append(lines, foreignKey(e, c))
 		}
 	}
-	lines = append(lines, checks(e)...)
+	for _, ck := range checks(e) {
+		lines = append(lines, ck.def())
+	}
 	return "CREATE TABLE IF NOT EXISTS " + ident(string(e.Noun)) + " (\n  " + strings.Join(lines, ",\n  ") + "\n)" + tableOptions + quote(tableComment(e))
 }
 

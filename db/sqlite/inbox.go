@@ -144,7 +144,8 @@ func (d *DB) Pending(ctx context.Context) ([]model.PendingItem, error) {
 
 // describe adds what one row says to the item of its record.
 func describe(item *model.PendingItem, u unsent) {
-	if u.code != "" {
+	// What the record itself is refused for says more than what its parts are.
+	if u.code != "" && (item.Code == "" || u.e.Noun == item.Noun) {
 		item.Code, item.Error = u.code, u.msg
 	}
 	add := func(field string) {

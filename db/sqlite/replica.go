@@ -126,7 +126,7 @@ func (t *Tx) setPosition(p model.Position) error {
 		return err
 	}
 	if before.Schema != p.Schema {
-		if err := t.exec("UPDATE sync_base SET code = NULL, error = NULL WHERE code IN ('upgrade', 'server')"); err != nil {
+		if err := t.exec("UPDATE sync_base SET code = NULL, error = NULL WHERE record_id IN (SELECT record_id FROM sync_base WHERE code IN ('upgrade', 'server'))"); err != nil {
 			return err
 		}
 	}

@@ -135,6 +135,9 @@ func (r *run) sync(ctx context.Context, full bool) error {
 	if err := r.usable(); err != nil {
 		return err
 	}
+	if err := r.meet(ctx); err != nil {
+		return err
+	}
 	if err := r.whole(ctx); err != nil {
 		return err
 	}
@@ -170,6 +173,16 @@ func (r *run) usable() error {
 			WithHint("it is tried again later; if this lasts, the administrator looks after the primary server and its standbys")
 	}
 	return nil
+}
+
+// meet notes what the two sides know of each other's tables, if that changed:
+// what was refused for want of a column is then sent again.
+func (r *run) meet(ctx context.Context) error {
+	if r.at.Epoch == "" || r.at.Schema == r.head.Schema {
+		return nil
+	}
+	r.at.Schema = r.head.Schema
+	return r.replica.SetPosition(ctx, r.at)
 }
 
 // heldBack says that unsent changes wait for a server that takes them.
@@ -351,8 +364,8 @@ func (r *run) pull(ctx context.Context) error {
 			break // somebody's transaction is still open; its changes come later
 		}
 	}
-	if r.at.Run != r.head.Run || r.at.Nonce != r.head.Nonce || r.at.Term != r.head.Term || r.at.Schema != r.head.Schema {
-		r.at.Run, r.at.Nonce, r.at.Epoch, r.at.Term, r.at.Schema = r.head.Run, r.head.Nonce, r.head.Epoch, r.head.Term, r.head.Schema
+	if r.at.Run != r.head.Run || r.at.Nonce != r.head.Nonce || r.at.Term != r.head.Term {
+		r.at.Run, r.at.Nonce, r.at.Epoch, r.at.Term = r.head.Run, r.head.Nonce, r.head.Epoch, r.head.Term
 		return r.replica.SetPosition(ctx, r.at)
 	}
 	return nil
