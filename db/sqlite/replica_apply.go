@@ -129,6 +129,10 @@ func (a *applier) row(ctx context.Context, e *model.Entity, theirs model.Row) er
 	if err != nil {
 		return err
 	}
+	if a.offer && base != nil && versionOf(e, base) > versionOf(e, theirs) {
+		// The server lost what the base is: that is offered with the edit.
+		return t.setBase(e, id, theirs.Complete(e, base), true)
+	}
 	if pending {
 		if err := t.back(e, id); err != nil {
 			return err
