@@ -2,6 +2,7 @@ package model
 
 import (
 	"context"
+	"fmt"
 	"time"
 )
 
@@ -77,3 +78,27 @@ type Merger interface {
 
 // Mergeable tells whether records of a noun can be joined.
 func Mergeable(n Noun) bool { return n == "contact" || n == "organization" }
+
+// StayedSentence says what an undo left as it is and why, "" if nothing.
+func StayedSentence(u Undone) string {
+	if len(u.Stayed) == 0 {
+		return ""
+	}
+	s := u.Stayed[0]
+	who := s.By
+	if who == "" {
+		who = "somebody"
+	}
+	what := Visible(s.Record.Name)
+	if what == "" {
+		what = string(s.Record.Noun) + " " + s.Record.ID.Short()
+	}
+	if f := EntityOf(s.Record.Noun).Field(s.Field); f != nil {
+		what = f.Label + " of " + what
+	}
+	text := what + " was changed since by " + Visible(who) + " and stays as it is"
+	if n := len(u.Stayed) - 1; n > 0 {
+		text += fmt.Sprintf(", and %d more", n)
+	}
+	return text
+}

@@ -150,7 +150,7 @@ func TestExitCodes(t *testing.T) {
 		{"deal add --set name=x --set amount=lots", 2, "invalid"},
 		{"contact edit 00000000 --set last_name=x", 10, "not_found"},
 		{"contact delete 00000000", 10, "not_found"},
-		{"contact merge a b", 2, "invalid"},
+		{"tag merge a b", 2, "invalid"},
 		{"ticket list", 2, "invalid"},
 		{"campaign add --set name=x", 2, "invalid"},
 		{"serve", 2, "invalid"},
@@ -376,7 +376,7 @@ func TestDryRunChangesNothing(t *testing.T) {
 
 func TestStatusWithoutCentral(t *testing.T) {
 	s := newShell(t)
-	if a := s.run("status", "--json"); a.code != 0 || a.out != `{"pending":0,"conflicts":0,"refused":0,"last_sync":null,"central":null,"online":false}`+"\n" {
+	if a := s.run("status", "--json"); a.code != 0 || a.out != `{"pending":0,"conflicts":0,"refused":0,"last_sync":null,"central":null,"online":false,"duplicates":0}`+"\n" {
 		t.Fatalf("exit %d %s", a.code, a.out)
 	}
 	s.env["RAPPORT_CENTRAL"] = "mysql://eve:secret@127.0.0.1:1/crm"

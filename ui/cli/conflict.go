@@ -37,10 +37,11 @@ func (a *app) conflictList() *cobra.Command {
 				a.say("no conflicts")
 				return nil
 			}
-			t := &table{head: []string{"ID", "NOUN", "RECORD", "FIELD", "MINE", "THEIRS", "BY"}, most: a.cellLimit()}
+			t := &table{head: []string{"ID", "NOUN", "RECORD", "FIELD", "MINE", "AT", "THEIRS", "BY", "AT"}, most: a.cellLimit()}
 			for _, c := range cs {
 				for _, f := range c.Fields {
-					t.add(c.ID.Short(), string(c.Noun), c.Title, f.Field, a.value(model.Text, f.Mine), a.value(model.Text, f.Theirs), f.TheirsBy)
+					t.add(c.ID.Short(), string(c.Noun), c.Title, f.Field, a.value(model.Text, f.Mine), a.value(model.Time, f.MineAt),
+						a.value(model.Text, f.Theirs), f.TheirsBy, a.value(model.Time, f.TheirsAt))
 				}
 			}
 			return t.write(a.Out)

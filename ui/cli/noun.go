@@ -16,7 +16,7 @@ import (
 func (a *app) noun(e *model.Entity) *cobra.Command {
 	n := string(e.Noun)
 	c := branch(n, e.Titles+": list, show, add, edit, delete, restore",
-		a.list(e), a.show(e), a.add(e), a.edit(e), a.delete(e), a.restore(e), unbuilt("merge"))
+		a.list(e), a.show(e), a.add(e), a.edit(e), a.delete(e), a.restore(e))
 	for _, alias := range e.Alias {
 		c.Aliases = append(c.Aliases, string(alias))
 	}
@@ -27,7 +27,7 @@ func (a *app) noun(e *model.Entity) *cobra.Command {
 	if e.Field("owner") != nil {
 		c.AddCommand(a.assign(e))
 	}
-	for _, extra := range a.verbs(e) {
+	for _, extra := range append(a.verbs(e), a.merging(e)...) {
 		c.AddCommand(extra)
 	}
 	return c

@@ -93,10 +93,10 @@ func (a *app) root() *cobra.Command {
 			root.AddCommand(a.noun(e))
 		}
 	}
-	group(root, "work", a.search(), a.sync(), a.status(), a.pending(), a.conflict(), a.history())
+	group(root, "work", a.search(), a.sync(), a.status(), a.pending(), a.conflict(), a.history(), a.undo())
 	group(root, "files", a.importCommand(), a.export(), a.backup(), a.report())
 	group(root, "program", a.demo(), a.central(), a.config(), a.doctor(), a.keys(), a.logs(), a.man(), a.version())
-	for _, name := range []string{"ticket", "campaign", "segment", "field", "view", "serve", "theme", "undo"} {
+	for _, name := range []string{"ticket", "campaign", "segment", "field", "view", "serve", "theme"} {
 		root.AddCommand(unbuilt(name))
 	}
 	root.SetHelpCommandGroupID("program")

@@ -133,7 +133,7 @@ func (a *app) status() *cobra.Command {
 			}
 			if a.json {
 				o := object{{"pending", st.Pending}, {"conflicts", st.Conflicts}, {"refused", st.Refused},
-					{"last_sync", orNull(st.LastSync)}, {"central", orNull(redacted(st.Central))}, {"online", st.Online}}
+					{"last_sync", orNull(st.LastSync)}, {"central", orNull(redacted(st.Central))}, {"online", st.Online}, {"duplicates", st.Duplicates}}
 				if st.Problem != "" {
 					o = append(o, pair{"problem", st.Problem})
 				}
@@ -152,8 +152,8 @@ func (a *app) status() *cobra.Command {
 			case st.Central != "":
 				central = redacted(st.Central) + ", offline"
 			}
-			return a.print("Pending    %d\nConflicts  %d\nRefused    %d\nLast sync  %s\nCentral    %s",
-				st.Pending, st.Conflicts, st.Refused, last, model.Visible(central))
+			return a.print("Pending    %d\nConflicts  %d\nRefused    %d\nDuplicates %d\nLast sync  %s\nCentral    %s",
+				st.Pending, st.Conflicts, st.Refused, st.Duplicates, last, model.Visible(central))
 		},
 	}
 }
