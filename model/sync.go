@@ -38,6 +38,13 @@ type Position struct {
 	Access string
 }
 
+// AccessAll is the Access of somebody who sees every row.
+const AccessAll = "all"
+
+// Limited tells whether the server shows some of its rows only. A row that it
+// does not show may be gone, or belong to somebody else.
+func (p Position) Limited() bool { return p.Access != "" && p.Access != AccessAll }
+
 // Device is what a copy of the workspace tells the central of itself, for the
 // administrator's list of devices.
 type Device struct {

@@ -34,7 +34,7 @@ func (a *applier) leave(ctx context.Context, e *model.Entity, id model.ID) error
 			return err
 		}
 	}
-	unsent, err := t.unsentOf(id)
+	unsent, err := t.changedHere(ctx, id)
 	if err != nil {
 		return err
 	}
@@ -103,9 +103,55 @@ func (t *Tx) isLeft(e *model.Entity, id model.ID) (bool, error) {
 	return t.one([]any{new(any)}, "SELECT NULL\nFROM sync_base\nWHERE tbl = ? AND id = ? AND code = ?", string(e.Noun), id.Bytes(), model.CodeLeft)
 }
 
-// unsentOf tells whether a record or one of its parts has an unsent change.
-func (t *Tx) unsentOf(record model.ID) (bool, error) {
-	return t.one([]any{new(any)}, "SELECT NULL\nFROM sync_base\nWHERE record_id = ?\nLIMIT 1", record.Bytes())
+// changedHere tells whether a record or one of its parts has an unsent change,
+// as opposed to being kept for one.
+func (t *Tx) changedHere(ctx context.Context, record model.ID) (bool, error) {
+	list, err := unsentRows(ctx, t, []model.ID{record})
+	if err != nil {
+		return false, err
+	}
+	for _, u := range list {
+		if u.base == nil || u.row != nil && !model.SameData(u.e, u.base, u.row) {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// leftRecords lists the records that stay for an unsent change only.
+func (t *Tx) leftRecords() ([]recordKey, error) {
+	rows, err := t.query("SELECT DISTINCT noun, record_id\nFROM sync_base\nWHERE code = ?", model.CodeLeft)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var out []recordKey
+	for rows.Next() {
+		var noun string
+		var id []byte
+		if err := rows.Scan(&noun, &id); err != nil {
+			return nil, err
+		}
+		out = append(out, recordKey{model.Noun(noun), model.IDFromBytes(id)})
+	}
+	return out, rows.Err()
+}
+
+// releaseLeft takes out those records that have no unsent change any more: the
+// batch that it was in had arrived before they left.
+func (t *Tx) releaseLeft(ctx context.Context, left []recordKey) error {
+	for _, k := range left {
+		changed, err := t.changedHere(ctx, k.id)
+		if err != nil {
+			return err
+		}
+		if !changed {
+			if err := t.dropRecord(model.EntityOf(k.noun), k.id); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // partRef is a part's row.

@@ -182,3 +182,20 @@ func TestDeletedAfterLeaving(t *testing.T) {
 		t.Errorf("pending %+v", items)
 	}
 }
+
+// TestArrivedBeforeLeaving repeats a batch that had arrived before its record
+// left: nothing of it stays.
+func TestArrivedBeforeLeaving(t *testing.T) {
+	d, _ := testDB(t)
+	r := ada(t, d)
+	page := shown(t, d, "contact", r.ID)
+	save(t, d, "contact", r.ID, map[string]any{"phone": item("phone", "+41446681801")})
+	b := must(d.NextBatch(ctx, 10, 1000))(t)
+	apply(t, d, leaving(page, false))
+	if _, _, err := d.Acknowledge(ctx, b, make([]model.PushResult, len(b.Ops))); err != nil {
+		t.Fatal(err)
+	}
+	if n := remains(t, d, "contact", r.ID); n != 0 {
+		t.Errorf("%d rows stay", n)
+	}
+}

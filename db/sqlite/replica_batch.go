@@ -246,6 +246,10 @@ func opSize(op model.PushOp) int {
 func (d *DB) Acknowledge(ctx context.Context, b *model.PushBatch, results []model.PushResult) (pushed map[model.ID]bool, clashed map[model.Noun][]model.ID, err error) {
 	err = d.write(ctx, "acknowledge batch", func(t *Tx) error {
 		pushed, clashed = map[model.ID]bool{}, map[model.Noun][]model.ID{}
+		left, err := t.leftRecords()
+		if err != nil {
+			return err
+		}
 		for i, op := range b.Ops {
 			if i >= len(results) {
 				break
@@ -269,13 +273,16 @@ func (d *DB) Acknowledge(ctx context.Context, b *model.PushBatch, results []mode
 					}
 				}
 			case model.PushRefused:
-				if _, err := t.ExecContext(ctx, "UPDATE sync_base SET code = ?, error = ? WHERE tbl = ? AND id = ?",
-					results[i].Code, results[i].Message, string(op.Table), op.ID.Bytes()); err != nil {
+				if _, err := t.ExecContext(ctx, "UPDATE sync_base SET code = ?, error = ? WHERE tbl = ? AND id = ? AND code IS NOT ?",
+					results[i].Code, results[i].Message, string(op.Table), op.ID.Bytes(), model.CodeLeft); err != nil {
 					return err
 				}
 			}
 		}
-		_, err := t.ExecContext(ctx, "DELETE FROM sync_batch WHERE number = ?", b.Number)
+		if err := t.releaseLeft(ctx, left); err != nil {
+			return err
+		}
+		_, err = t.ExecContext(ctx, "DELETE FROM sync_batch WHERE number = ?", b.Number)
 		return err
 	})
 	return pushed, clashed, err

@@ -159,13 +159,9 @@ func (d *drift) look(ctx context.Context, e *model.Entity, buckets []uint32) err
 			d.wanted[e.Noun] = append(d.wanted[e.Noun], id)
 		}
 	}
-	op := model.FeedDelete
-	if d.mode == model.AccessLoad {
-		op = model.FeedLeave
-	}
 	for _, id := range slices.Sorted(maps.Keys(mine)) {
 		if _, there := theirs[id]; !there {
-			d.gone = append(d.gone, model.FeedEntry{Seq: d.at.Seq, Table: e.Noun, ID: id, Op: op})
+			d.gone = append(d.gone, model.FeedEntry{Seq: d.at.Seq, Table: e.Noun, ID: id, Op: d.goneOp()})
 		}
 	}
 	return nil

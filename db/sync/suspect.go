@@ -16,10 +16,20 @@ func (r *run) absent(page *model.FeedPage, asked map[model.Noun][]model.ID) {
 		}
 		for _, id := range asked[e.Noun] {
 			if !have[id] {
-				page.Entries = append(page.Entries, model.FeedEntry{Seq: r.at.Seq, Table: e.Noun, ID: id, Op: model.FeedDelete})
+				page.Entries = append(page.Entries, model.FeedEntry{Seq: r.at.Seq, Table: e.Noun, ID: id, Op: r.goneOp()})
 			}
 		}
 	}
+}
+
+// goneOp is what is said of a row that was asked for and did not come. Who sees
+// every row knows that it is gone; somebody else cannot tell whether it only
+// left, and the feed says so if it is gone.
+func (r *run) goneOp() model.FeedOp {
+	if r.head.Limited() {
+		return model.FeedLeave
+	}
+	return model.FeedDelete
 }
 
 // inspect fetches the rows that leaned on one which is gone. A foreign key that
