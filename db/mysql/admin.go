@@ -51,6 +51,7 @@ func Init(ctx context.Context, url string) ([]string, error) {
 	b.probeRights()
 	b.serviceTables()
 	b.entityTables()
+	b.procedures()
 	b.triggers()
 	b.accessRows()
 	b.seed()
@@ -288,7 +289,7 @@ func (b *builder) triggers() {
 }
 
 func allTriggers() []trigger {
-	out := []trigger{sequencer}
+	out := append([]trigger{sequencer}, accessTriggers()...)
 	for _, e := range model.Entities() {
 		out = append(out, triggersOf(e)...)
 	}

@@ -52,6 +52,7 @@ type Central struct {
 	looked  time.Time  // when the others were last asked
 	greeted bool       // the session is set up
 	singly  bool       // the way to the server takes one statement at a time
+	way     Way        // procedures or plain statements
 	noted   time.Time  // when the client was last noted
 	head    model.Head // what the server last said of itself
 	hash    string     // fingerprint of the server's columns
@@ -74,7 +75,7 @@ func Dial(ctx context.Context, url string, o DialOptions) (*Central, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Central{session: s, options: o, others: others}, nil
+	return &Central{session: s, options: o, others: others, way: o.Way}, nil
 }
 
 // Address returns where the central is, without the password.
@@ -113,13 +114,20 @@ func headSQL(at model.Position) string {
 	if nonce == "" {
 		run, nonce = -1, "00"
 	}
+	return headSelect(strconv.FormatInt(run, 10), "X'"+hexOnly(nonce)+"'", strconv.FormatInt(at.Seq, 10), strconv.FormatInt(at.Seq+changedWithin, 10), quote(accessAll), personSQL)
+}
+
+// headSelect is headSQL for any place: the run and nonce last seen, the stretch
+// of the feed in which tables that changed are looked for, what the person sees
+// and who it is.
+func headSelect(run, nonce, from, to, access, person string) string {
 	return fmt.Sprintf("SELECT CONCAT_WS('|',m.epoch,c.seq,c.run_id,HEX((SELECT nonce FROM sync_run WHERE run_id=c.run_id)),"+
-		"(SELECT COUNT(*) FROM sync_run WHERE run_id=%d AND nonce=%s),"+
+		"(SELECT COUNT(*) FROM sync_run WHERE run_id=%s AND nonce=%s),"+
 		"(SELECT COUNT(*) FROM (SELECT 1 FROM sync_outbox LIMIT %d) o),"+
-		"COALESCE((SELECT GROUP_CONCAT(DISTINCT tbl) FROM sync_feed WHERE seq>%d AND seq<=%d),''),"+
-		"@@global.read_only,m.writer_term,m.schema_version,m.min_client,m.min_seq,@@max_allowed_packet,m.columns_hash,CAST(UNIX_TIMESTAMP(NOW(3))*1000 AS SIGNED),%s)"+
+		"COALESCE((SELECT GROUP_CONCAT(DISTINCT tbl) FROM sync_feed WHERE seq>%s AND seq<=%s),''),"+
+		"@@global.read_only,m.writer_term,m.schema_version,m.min_client,m.min_seq,@@max_allowed_packet,m.columns_hash,CAST(UNIX_TIMESTAMP(NOW(3))*1000 AS SIGNED),%s,%s)"+
 		" FROM sync_meta m JOIN sync_counter c ON c.id=1 WHERE m.id=1",
-		run, "X'"+hexOnly(nonce)+"'", sequenced+1, at.Seq, at.Seq+changedWithin, personSQL)
+		run, nonce, sequenced+1, from, to, access, person)
 }
 
 // hexOnly guards a nonce that comes from a workspace's file.
@@ -130,7 +138,7 @@ func hexOnly(s string) string {
 	return s
 }
 
-const headParts = 16
+const headParts = 17
 
 // readHead reads what headSQL returned.
 func (c *Central) readHead(line string, at model.Position) (model.Head, error) {
@@ -141,10 +149,10 @@ func (c *Central) readHead(line string, at model.Position) (model.Head, error) {
 	}
 	n := func(i int) int64 { v, _ := strconv.ParseInt(p[i], 10, 64); return v }
 	h := model.Head{
-		Position:    model.Position{Epoch: p[0], Seq: n(1), Run: n(2), Nonce: strings.ToLower(p[3]), Term: n(8), Schema: p[9] + "." + p[13] + "." + columnsHash(), Loaded: at.Loaded},
+		Position:    model.Position{Epoch: p[0], Seq: n(1), Run: n(2), Nonce: strings.ToLower(p[3]), Term: n(8), Schema: p[9] + "." + p[13] + "." + columnsHash(), Access: p[15], Loaded: at.Loaded},
 		SameRun:     at.Nonce == "" || n(4) == 1,
 		Unsequenced: n(5), ReadOnly: truth(p[7]), Blind: !c.session.dialect.triggers(), SchemaVersion: n(9), MinClient: n(10), MinSeq: n(11), MaxPacket: n(12),
-		Now: time.UnixMilli(n(14)).UTC(), User: p[15],
+		Now: time.UnixMilli(n(14)).UTC(), User: p[16],
 	}
 	for _, t := range strings.Split(p[6], ",") {
 		if e := model.EntityOf(model.Noun(t)); e != nil && string(e.Noun) == t {
@@ -161,10 +169,15 @@ const noteEvery = time.Minute
 
 // noteSQL notes a client, where it is and what waits on it.
 func noteSQL(who model.Device, at model.Position) string {
-	return fmt.Sprintf("INSERT INTO sync_client (client,person,schema_version,position,first_seen,last_seen,name,program,pending) VALUES (%s,%s,%d,%d,UTC_TIMESTAMP(3),UTC_TIMESTAMP(3),%s,%s,%d)"+
-		" ON DUPLICATE KEY UPDATE position=IF(last_seen<UTC_TIMESTAMP(3)-INTERVAL 1 MINUTE,VALUES(position),position),person=VALUES(person),schema_version=VALUES(schema_version),"+
-		"name=VALUES(name),program=VALUES(program),pending=VALUES(pending),last_seen=IF(last_seen<UTC_TIMESTAMP(3)-INTERVAL 1 MINUTE,VALUES(last_seen),last_seen)",
-		idLiteral(who.Client), personSQL, model.SchemaVersion, at.Seq, quote(cut(who.Name, 255)), quote(cut(who.Program, 64)), who.Pending)
+	return noteStatement(idLiteral(who.Client), personSQL, strconv.FormatInt(model.SchemaVersion, 10), strconv.FormatInt(at.Seq, 10),
+		quote(cut(who.Name, 255)), quote(cut(who.Program, 64)), strconv.FormatInt(who.Pending, 10))
+}
+
+func noteStatement(client, person, schema, position, name, program, pending string) string {
+	return "INSERT INTO sync_client (client,person,schema_version,position,first_seen,last_seen,name,program,pending) VALUES (" +
+		strings.Join([]string{client, person, schema, position, "UTC_TIMESTAMP(3)", "UTC_TIMESTAMP(3)", name, program, pending}, ",") + ")" +
+		" ON DUPLICATE KEY UPDATE position=IF(last_seen<UTC_TIMESTAMP(3)-INTERVAL 1 MINUTE,VALUES(position),position),person=VALUES(person),schema_version=VALUES(schema_version)," +
+		"name=VALUES(name),program=VALUES(program),pending=VALUES(pending),last_seen=IF(last_seen<UTC_TIMESTAMP(3)-INTERVAL 1 MINUTE,VALUES(last_seen),last_seen)"
 }
 
 // cut shortens a text to so many characters.
@@ -180,6 +193,12 @@ func cut(s string, most int) string {
 // cannot, is asked all the same. A client that is to empty itself is told that
 // and nothing else.
 func (c *Central) ask(ctx context.Context, who model.Device, at model.Position) (model.Head, error) {
+	if c.way != WayPlain {
+		head, done, err := c.callPoll(ctx, who, at)
+		if done || err != nil {
+			return head, err
+		}
+	}
 	q := headSQL(at)
 	note := who.Client != "" && (!c.greeted || time.Since(c.noted) >= noteEvery)
 	if who.Client != "" {
@@ -213,10 +232,17 @@ func (c *Central) ask(ctx context.Context, who model.Device, at model.Position) 
 // Sequence gives positions to committed changes that have none, up to a fixed
 // number of them.
 func (c *Central) Sequence(ctx context.Context, at model.Position) (model.Head, error) {
+	if err := c.choose(ctx); err != nil {
+		return model.Head{}, err
+	}
+	q := sequenceSQL + ";" + headSQL(at)
+	if c.calls() {
+		q = "CALL sync_sequence(" + atSQL(at) + ")"
+	}
 	var line string
 	err := retry(ctx, func() error {
 		line = ""
-		return c.query(ctx, sequenceSQL+";"+headSQL(at), func(_ int, v []driver.Value) error {
+		return c.query(ctx, q, func(_ int, v []driver.Value) error {
 			line = asText(v[0])
 			return nil
 		})

@@ -38,6 +38,7 @@ func Migrate(ctx context.Context, url string) ([]string, error) {
 	b.missingServiceColumns()
 	b.entityTables()
 	b.alterTables()
+	b.procedures()
 	b.triggers()
 	b.accessRows()
 	b.run(fmt.Sprintf("UPDATE sync_meta SET schema_version = %d, min_client = GREATEST(min_client, %d), columns_hash = %s",

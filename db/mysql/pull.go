@@ -5,7 +5,6 @@ import (
 	"database/sql/driver"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -29,6 +28,9 @@ func (c *Central) Pull(ctx context.Context, from, to int64, nouns []model.Noun) 
 }
 
 func (c *Central) pull(ctx context.Context, page *model.FeedPage, from int64, nouns []model.Noun) error {
+	if c.calls() {
+		return c.callPull(ctx, page, from)
+	}
 	to := page.To
 	window := fmt.Sprintf("FROM sync_feed WHERE seq>%d AND seq<=%d AND op<>%d ORDER BY seq LIMIT %d", from, to, model.FeedLeave, pageEntries)
 	q := []string{"SELECT seq,tbl,pk,op " + window}
@@ -43,31 +45,17 @@ func (c *Central) pull(ctx context.Context, page *model.FeedPage, from int64, no
 	}
 	// Asked last, so that entries that were missing above show here.
 	q = append(q, "SELECT min_seq FROM sync_meta WHERE id=1")
-	entries := 0
-	newest := map[model.ID]int{}
+	p := pager{page: page, newest: map[model.ID]int{}}
 	err := c.query(ctx, strings.Join(q, ";"), func(set int, v []driver.Value) error {
-		if set > len(readers) {
-			page.MinSeq, _ = strconv.ParseInt(asText(v[0]), 10, 64)
-			return nil
-		}
-		if set > 0 {
+		switch {
+		case set > len(readers):
+			page.MinSeq = integer(v[0])
+		case set > 0:
 			r := readers[set-1]
 			page.Rows[r.entity.Noun] = append(page.Rows[r.entity.Noun], r.row(v))
-			return nil
+		default:
+			p.add(v)
 		}
-		op, _ := strconv.ParseInt(asText(v[3]), 10, 8)
-		seq, _ := strconv.ParseInt(asText(v[0]), 10, 64)
-		id, _ := v[2].([]byte)
-		entries++
-		if entries == pageEntries {
-			page.To = seq
-		}
-		entry := model.FeedEntry{Seq: seq, Table: model.Noun(asText(v[1])), ID: model.IDFromBytes(id), Op: model.FeedOp(op)}
-		if i, again := newest[entry.ID]; again && page.Entries[i].Table == entry.Table {
-			page.Entries[i].Seq = 0
-		}
-		newest[entry.ID] = len(page.Entries)
-		page.Entries = append(page.Entries, entry)
 		return nil
 	})
 	if err != nil {
@@ -121,6 +109,9 @@ func (c *Central) Fetch(ctx context.Context, ids map[model.Noun][]model.ID) (map
 }
 
 func (c *Central) fetch(ctx context.Context, ids map[model.Noun][]model.ID) (map[model.Noun][]model.Row, error) {
+	if c.calls() {
+		return c.callFetch(ctx, ids)
+	}
 	out := map[model.Noun][]model.Row{}
 	var q []string
 	var readers []*reader
@@ -171,6 +162,9 @@ func (c *Central) Load(ctx context.Context, n model.Noun, after model.ID, each f
 }
 
 func (c *Central) load(ctx context.Context, e *model.Entity, after model.ID, each func(model.Row) error) error {
+	if c.calls() {
+		return c.callLoad(ctx, e, after, each)
+	}
 	r := c.reader(e)
 	where := ""
 	if after != "" {
@@ -187,6 +181,15 @@ func (c *Central) load(ctx context.Context, e *model.Entity, after model.ID, eac
 	return mapError("load "+string(e.Noun), err)
 }
 
+// choose polls where it is not known yet how the central is reached.
+func (c *Central) choose(ctx context.Context) error {
+	if c.way != WayUnknown {
+		return nil
+	}
+	_, err := c.Poll(ctx, model.Device{}, model.Position{})
+	return err
+}
+
 // learnColumns finds out which columns the server has, if the fingerprint in
 // its head says that they are not ours. A client that is a column ahead or
 // behind works: what one side does not know stays as it is on the other.
@@ -196,7 +199,7 @@ func (c *Central) learnColumns(ctx context.Context) error {
 			return err
 		}
 	}
-	if c.known != nil || c.hash == columnsHash() {
+	if c.calls() || c.known != nil || c.hash == columnsHash() {
 		return nil
 	}
 	return c.lookAtColumns(ctx)
@@ -210,7 +213,7 @@ func (c *Central) read(ctx context.Context, try func() error) error {
 		return err
 	}
 	err := try()
-	if n := number(err); n != erUnknownColumn && n != erNoTable {
+	if n := number(err); c.calls() || n != erUnknownColumn && n != erNoTable {
 		return err
 	}
 	if err := c.lookAtColumns(ctx); err != nil {

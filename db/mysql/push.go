@@ -55,6 +55,12 @@ func pause(ctx context.Context, tries int) error {
 // one to send the rest again under the same number. A batch that was applied
 // before answers with what became of it then.
 func (c *Central) Push(ctx context.Context, b *model.PushBatch, at model.Position) (model.Receipt, error) {
+	if err := c.choose(ctx); err != nil {
+		return model.Receipt{}, err
+	}
+	if c.calls() {
+		return c.callPush(ctx, b, at)
+	}
 	p := &pusher{Central: c, batch: b, at: at, refused: map[int]model.PushResult{}}
 	if err := p.prepare(); err != nil {
 		return model.Receipt{}, err
@@ -119,11 +125,16 @@ func (p *pusher) prepare() error {
 			return err
 		}
 		if size := len(statement(op)); size+1024 > limit {
-			p.refused[i] = model.PushResult{Outcome: model.PushRefused, Code: "too_long",
-				Message: fmt.Sprintf("this is %d kB, more than the company's server takes in one request (%d kB)", size>>10, limit>>10)}
+			p.refused[i] = tooLong(size, limit)
 		}
 	}
 	return nil
+}
+
+// tooLong refuses an operation that no request has room for.
+func tooLong(size, limit int) model.PushResult {
+	return model.PushResult{Outcome: model.PushRefused, Code: "too_long",
+		Message: fmt.Sprintf("this is %d kB, more than the company's server takes in one request (%d kB)", size>>10, limit>>10)}
 }
 
 // packetLimit is how long a request may be, with room for its header.

@@ -25,6 +25,7 @@ type DialOptions struct {
 	Read    time.Duration // for the next bytes of an answer, 60 s
 	Write   time.Duration // for a request to leave, 60 s
 	Program string        // named to the server, for its administrator
+	Way     Way           // how the central is reached; the zero value finds out
 	// Now is the clock by which certificates are valid; nil means time.Now.
 	Now func() time.Time
 }
@@ -44,6 +45,7 @@ type session struct {
 	address  Address
 	dialect  dialect
 	requests int64
+	names    []string // columns of the result that is being read
 	traffic  *traffic
 }
 
@@ -188,7 +190,8 @@ func (s *session) results(ctx context.Context, q string, each func(set int, v []
 	defer rows.Close()
 	next := rows.(driver.RowsNextResultSet)
 	for set := 0; ; set++ {
-		if n := len(rows.Columns()); n > 0 {
+		s.names = rows.Columns()
+		if n := len(s.names); n > 0 {
 			sets = set + 1
 			dest := make([]driver.Value, n)
 			for {

@@ -28,7 +28,7 @@ func (c *Central) Poll(ctx context.Context, who model.Device, at model.Position)
 		if openErr != nil {
 			continue
 		}
-		other := &Central{session: s, options: c.options}
+		other := &Central{session: s, options: c.options, way: c.options.Way}
 		h, askErr := other.ask(ctx, who, at)
 		if askErr != nil || h.Behind(at) || h.ReadOnly && readable {
 			s.close()
@@ -53,5 +53,5 @@ func (c *Central) take(i int, other *Central) {
 	other.session.traffic.sent.Add(former.traffic.sent.Load())
 	other.session.traffic.received.Add(former.traffic.received.Load())
 	c.others[i] = former.address
-	c.session, c.greeted, c.singly, c.noted, c.head, c.hash, c.known = other.session, other.greeted, other.singly, other.noted, other.head, other.hash, nil
+	c.session, c.greeted, c.singly, c.way, c.noted, c.head, c.hash, c.known = other.session, other.greeted, other.singly, other.way, other.noted, other.head, other.hash, nil
 }

@@ -42,9 +42,9 @@ func triggersOf(e *model.Entity) []trigger {
 	return []trigger{
 		{table + "_before_insert", table, "BEFORE INSERT", beforeInsert(e)},
 		{table + "_before_update", table, "BEFORE UPDATE", beforeUpdate(e)},
-		{table + "_after_insert", table, "AFTER INSERT", capture(e, "1", "NULL", "NEW.scope_id", "NEW.id") + audit(e, "insert")},
+		{table + "_after_insert", table, "AFTER INSERT", capture(e, "1", "NULL", "NEW.scope_id", "NEW.id") + audit(e, "insert") + teamChanges(e, "insert")},
 		{table + "_after_update", table, "AFTER UPDATE", afterUpdate(e)},
-		{table + "_after_delete", table, "AFTER DELETE", capture(e, "3", "OLD.scope_id", "NULL", "OLD.id") + audit(e, "delete")},
+		{table + "_after_delete", table, "AFTER DELETE", capture(e, "3", "OLD.scope_id", "NULL", "OLD.id") + audit(e, "delete") + teamChanges(e, "delete")},
 	}
 }
 
@@ -210,7 +210,7 @@ func afterUpdate(e *model.Entity) string {
 	if follow.Len() > 0 {
 		b += "    IF NOT OLD.scope_id <=> NEW.scope_id THEN\n" + follow.String() + "    END IF;\n"
 	}
-	return b + "  END IF;\n"
+	return b + teamChanges(e, "update") + "  END IF;\n"
 }
 
 // capture writes the outbox. It takes no lock that another writer waits for.

@@ -1,0 +1,216 @@
+package mysql
+
+import (
+	"context"
+	"database/sql/driver"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/go-sql-driver/mysql"
+
+	"rapport/model"
+)
+
+// callBlock is a run of operations in a request; see pushProcedure.
+type callBlock struct {
+	Table   model.Noun `json:"t"`
+	Insert  int        `json:"n"`
+	Columns string     `json:"k"`
+	Ops     []callOp   `json:"o"`
+}
+
+type callOp struct {
+	ID       string         `json:"i"`
+	Guard    int64          `json:"g,omitempty"`
+	EditedAt string         `json:"e,omitempty"`
+	Columns  map[string]any `json:"c"`
+}
+
+// blocks cuts a batch into runs of one table and kind. A row occurs once in a
+// block and is not pointed to from within it, so that one statement can apply
+// it in any order.
+func blocks(ops []model.PushOp) []callBlock {
+	var out []callBlock
+	var columns []string
+	seen := map[model.ID]bool{}
+	for i := range ops {
+		op := &ops[i]
+		if n := len(out); n == 0 || out[n-1].Table != op.Table || (out[n-1].Insert == 1) != op.Insert || seen[op.ID] || pointsTo(op, seen) {
+			b := callBlock{Table: op.Table}
+			if op.Insert {
+				b.Insert = 1
+			}
+			out, columns = append(out, b), nil
+			clear(seen)
+		}
+		seen[op.ID] = true
+		b := &out[len(out)-1]
+		c := callOp{ID: plainHex(op.ID), Guard: op.Guard, Columns: map[string]any{}}
+		if op.EditedAt != 0 {
+			c.EditedAt = callValue(model.Column{Type: model.ColTime}, op.EditedAt).(string)
+		}
+		e := model.EntityOf(op.Table)
+		for j, name := range op.Columns {
+			_, col := e.Column(name)
+			if name == model.ColumnScope {
+				continue // who sees a row is the server's to say
+			}
+			if op.Insert {
+				c.Columns[name] = callValue(col, op.Values[j])
+			} else {
+				c.Columns[name] = []any{callValue(col, op.Base[j]), callValue(col, op.Values[j])}
+			}
+			if !slices.Contains(columns, name) {
+				columns = append(columns, name)
+				b.Columns = strings.Join(columns, ",")
+			}
+		}
+		b.Ops = append(b.Ops, c)
+	}
+	return out
+}
+
+func pointsTo(op *model.PushOp, ids map[model.ID]bool) bool {
+	return slices.ContainsFunc(op.Values, func(v any) bool { id, ok := v.(model.ID); return ok && ids[id] })
+}
+
+// callValue writes a cell for a request.
+func callValue(c model.Column, v any) any {
+	switch x := v.(type) {
+	case model.ID:
+		if x == "" {
+			return nil
+		}
+		return plainHex(x)
+	case int64:
+		if c.Type == model.ColTime {
+			return time.UnixMilli(x).UTC().Format(timeLayout)
+		}
+	}
+	return v
+}
+
+// callPush is Push through the procedures: one request, whatever is refused. A
+// change that is too large for a request is refused here; it is the largest of
+// the batch that goes first.
+func (c *Central) callPush(ctx context.Context, b *model.PushBatch, at model.Position) (model.Receipt, error) {
+	p := &pusher{Central: c, batch: b, at: at, refused: map[int]model.PushResult{}}
+	for i := range b.Ops {
+		if err := whole(&b.Ops[i]); err != nil {
+			return model.Receipt{}, err
+		}
+	}
+	q, sent := p.call()
+	var stored string
+	for tries := 1; ; tries++ {
+		stored, p.done, p.line = "", false, ""
+		err := c.query(ctx, q, func(set int, v []driver.Value) error {
+			if set == 0 {
+				stored, p.done = asText(v[0]), true
+			} else {
+				p.line = asText(v[0])
+			}
+			return nil
+		})
+		if p.done {
+			break
+		}
+		if err == nil || !passing(err) || tries == maxTries {
+			return model.Receipt{}, mapError("push", orInvalid(err))
+		}
+		if err := pause(ctx, tries); err != nil {
+			return model.Receipt{}, mapError("push", err)
+		}
+	}
+	head, err := p.headAfter(ctx)
+	if err != nil {
+		return model.Receipt{}, err
+	}
+	if stored == "foreign" {
+		return model.Receipt{Foreign: true, Head: head}, nil
+	}
+	results, err := p.callResults(ctx, stored, sent)
+	return model.Receipt{Results: results, Head: head}, err
+}
+
+// call writes the request with the operations that it has room for, and returns
+// which these are.
+func (p *pusher) call() (q string, sent []int) {
+	for {
+		sent = sent[:0]
+		var ops []model.PushOp
+		for i, op := range p.batch.Ops {
+			if _, no := p.refused[i]; !no {
+				ops, sent = append(ops, op), append(sent, i)
+			}
+		}
+		q = fmt.Sprintf("CALL sync_push(%s,%d,%s,%s,%s)", idLiteral(p.batch.Client), p.batch.Number, quote(p.batch.Nonce), jsonLiteral(blocks(ops)), atSQL(p.at))
+		if len(q) <= p.packetLimit() || len(sent) == 0 {
+			return q, sent
+		}
+		largest, size := 0, -1
+		for _, i := range sent {
+			if n := len(statement(&p.batch.Ops[i])); n > size {
+				largest, size = i, n
+			}
+		}
+		p.refused[largest] = tooLong(size, p.packetLimit())
+	}
+}
+
+// callResults reads a receipt: a mark for each operation that was sent, and why
+// those that are marked x were refused.
+func (p *pusher) callResults(ctx context.Context, stored string, sent []int) ([]model.PushResult, error) {
+	flags, why, _ := strings.Cut(stored, " ")
+	reasons, err := decodeReasons(why)
+	if err != nil || len(flags) != len(sent) {
+		return nil, model.Errorf(model.Corrupt, "the central's receipt of batch %d cannot be read", p.batch.Number).Because(err)
+	}
+	all := []byte(strings.Repeat("x", len(p.batch.Ops)))
+	for i, place := range sent {
+		all[place] = flags[i]
+		if flags[i] == 'x' {
+			op := &p.batch.Ops[place]
+			p.refused[place] = reasons[i].result(op, p.head.SchemaVersion > model.SchemaVersion)
+		}
+	}
+	return p.results(ctx, string(all), p.refused)
+}
+
+// reason is why the server refused an operation.
+type reason struct {
+	Number uint16 `json:"errno"`
+	Text   string `json:"text"`
+}
+
+func decodeReasons(s string) (map[int]reason, error) {
+	m := map[int]reason{}
+	if s == "" {
+		return m, nil
+	}
+	err := json.Unmarshal([]byte(s), &m)
+	return m, err
+}
+
+// result explains a refusal to a person.
+func (r reason) result(op *model.PushOp, newer bool) model.PushResult {
+	e := model.EntityOf(op.Table)
+	if r.Number == 0 {
+		return model.PushResult{Outcome: model.PushRefused, Code: "not_visible", Message: "the company's database has this " + strings.ToLower(e.Title) + " where this account cannot see it"}
+	}
+	text := r.Text
+	if r.Number == erUnknownColumn {
+		text = "'" + text + "'"
+	}
+	res, ok := refusal(e, op, &mysql.MySQLError{Number: r.Number, Message: text}, newer)
+	if !ok {
+		res = model.PushResult{Outcome: model.PushRefused, Code: "server", Message: text}
+	}
+	if field := namedColumn(e, op, text); r.Number == erColumnDenied && field != aValue {
+		res.Message = "this account may not change " + field + " of " + strings.ToLower(e.Titles)
+	}
+	return res
+}

@@ -1,0 +1,254 @@
+package mysql
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"rapport/model"
+)
+
+// A batch comes as JSON, a list of blocks. A block is a run of operations of
+// one table and one kind: {"t":table,"n":1 for inserts,"k":[columns that
+// occur],"o":[{"i":id,"g":guard,"e":edited at,"c":{column:value, or
+// [base,value] for an update}}]}. A block is applied by one statement; where
+// that fails, by smaller and smaller ones, until what fails is one operation.
+//
+// Every text is read as LONGTEXT: a shorter type would cut it with a mere
+// warning.
+
+// The marks of an operation in sync_op.ok: '0' did not find its row as it was,
+// '1' is applied, 'x' is refused, 's' may be applied.
+
+// pushProcedure applies a batch once and sequences it.
+func pushProcedure() procedure {
+	return procedure{"sync_push", "IN p_client VARBINARY(16), IN p_batch BIGINT, IN p_nonce VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin, IN p_ops LONGTEXT CHARACTER SET utf8mb4, IN p_run BIGINT, IN p_run_nonce VARBINARY(32), IN p_seq BIGINT",
+		me + `  DECLARE again, foreign_batch TINYINT DEFAULT 0;
+  DECLARE receipt, reasons LONGTEXT CHARACTER SET utf8mb4;
+  DECLARE stored_nonce VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin;
+  DECLARE turn, blocks, first_op, last_op INT;
+  DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN ROLLBACK; DROP TEMPORARY TABLE IF EXISTS sync_op; RESIGNAL; END;
+` + enter + mustBeKnown + `  SET @rapport_client = LOWER(CONCAT_WS('-', HEX(SUBSTR(p_client,1,4)), HEX(SUBSTR(p_client,5,2)), HEX(SUBSTR(p_client,7,2)), HEX(SUBSTR(p_client,9,2)), HEX(SUBSTR(p_client,11))));
+  DROP TEMPORARY TABLE IF EXISTS sync_op;
+  CREATE TEMPORARY TABLE sync_op (
+    n INT NOT NULL PRIMARY KEY, block INT NOT NULL, tbl VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin NULL, ins TINYINT NOT NULL,
+    cols LONGTEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NULL, id BINARY(16) NULL, guard BIGINT NOT NULL, at DATETIME(3) NULL,
+    c LONGTEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NULL, ok CHAR(1) CHARACTER SET ascii NOT NULL DEFAULT '0', scope BINARY(16) NULL,
+    eno INT NULL, why LONGTEXT CHARACTER SET utf8mb4 NULL, KEY (block, n)) ENGINE=InnoDB;
+  START TRANSACTION;
+  IF EXISTS (SELECT 1 FROM sync_client WHERE client = p_client AND CAST(person AS BINARY) <> CAST(me AS BINARY)) THEN
+    SET foreign_batch = 1;
+  ELSE
+    BEGIN
+      DECLARE CONTINUE HANDLER FOR 1062 SET again = 1;
+      INSERT INTO sync_push (client, batch, nonce, at) VALUES (p_client, p_batch, p_nonce, UTC_TIMESTAMP(3));
+    END;
+  END IF;
+  IF again THEN
+    SELECT nonce, result INTO stored_nonce, receipt FROM sync_push WHERE client = p_client AND batch = p_batch;
+    SET foreign_batch = stored_nonce <> p_nonce;
+  ELSEIF NOT foreign_batch THEN
+    INSERT INTO sync_client (client, person, schema_version, position, first_seen, last_seen)
+      SELECT p_client, me, 0, p_seq, UTC_TIMESTAMP(3), UTC_TIMESTAMP(3) FROM DUAL WHERE NOT EXISTS (SELECT 1 FROM sync_client WHERE client = p_client);
+    INSERT INTO sync_op (n, block, tbl, ins, cols, id, guard, at, c)
+      SELECT ROW_NUMBER() OVER (ORDER BY j.block, j.place), j.block, j.tbl, COALESCE(j.ins, 0), j.cols, UNHEX(j.id), COALESCE(j.guard, 0), j.at, j.c
+      FROM JSON_TABLE(p_ops, '$[*]' COLUMNS (block FOR ORDINALITY, tbl VARCHAR(64) CHARACTER SET ascii PATH '$.t', ins INT PATH '$.n', cols LONGTEXT CHARACTER SET utf8mb4 PATH '$.k',
+        NESTED PATH '$.o[*]' COLUMNS (place FOR ORDINALITY, id VARCHAR(64) CHARACTER SET ascii PATH '$.i', guard BIGINT PATH '$.g', at VARCHAR(30) CHARACTER SET ascii PATH '$.e', c JSON PATH '$.c'))) j
+      WHERE j.place IS NOT NULL;
+    SELECT COALESCE(MAX(block), 0) INTO blocks FROM sync_op;
+    SET turn = 1;
+    WHILE turn <= blocks DO
+      SELECT MIN(n), MAX(n) INTO first_op, last_op FROM sync_op WHERE block = turn;
+      IF first_op IS NOT NULL THEN
+        CALL sync_apply(me, my_role, everything, my_user, scopes, writable, first_op, last_op);
+      END IF;
+      SET turn = turn + 1;
+    END WHILE;
+    SELECT COALESCE(GROUP_CONCAT(IF(ok = 's', '0', ok) ORDER BY n SEPARATOR ''), '') INTO receipt FROM sync_op;
+    SELECT GROUP_CONCAT('"', n - 1, '":', JSON_OBJECT('errno', eno, 'text', why) ORDER BY n) INTO reasons FROM sync_op WHERE ok = 'x';
+    SET receipt = CONCAT(receipt, IF(reasons IS NULL, '', CONCAT(' {', reasons, '}')));
+    UPDATE sync_push SET result = receipt WHERE client = p_client AND batch = p_batch;
+  END IF;
+  COMMIT;
+  DROP TEMPORARY TABLE IF EXISTS sync_op;
+  IF foreign_batch THEN SELECT 'foreign'; ELSE SELECT receipt; END IF;
+  ` + sequenceSQL + `;
+  CALL sync_head(p_run, p_run_nonce, p_seq, ` + accessSQL + `, 0);
+`}
+}
+
+// applyProcedure applies one block: it takes out what the role may not do and
+// what is out of reach, and then changes what is left.
+func applyProcedure() procedure {
+	var fields strings.Builder
+	for _, e := range model.Entities() {
+		fmt.Fprintf(&fields, "    WHEN '%[1]s' THEN CALL sync_fields_%[1]s(cols, adding, pieces, heads, sets, same, targets, unknown);\n", e.Noun)
+	}
+	numbers := make([]string, len(refusedNumbers))
+	for i, n := range refusedNumbers {
+		numbers[i] = strconv.Itoa(int(n))
+	}
+	return procedure{"sync_apply", "IN me VARCHAR(80) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin, IN my_role VARCHAR(40) CHARACTER SET ascii COLLATE ascii_bin, IN everything TINYINT, IN my_user BINARY(16), IN scopes LONGTEXT CHARACTER SET utf8mb4, IN writable LONGTEXT CHARACTER SET utf8mb4, IN first_op INT, IN last_op INT",
+		`  DECLARE noun VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin;
+  DECLARE cols, pieces, heads, sets, same, targets LONGTEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
+  DECLARE unknown, reason LONGTEXT CHARACTER SET utf8mb4;
+  DECLARE adding, may_add, may_change, may_remove TINYINT DEFAULT 0;
+  DECLARE failed, lo, hi, size INT;
+  SELECT o.tbl, o.ins, o.cols INTO noun, adding, cols FROM sync_op o WHERE o.n = first_op;
+  CASE noun
+` + fields.String() + `    ELSE SET unknown = '';
+  END CASE;
+  IF pieces IS NULL THEN
+    UPDATE sync_op o SET o.ok = 'x', o.eno = ` + strconv.Itoa(erNoTable) + ` WHERE o.n BETWEEN first_op AND last_op;
+  ELSE
+    SELECT r.may_insert, r.may_update, r.may_delete INTO may_add, may_change, may_remove FROM sync_role_right r WHERE r.role = my_role AND r.tbl = noun;
+    UPDATE sync_op o SET o.ok = 'x', o.eno = ` + strconv.Itoa(erTableDenied) + ` WHERE o.n BETWEEN first_op AND last_op
+      AND NOT IF(adding, may_add, IF(JSON_UNQUOTE(JSON_EXTRACT(o.c, '$.deleted_at[1]')) IS NULL OR JSON_UNQUOTE(JSON_EXTRACT(o.c, '$.deleted_at[1]')) = 'null', may_change, may_remove));
+    UPDATE sync_op o SET o.ok = 'x', o.eno = ` + strconv.Itoa(erUnknownColumn) + `, o.why = unknown WHERE o.n BETWEEN first_op AND last_op AND o.ok = '0' AND unknown IS NOT NULL AND JSON_CONTAINS_PATH(o.c, 'one', CONCAT('$."', unknown, '"'));
+    UPDATE sync_op o STRAIGHT_JOIN sync_field_right f ON f.role = my_role AND f.tbl = noun
+      SET o.ok = 'x', o.eno = ` + strconv.Itoa(erColumnDenied) + `, o.why = CONCAT('''', f.col, '''')
+      WHERE o.n BETWEEN first_op AND last_op AND o.ok = '0' AND JSON_TYPE(JSON_EXTRACT(o.c, CONCAT('$.', f.col))) <> 'NULL';
+    IF adding THEN
+      -- A row that is there already stays as it is; one out of reach is not shown.
+` + runIn("UPDATE sync_op o STRAIGHT_JOIN `', noun, '` t ON t.id=o.id SET o.ok=IF(', "+inReach+", ',''y'',''x''), o.eno=0, o.why=NULL WHERE o.n BETWEEN ', first_op, ' AND ', last_op, ' AND o.ok=''0''") + `      UPDATE sync_op o SET o.ok = IF(o.ok = 'y', '0', 's') WHERE o.n BETWEEN first_op AND last_op AND o.ok IN ('0', 'y');
+    ELSEIF everything THEN
+      UPDATE sync_op o SET o.ok = 's' WHERE o.n BETWEEN first_op AND last_op AND o.ok = '0';
+    ELSE
+` + runIn("UPDATE sync_op o STRAIGHT_JOIN `', noun, '` t ON t.id=o.id AND t.scope_id IN (', scopes, ') SET o.ok=IF(t.scope_id IN (', writable, '),''s'',''x''), o.scope=t.scope_id, o.eno="+strconv.Itoa(erTableDenied)+" WHERE o.n BETWEEN ', first_op, ' AND ', last_op, ' AND o.ok=''0''") + `    END IF;
+    IF targets <> '' AND NOT everything THEN
+      -- What is pointed to must be in reach, whether it is there or not.
+` + runIn("UPDATE sync_op o SET o.why=COALESCE(', REPLACE(REPLACE(targets, '{writable}', writable), '{scopes}', scopes), 'NULL) WHERE o.n BETWEEN ', first_op, ' AND ', last_op, ' AND o.ok=''s''") + `      UPDATE sync_op o SET o.ok = 'x', o.eno = ` + strconv.Itoa(erBadReference) + ` WHERE o.n BETWEEN first_op AND last_op AND o.ok = 's' AND o.why IS NOT NULL;
+    END IF;
+    IF adding AND NOT everything AND my_user IS NOT NULL AND noun IN (` + ownedNouns() + `) THEN
+      -- What a person makes for nobody would be lost to that person's sight.
+      IF NOT FIND_IN_SET('owner_id', cols) THEN
+        SET heads = CONCAT(heads, ',owner_id'), sets = CONCAT(sets, ',X''', HEX(my_user), '''');
+      ELSE
+        UPDATE sync_op o SET o.c = JSON_SET(o.c, '$.owner_id', HEX(my_user)) WHERE o.n BETWEEN first_op AND last_op AND o.ok = 's' AND COALESCE(JSON_TYPE(JSON_EXTRACT(o.c, '$.owner_id')), 'NULL') = 'NULL';
+      END IF;
+    END IF;
+    SET lo = first_op, size = last_op - first_op + 1;
+    BEGIN
+    -- Only here an error is one of an operation; above it ends the batch.
+    DECLARE CONTINUE HANDLER FOR SQLEXCEPTION BEGIN
+      GET DIAGNOSTICS CONDITION 1 failed = MYSQL_ERRNO, reason = MESSAGE_TEXT;
+      IF failed NOT IN (` + strings.Join(numbers, ", ") + `) THEN RESIGNAL; END IF;
+    END;
+    WHILE lo <= last_op DO
+      SET hi = LEAST(lo + size - 1, last_op), failed = NULL;
+      IF adding THEN
+` + runIn("INSERT INTO `', noun, '` (id', heads, ',updated_at) SELECT o.id', sets, ',o.at FROM sync_op o STRAIGHT_JOIN JSON_TABLE(o.c,''$'' COLUMNS(', pieces, ')) j WHERE o.n BETWEEN ', lo, ' AND ', hi, ' AND o.ok=''s'' ORDER BY o.n") + `        IF failed IS NULL THEN UPDATE sync_op o SET o.ok = '1' WHERE o.n BETWEEN lo AND hi AND o.ok = 's'; END IF;
+      ELSE
+` + runIn("UPDATE sync_op o STRAIGHT_JOIN `', noun, '` t ON t.id=o.id', IF(everything, '', ' AND t.scope_id=o.scope'), ' STRAIGHT_JOIN JSON_TABLE(o.c,''$'' COLUMNS(', pieces, ')) j SET o.ok=''1'',t.updated_at=COALESCE(o.at,t.updated_at)', sets, ' WHERE o.n BETWEEN ', lo, ' AND ', hi, ' AND o.ok=''s'' AND (o.guard=0 OR t.row_version=o.guard)', same, '") + `      END IF;
+      IF failed IS NULL THEN
+        SET lo = hi + 1, size = size * 2;
+      ELSEIF hi > lo THEN
+        SET size = (hi - lo + 2) DIV 2;
+      ELSE
+        IF adding AND failed = ` + strconv.Itoa(erDupEntry) + ` THEN
+` + runIn("UPDATE sync_op o STRAIGHT_JOIN `', noun, '` t ON t.id=o.id SET o.ok=''0'' WHERE o.n=', lo, '") + `        END IF;
+        UPDATE sync_op o SET o.ok = 'x', o.eno = failed, o.why = reason WHERE o.n = lo AND o.ok = 's';
+        SET lo = lo + 1;
+      END IF;
+    END WHILE;
+    END;
+  END IF;
+`}
+}
+
+// refusedNumbers are the errors that are the fault of one operation, as refusal
+// explains them. A right that is missing is none of them: the definer has all.
+var refusedNumbers = []uint16{erTooLong, erNullColumn, erNoDefault, erBadReference, erReferenced, erCheckMariaDB, erCheckMySQL, erSignal,
+	erOutOfRange, erTruncatedValue, erWrongValue, erIncorrectString, 1411, 1525, erUnknownColumn, erDupEntry, 1305, 1442, 1415}
+
+// ownedNouns lists the nouns whose records have an owner.
+func ownedNouns() string {
+	var out []string
+	for _, e := range model.Entities() {
+		if at, _ := e.Column(ownerColumn); at >= 0 {
+			out = append(out, quote(string(e.Noun)))
+		}
+	}
+	return strings.Join(out, ", ")
+}
+
+// runIn is runSQL for a text that is a literal with gaps.
+func runIn(text string) string { return runSQL("'" + text + "'") }
+
+// fieldsProcedure gives the pieces of the statements that apply a block: of
+// those columns of its table that occur in it, each known by its place.
+func fieldsProcedure(e *model.Entity) procedure {
+	var b strings.Builder
+	b.WriteString("  SET pieces = '', heads = '', sets = '', same = '', targets = '', unknown = NULL;\n")
+	var known []string
+	for i, c := range e.Columns() {
+		created := c.Name == model.ColumnCreatedAt
+		if i == 0 || c.Service && c.Name != model.ColumnDeletedAt && !created {
+			continue
+		}
+		known = append(known, quote(c.Name))
+		n := strconv.Itoa(i)
+		const text = " LONGTEXT CHARACTER SET utf8mb4 PATH "
+		fmt.Fprintf(&b, "  IF FIND_IN_SET('%s', cols) THEN\n    IF adding THEN\n", c.Name)
+		value := writes(c, "j.v"+n)
+		if c.Fallback != nil {
+			value = "IF(j.h" + n + "," + value + "," + literal(c, defaultOf(c.Fallback)) + ")"
+		}
+		if created {
+			value = "COALESCE(" + value + ",o.at)"
+		}
+		fmt.Fprintf(&b, "      SET pieces = CONCAT(pieces, ',', %s), heads = CONCAT(heads, %s), sets = CONCAT(sets, %s);\n",
+			quote("h"+n+" INT EXISTS PATH '$."+c.Name+"',v"+n+text+"'$."+c.Name+"'"), quote(","+ident(c.Name)), quote(","+value))
+		if created {
+			b.WriteString("    END IF;\n  END IF;\n")
+			continue
+		}
+		fmt.Fprintf(&b, "    ELSE\n      SET pieces = CONCAT(pieces, ',', %s), sets = CONCAT(sets, %s), same = CONCAT(same, %s);\n    END IF;\n",
+			quote("h"+n+" INT EXISTS PATH '$."+c.Name+"',b"+n+text+"'$."+c.Name+"[0]',v"+n+text+"'$."+c.Name+"[1]'"),
+			quote(",t."+ident(c.Name)+"=IF(j.h"+n+","+writes(c, "j.v"+n)+",t."+ident(c.Name)+")"),
+			quote(" AND (NOT j.h"+n+" OR "+holdsStill(c, "j.b"+n)+")"))
+		if c.Ref != "" && !model.EntityOf(c.Ref).Shared {
+			reach := "{scopes}"
+			if c.Owner {
+				reach = "{writable}"
+			}
+			for _, kind := range []struct{ when, path string }{{"adding", "$." + c.Name}, {"NOT adding", "$." + c.Name + "[1]"}} {
+				id := "UNHEX(JSON_UNQUOTE(JSON_EXTRACT(o.c,'" + kind.path + "')))"
+				fmt.Fprintf(&b, "    IF %s THEN SET targets = CONCAT(targets, %s); END IF;\n", kind.when,
+					quote("IF("+id+" IS NOT NULL AND NOT EXISTS(SELECT 1 FROM "+ident(string(c.Ref))+" r WHERE r.id="+id+" AND r.scope_id IN ("+reach+")),'''"+c.Name+"''',NULL),"))
+			}
+		}
+		b.WriteString("  END IF;\n")
+	}
+	b.WriteString("  SET pieces = IF(pieces = '', 'h0 INT EXISTS PATH ''$''', SUBSTR(pieces, 2));\n")
+	fmt.Fprintf(&b, "  SET unknown = (SELECT j.name FROM JSON_TABLE(CONCAT('[\"', REPLACE(cols, ',', '\",\"'), '\"]'), '$[*]' COLUMNS (name VARCHAR(64) CHARACTER SET utf8mb4 PATH '$')) j WHERE j.name NOT IN ('', %s) LIMIT 1);\n", strings.Join(known, ", "))
+	return procedure{"sync_fields_" + string(e.Noun), "IN cols LONGTEXT CHARACTER SET utf8mb4, IN adding TINYINT, OUT pieces LONGTEXT CHARACTER SET utf8mb4, OUT heads LONGTEXT CHARACTER SET utf8mb4, OUT sets LONGTEXT CHARACTER SET utf8mb4, OUT same LONGTEXT CHARACTER SET utf8mb4, OUT targets LONGTEXT CHARACTER SET utf8mb4, OUT unknown LONGTEXT CHARACTER SET utf8mb4", b.String()}
+}
+
+// writes turns a text of the request into what a column takes. The server's
+// strict mode refuses what does not fit.
+func writes(c model.Column, v string) string {
+	if c.Type == model.ColID {
+		return "UNHEX(" + v + ")"
+	}
+	return v
+}
+
+// holdsStill is equals for a base that is a text of the request.
+func holdsStill(c model.Column, base string) string {
+	col := "t." + ident(c.Name)
+	switch c.Type {
+	case model.ColText, model.ColLong:
+		return "CAST(CONVERT(" + col + " USING utf8mb4) AS BINARY) <=> CAST(" + base + " AS BINARY)"
+	case model.ColDate:
+		return "CAST(CAST(" + col + " AS CHAR) AS BINARY) <=> CAST(" + base + " AS BINARY)"
+	case model.ColDecimal:
+		return col + " <=> CAST(" + base + " AS DECIMAL(18,4))"
+	case model.ColTime:
+		return "IF(" + base + " IS NULL," + noMoment(col) + ",COALESCE(" + col + " BETWEEN CAST(" + base + " AS DATETIME(6)) AND CAST(CONCAT(" + base + ",'999') AS DATETIME(6)),0))"
+	case model.ColID:
+		return col + " <=> UNHEX(" + base + ")"
+	default:
+		return col + " <=> CAST(" + base + " AS SIGNED)"
+	}
+}
