@@ -126,7 +126,7 @@ func headSelect(run, nonce, from, to, access, person string) string {
 		"(SELECT COUNT(*) FROM (SELECT 1 FROM sync_outbox LIMIT %d) o),"+
 		"COALESCE((SELECT GROUP_CONCAT(DISTINCT tbl) FROM sync_feed WHERE seq>%s AND seq<=%s),''),"+
 		"@@global.read_only,m.writer_term,m.schema_version,m.min_client,m.min_seq,@@max_allowed_packet,m.columns_hash,CAST(UNIX_TIMESTAMP(NOW(3))*1000 AS SIGNED),%s,%s)"+
-		" FROM sync_meta m JOIN sync_counter c ON c.id=1 WHERE m.id=1",
+		" h FROM sync_meta m JOIN sync_counter c ON c.id=1 WHERE m.id=1",
 		run, nonce, sequenced+1, from, to, access, person)
 }
 
