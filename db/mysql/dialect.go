@@ -2,6 +2,7 @@ package mysql
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
 	"regexp"
 	"strconv"
@@ -94,6 +95,18 @@ func greetingVersion(greeting []byte) string {
 		return ""
 	}
 	return string(version)
+}
+
+// greetingTLS tells whether a server's first packet offers TLS. Behind the
+// version stand the connection's number, a part of the scramble, a zero, and
+// the lower half of what the server can.
+func greetingTLS(greeting []byte) bool {
+	const head, before, offersTLS = 5, 4 + 8 + 1, 0x0800
+	if greetingVersion(greeting) == "" {
+		return false
+	}
+	flags := head + bytes.IndexByte(greeting[head:], 0) + 1 + before
+	return len(greeting) >= flags+2 && binary.LittleEndian.Uint16(greeting[flags:])&offersTLS != 0
 }
 
 // name says which server it is, for a person.
