@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"os"
 	"os/signal"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"github.com/charmbracelet/colorprofile"
+	"github.com/charmbracelet/x/term"
 	"github.com/creack/pty"
 
 	"rapport/db/workspace"
@@ -34,7 +36,7 @@ func run() int {
 		Backend: workspace.New(workspace.Options{Program: b.Version}),
 		TUI: func(ctx context.Context, ws model.Workspace, o cli.UIOptions) error {
 			return ui.Run(ctx, ws, ui.Options{NoColor: o.NoColor, Theme: o.Theme, Keys: o.Keys, Log: slog.Default(),
-				Hooks: screen.Hooks{Demo: o.Demo, Connect: o.Connect}})
+				Hooks: screen.Hooks{Demo: o.Demo, Connect: o.Connect, Password: o.Password}})
 		},
 		Env:   os.Getenv,
 		Now:   time.Now,
@@ -53,12 +55,40 @@ func run() int {
 func streams() cli.Streams {
 	s := cli.Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr,
 		InTerminal: isTerminal(os.Stdin), OutTerminal: isTerminal(os.Stdout), ErrTerminal: isTerminal(os.Stderr)}
+	if s.InTerminal {
+		s.ReadSecret = readSecret
+	}
 	if s.OutTerminal {
 		if rows, cols, err := pty.Getsize(os.Stdout); err == nil {
 			s.Width, s.Height = cols, rows
 		}
 	}
 	return s
+}
+
+// readSecret reads a line that is not shown. Whoever is stopped meanwhile gets
+// a terminal back that shows what is typed.
+func readSecret(ctx context.Context) (string, error) {
+	fd := os.Stdin.Fd()
+	before, err := term.GetState(fd)
+	if err != nil {
+		return "", err
+	}
+	type line struct {
+		text []byte
+		err  error
+	}
+	read := make(chan line, 1)
+	go func() {
+		text, err := term.ReadPassword(fd)
+		read <- line{text, err}
+	}()
+	select {
+	case <-ctx.Done():
+		return "", errors.Join(ctx.Err(), term.Restore(fd, before))
+	case l := <-read:
+		return string(l.text), l.err
+	}
 }
 
 // isTerminal asks with an environment of its own, so that the answer is about

@@ -287,6 +287,7 @@ type CentralAdmin interface {
 	// year ago. It returns what it did, a line each.
 	SweepCentral(ctx context.Context) ([]string, error)
 	CentralStatus(ctx context.Context) (CentralStatus, error)
+	PeopleAdmin
 }
 
 // DemoRequest asks for a workspace with sample data.

@@ -40,6 +40,8 @@ func factories() map[screen.Kind]func(*screen.Env, screen.OpenMsg) screen.Screen
 		screen.Backups:   admin.New,
 		screen.Pipelines: admin.New,
 		screen.Central:   admin.New,
+		screen.People:    admin.New,
+		screen.Devices:   admin.New,
 		screen.Doctor:    admin.New,
 		screen.Users: func(e *screen.Env, _ screen.OpenMsg) screen.Screen {
 			return list.New(e, withNoun(screen.OpenMsg{Kind: screen.List, Noun: "user"}))

@@ -200,7 +200,11 @@ func (r *Root) applyFollowed(err error) tea.Cmd {
 		return nil
 	}
 	k.stopped, k.problem, k.again = true, draw.Error(err), time.Time{}
-	return tea.Batch(screen.Fail(err), r.loadStatus(), r.everywhere(r.syncState()))
+	told := screen.Fail(err)
+	if model.KindOf(err) == model.Expired && r.env.Hooks.Password != nil {
+		told = r.askPassword("Your password on the company's database has expired. Your changes are kept here; they are sent when you have a new one.", true)
+	}
+	return tea.Batch(told, r.loadStatus(), r.everywhere(r.syncState()))
 }
 
 // syncState is what the screens are told of the sync.

@@ -169,6 +169,10 @@ func (r *Root) update(msg tea.Msg) tea.Cmd {
 	case screen.AskMsg:
 		r.dialogs = append(r.dialogs, dialog.NewAsk(r.env, m, false))
 		return nil
+	case screen.PasswordMsg:
+		return r.askPassword("The new password takes the place of the old one, here and on the server.", false)
+	case screen.PasswordChangedMsg:
+		return r.passwordChanged(m)
 	case screen.ActMsg:
 		cmd, _ := r.act(m.Action)
 		return cmd

@@ -1,5 +1,6 @@
 // Package admin is the administrator's menu and the pages it leads to: import,
-// export, backups, pipelines and stages, the central and the checks.
+// export, backups, pipelines and stages, the central with its people and
+// devices, and the checks.
 //
 // Promises: every page is a list of rows of which enter acts on one; what
 // takes long runs in a command, shows how far it is and can be stopped; what
@@ -29,6 +30,10 @@ func New(env *screen.Env, m screen.OpenMsg) screen.Screen {
 		return newCentral(env)
 	case screen.Doctor:
 		return newDoctor(env)
+	case screen.People:
+		return newPeople(env)
+	case screen.Devices:
+		return newDevices(env)
 	}
 	return newMenu(env)
 }
@@ -57,6 +62,9 @@ func newMenu(env *screen.Env) screen.Screen {
 		{label: "First steps", text: "the demo, an import, or the company's database", do: open(screen.Welcome, "")},
 		{head: true, label: "Look after"},
 		{label: "Central database", text: "how the company's database stands", do: open(screen.Central, "")},
+		{label: "People", text: "who has an account there; lock one, let one in again", do: open(screen.People, "")},
+		{label: "Devices", text: "what syncs with it; empty one that is lost", do: open(screen.Devices, "")},
+		{label: "Change your password", text: "on the company's database", do: func() tea.Cmd { return func() tea.Msg { return screen.PasswordMsg{} } }},
 		{label: "Check this workspace", text: "what is wrong and how to mend it", do: open(screen.Doctor, "")},
 	})
 	return m

@@ -42,6 +42,18 @@ func workspace() *fake.Workspace {
 		Checks: []model.Check{{Name: "files", State: "ok", Detail: "only you can read them"}, {Name: "password", State: "warn", Detail: "stands in config.toml", Fix: "use password_command"},
 			{Name: "database", State: "fail", Detail: "page 7 is damaged", Fix: "restore a backup"}},
 		Exported: "id,name\n",
+		Folk: []model.Person{
+			{Login: "ada", Name: "Ada Lovelace", Role: model.RoleAdministrator, Scope: model.ScopeAll, Active: true, Account: "ok", Devices: 2, LastSeen: at.Add(-time.Minute)},
+			{Login: "bob", Name: "Bob\x1b[5m", Role: model.RoleSales, Scope: model.ScopeTeam, Team: "North", Active: true, Account: "ok", Devices: 1, LastSeen: at.AddDate(0, 0, -3)},
+			{Login: "carl", Name: "Carl 山田", Role: model.RoleSupport, Scope: model.ScopeTerritory, Territory: "DACH", Account: "locked"},
+			{Login: "dora", Role: model.RoleReadOnly, Scope: model.ScopeOwn, Active: true, Account: "missing"},
+		},
+		Gear: []model.DeviceState{
+			{ID: fake.ID("g1"), Login: "ada", Name: "ada-laptop", Program: "1.2.0", FirstSeen: at.AddDate(-1, 0, 0), LastSeen: at.Add(-time.Minute)},
+			{ID: fake.ID("g2"), Login: "bob", Name: "bob's phone\x1b[7m", Program: "1.1.0", Pending: 12, FirstSeen: at.AddDate(0, -1, 0), LastSeen: at.AddDate(0, 0, -3)},
+			{ID: fake.ID("g3"), Login: "bob", Pending: 3, FirstSeen: at, LastSeen: at, WipeAt: at.Add(-time.Hour)},
+			{ID: fake.ID("g4"), Login: "carl", Name: "old", LastSeen: at.AddDate(0, 0, -9), WipeAt: at.AddDate(0, 0, -10), WipedAt: at.AddDate(0, 0, -9)},
+		},
 	}
 }
 
@@ -49,7 +61,7 @@ func opener(t *testing.T, ws *fake.Workspace, k screen.Kind) func(*theme.Theme) 
 	return fake.Opener(t, ws, screen.OpenMsg{Kind: k}, New)
 }
 
-var kinds = []screen.Kind{screen.Admin, screen.Import, screen.ExportTo, screen.Backups, screen.Pipelines, screen.Central, screen.Doctor}
+var kinds = []screen.Kind{screen.Admin, screen.Import, screen.ExportTo, screen.Backups, screen.Pipelines, screen.Central, screen.Doctor, screen.People, screen.Devices}
 
 func TestLooks(t *testing.T) {
 	for _, k := range kinds {
@@ -80,13 +92,13 @@ func TestMenuLeadsEverywhere(t *testing.T) {
 	if m := fake.Want[screen.ActMsg](t, fake.Do(t, s, keymap.Open)); m.Action != keymap.SyncNow {
 		t.Errorf("%+v", m)
 	}
-	for range 10 {
+	for range 13 {
 		fake.Do(t, s, keymap.Down)
 		if m, ok := fake.Find[screen.OpenMsg](fake.Do(t, s, keymap.Open)); ok {
 			seen[m.Kind] = true
 		}
 	}
-	for _, k := range []screen.Kind{screen.Import, screen.ExportTo, screen.Backups, screen.Pipelines, screen.List, screen.Central, screen.Doctor} {
+	for _, k := range []screen.Kind{screen.Import, screen.ExportTo, screen.Backups, screen.Pipelines, screen.List, screen.Central, screen.People, screen.Devices, screen.Doctor} {
 		if !seen[k] {
 			t.Errorf("%s cannot be reached", k)
 		}

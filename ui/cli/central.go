@@ -12,9 +12,9 @@ import (
 )
 
 func (a *app) central() *cobra.Command {
-	c := branch("central", "The administrator's side of the company's database: init, migrate, status",
-		a.centralInit(), a.centralMigrate(), a.centralSweep(), a.centralStatus())
-	for _, name := range []string{"check", "user", "grant", "refresh-reports", "rebuild", "promote"} {
+	c := branch("central", "The administrator's side of the company's database: init, migrate, people, devices, status",
+		a.centralInit(), a.centralMigrate(), a.centralSweep(), a.centralStatus(), a.centralCheck(), a.centralUser(), a.centralGrant(), a.centralDevice())
+	for _, name := range []string{"refresh-reports", "rebuild", "promote"} {
 		c.AddCommand(unbuilt(name))
 	}
 	return c
@@ -73,6 +73,24 @@ func (a *app) centralSteps(name, short string, do func(model.Workspace, context.
 				}
 			}
 			return nil
+		},
+	}
+}
+
+func (a *app) centralCheck() *cobra.Command {
+	return &cobra.Command{
+		Use: "check", Short: "Look at everything that can be wrong with the company's database, and send a row through the feed", Args: exactly(0),
+		Example: "  rapport central check --central mysql://root@localhost/crm",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			ws, err := a.administer(cmd)
+			if err != nil {
+				return err
+			}
+			checks, err := ws.CheckCentral(cmd.Context())
+			if err != nil {
+				return err
+			}
+			return a.diagnosis(checks, nil)
 		},
 	}
 }

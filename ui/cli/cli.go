@@ -54,6 +54,9 @@ type Streams struct {
 	OutTerminal   bool
 	ErrTerminal   bool
 	Width, Height int // of the terminal, 0 if unknown
+	// ReadSecret reads a line from the terminal without showing it; nil where
+	// that cannot be done.
+	ReadSecret func(ctx context.Context) (string, error)
 }
 
 // UIOptions are what the terminal interface is started with.
@@ -66,6 +69,9 @@ type UIOptions struct {
 	// it is then started anew with the other workspace.
 	Demo    func(ctx context.Context) error
 	Connect func(ctx context.Context, url string) error
+	// Password changes the person's password on the central and says where
+	// the new one is kept; the interface goes on.
+	Password func(ctx context.Context, next string) (string, error)
 }
 
 // Build says what program this is.

@@ -97,7 +97,7 @@ func TestConnectingKeepsTheConfiguration(t *testing.T) {
 		"[backup]\nto = \"/x\"\n",
 		"me = \"ada\"\n\n[backup]\ncentral_of_nothing = 1\n",
 	} {
-		text := string(withCentral([]byte(old), url))
+		text := string(withKey([]byte(old), "central", url))
 		var v map[string]any
 		if err := toml.Unmarshal([]byte(text), &v); err != nil || v["central"] != url {
 			t.Errorf("%q became %q: %v", old, text, err)

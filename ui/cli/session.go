@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -79,8 +78,11 @@ func (a *app) session(ctx context.Context, s model.Settings) error {
 			next = &to
 			return nil
 		}
+		if s.Central != "" {
+			o.Password = func(ctx context.Context, next string) (string, error) { return a.changePassword(ctx, ws, "", next) }
+		}
 		if s.Demo {
-			o.Demo, o.Connect = nil, nil
+			o.Demo, o.Connect, o.Password = nil, nil, nil
 		}
 		err = errors.Join(a.TUI(ctx, ws, o), a.close())
 		if err != nil || next == nil {
@@ -108,33 +110,7 @@ func (a *app) connect(ctx context.Context, s model.Settings, config string) erro
 		return err
 	}
 	return writeFile(config, func(w io.Writer) error {
-		_, err := w.Write(withCentral(old, s.Central))
+		_, err := w.Write(withKey(old, "central", s.Central))
 		return err
 	})
-}
-
-// withCentral replaces the central of a configuration and leaves the rest of
-// the text as its author wrote it.
-func withCentral(old []byte, central string) []byte {
-	line := append([]byte("central = "), encode(central)...)
-	var out [][]byte
-	placed, top := false, true
-	for _, l := range bytes.Split(bytes.TrimRight(old, "\n"), []byte("\n")) {
-		t := bytes.TrimSpace(l)
-		if bytes.HasPrefix(t, []byte("[")) && !placed {
-			out, placed = append(out, line), true
-		}
-		top = top && !bytes.HasPrefix(t, []byte("["))
-		if key, _, ok := bytes.Cut(t, []byte("=")); ok && top && string(bytes.TrimSpace(key)) == "central" {
-			if !placed {
-				out, placed = append(out, line), true
-			}
-			continue
-		}
-		out = append(out, l)
-	}
-	if !placed {
-		out = append(out, line)
-	}
-	return append(bytes.TrimLeft(bytes.Join(out, []byte("\n")), "\n"), '\n')
 }

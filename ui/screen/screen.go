@@ -42,6 +42,8 @@ const (
 	History   Kind = "history" // Noun, ID
 	Find      Kind = "find"    // search over everything
 	Central   Kind = "central" // the central as an administrator sees it
+	People    Kind = "people"  // people with an account, for an administrator
+	Devices   Kind = "devices" // devices that sync, for an administrator
 	Doctor    Kind = "doctor"  // the checks of the workspace
 )
 
@@ -70,8 +72,8 @@ func (e *Env) Later(d time.Duration, msg tea.Msg) tea.Cmd {
 }
 
 // Hooks are what a screen can ask of the program itself. A hook that is nil
-// is not offered. Both arrange that the program begins anew with another
-// workspace and return; the screen then ends the session with tea.Quit.
+// is not offered. Demo and Connect arrange that the program begins anew with
+// another workspace and return; the screen then ends the session with tea.Quit.
 type Hooks struct {
 	// Demo makes the demo workspace, or finds it, and goes on with it.
 	Demo func(ctx context.Context) error
@@ -79,6 +81,9 @@ type Hooks struct {
 	// configuration and goes on with it. Nothing is written if the central
 	// cannot be reached or refuses.
 	Connect func(ctx context.Context, url string) error
+	// Password changes the person's password on the central, stores the new
+	// one where the old one was, and says where that is. The session goes on.
+	Password func(ctx context.Context, next string) (told string, err error)
 }
 
 // Values returns what reading typed values needs.
@@ -152,6 +157,15 @@ type SyncedMsg struct {
 	Problem string    // why the central is not reached, in a sentence; "" if it is
 	Again   time.Time // when it is tried again; zero if it is not by itself
 	Stopped bool      // it is not tried again before the person asks
+}
+
+// PasswordMsg asks the root for the question after a new password.
+type PasswordMsg struct{}
+
+// PasswordChangedMsg tells that a password was changed, or why it was not.
+type PasswordChangedMsg struct {
+	Text string // where the new one is kept
+	Err  error
 }
 
 // SeenMsg tells the list that a record's page was opened from which record of it

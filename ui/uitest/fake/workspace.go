@@ -50,6 +50,9 @@ type Workspace struct {
 	Discarded []model.ID
 	Imports   []model.ImportRequest
 	Restored  []model.BackupRequest
+	Folk      []model.Person
+	Gear      []model.DeviceState
+	Decided   []string // on people and devices, in order
 
 	mu    sync.Mutex
 	calls int
