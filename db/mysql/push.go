@@ -227,13 +227,14 @@ func (p *pusher) rollback(ctx context.Context) (place int, begun bool, err error
 // half the time of as many statements.
 const groupRows = 100
 
-// together returns how many operations from one on go in one statement.
+// together returns how many operations from one on go in one statement. Those
+// that would make it long go alone: a statement cannot be cut.
 func (p *pusher) together(first int) int {
 	ops := p.batch.Ops
 	size := 0
 	for n := 0; ; n++ {
 		i := first + n
-		if i == len(ops) || n == groupRows || size > p.packetLimit()/8 {
+		if i == len(ops) || n == groupRows {
 			return n
 		}
 		if _, no := p.refused[i]; no || p.singly || !ops[i].Insert || ops[i].Table != ops[first].Table {
@@ -243,6 +244,9 @@ func (p *pusher) together(first int) int {
 			if s, ok := v.(string); ok {
 				size += len(s)
 			}
+		}
+		if size > p.packetLimit()/8 {
+			return max(n, 1)
 		}
 	}
 }

@@ -129,7 +129,7 @@ func (b *batchBuilder) add(ctx context.Context, e *model.Entity, id model.ID) er
 	if base == nil {
 		for i, c := range e.Columns() {
 			if target, ok := row[i].(model.ID); ok && c.Ref == e.Noun && target != "" {
-				if err := b.add(ctx, e, target); err != nil {
+				if err := b.add(ctx, e, target); err != nil || b.full() {
 					return err
 				}
 			}
@@ -172,11 +172,16 @@ func (b *batchBuilder) add(ctx context.Context, e *model.Entity, id model.ID) er
 	} else {
 		compareLife(&op, e, base, row)
 	}
+	size := opSize(op)
+	if len(b.out) > 0 && b.size+size > b.bytes {
+		b.size = b.bytes // the next batch begins with it
+		return nil
+	}
 	if err := b.check(e, op, row); err != nil {
 		return err
 	}
 	b.out = append(b.out, op)
-	b.size += opSize(op)
+	b.size += size
 	return nil
 }
 
