@@ -166,6 +166,12 @@ func (s *Server) launchOnce(ctx context.Context) error {
 		l.Close()
 	}
 	s.Socket = filepath.Join(s.dir, "s")
+	// A server that starts removes the temporary tables that it finds in its
+	// folder for them, also those of a server that runs.
+	temporary := filepath.Join(s.dir, "tmp")
+	if err := os.MkdirAll(temporary, 0o700); err != nil {
+		return err
+	}
 	log, err := os.OpenFile(filepath.Join(s.dir, "server.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
@@ -173,7 +179,7 @@ func (s *Server) launchOnce(ctx context.Context) error {
 	defer log.Close()
 	args := append(s.program.commonFlags(filepath.Join(s.dir, "data")),
 		"--port="+strconv.Itoa(s.Port), "--bind-address=127.0.0.1", "--socket="+s.Socket,
-		"--pid-file="+filepath.Join(s.dir, "pid"), "--skip-name-resolve",
+		"--pid-file="+filepath.Join(s.dir, "pid"), "--skip-name-resolve", "--tmpdir="+temporary,
 		"--innodb-flush-log-at-trx-commit=2", "--innodb-buffer-pool-size=64M",
 		"--performance-schema=OFF", "--max-connections=300")
 	s.cmd = exec.Command(s.program.path, append(args, s.flags...)...)
