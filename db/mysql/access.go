@@ -50,7 +50,16 @@ var accessTables = []serviceTable{
   col VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'column that the role may not change',
   PRIMARY KEY (role, tbl, col)`,
 		"Columns that a role may not set, although it may change the rows."},
+	stageTable,
 }
+
+var stageTable = serviceTable{"sync_stage", `
+  client BINARY(16) NOT NULL COMMENT 'workspace',
+  batch BIGINT NOT NULL COMMENT 'its batch number',
+  part INT NOT NULL COMMENT 'order of the parts',
+  body LONGTEXT NOT NULL COMMENT 'operations, as sync_push takes them',
+  PRIMARY KEY (client, batch, part)`,
+	"Parts of a batch that is too long for one request; they wait for the batch, which takes them."}
 
 // The roles.
 const (

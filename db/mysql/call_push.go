@@ -93,9 +93,7 @@ func callValue(c model.Column, v any) any {
 	return v
 }
 
-// callPush is Push through the procedures: one request, whatever is refused. A
-// change that is too large for a request is refused here; it is the largest of
-// the batch that goes first.
+// callPush is Push through the procedures: one request, whatever is refused.
 func (c *Central) callPush(ctx context.Context, b *model.PushBatch, at model.Position) (model.Receipt, error) {
 	p := &pusher{Central: c, batch: b, at: at, refused: map[int]model.PushResult{}}
 	for i := range b.Ops {
@@ -103,18 +101,23 @@ func (c *Central) callPush(ctx context.Context, b *model.PushBatch, at model.Pos
 			return model.Receipt{}, err
 		}
 	}
-	q, sent := p.call()
+	requests, sent := p.callRequests()
 	var stored string
 	for tries := 1; ; tries++ {
 		stored, p.done, p.line = "", false, ""
-		err := c.query(ctx, q, func(set int, v []driver.Value) error {
-			if set == 0 {
-				stored, p.done = asText(v[0]), true
-			} else {
-				p.line = asText(v[0])
+		var err error
+		for _, q := range requests {
+			if err = c.query(ctx, q, func(set int, v []driver.Value) error {
+				if set == 0 {
+					stored, p.done = asText(v[0]), true
+				} else {
+					p.line = asText(v[0])
+				}
+				return nil
+			}); err != nil {
+				break
 			}
-			return nil
-		})
+		}
 		if p.done {
 			break
 		}
@@ -136,29 +139,35 @@ func (c *Central) callPush(ctx context.Context, b *model.PushBatch, at model.Pos
 	return model.Receipt{Results: results, Head: head}, err
 }
 
-// call writes the request with the operations that it has room for, and returns
-// which these are.
-func (p *pusher) call() (q string, sent []int) {
-	for {
-		sent = sent[:0]
-		var ops []model.PushOp
-		for i, op := range p.batch.Ops {
-			if _, no := p.refused[i]; !no {
-				ops, sent = append(ops, op), append(sent, i)
-			}
-		}
-		q = fmt.Sprintf("CALL sync_push(%s,%d,%s,%s,%s)", idLiteral(p.batch.Client), p.batch.Number, quote(p.batch.Nonce), jsonLiteral(blocks(ops)), atSQL(p.at))
-		if len(q) <= p.packetLimit() || len(sent) == 0 {
-			return q, sent
-		}
-		largest, size := 0, -1
-		for _, i := range sent {
-			if n := len(statement(&p.batch.Ops[i])); n > size {
-				largest, size = i, n
-			}
-		}
-		p.refused[largest] = tooLong(size, p.packetLimit())
+// callRequests writes the batch as requests that the server takes: one, unless
+// it is longer than the server's limit. It returns which operations they hold;
+// one that has room in no request is refused here.
+func (p *pusher) callRequests() (requests []string, sent []int) {
+	limit := p.packetLimit() - 512
+	head := fmt.Sprintf("%s,%d", idLiteral(p.batch.Client), p.batch.Number)
+	var ops []model.PushOp
+	stage := func(text string) {
+		requests = append(requests, fmt.Sprintf("CALL sync_stage(%s,%d,%s)", head, len(requests), text))
 	}
+	size := 0
+	for i, op := range p.batch.Ops {
+		n := len(jsonLiteral(blocks([]model.PushOp{op})))
+		if n > limit {
+			p.refused[i] = tooLong(n, limit)
+			continue
+		}
+		if size+n > limit {
+			stage(jsonLiteral(blocks(ops)))
+			ops, size = nil, 0
+		}
+		ops, sent, size = append(ops, op), append(sent, i), size+n
+	}
+	text := jsonLiteral(blocks(ops))
+	if len(requests) > 0 {
+		stage(text)
+		text = "''"
+	}
+	return append(requests, fmt.Sprintf("CALL sync_push(%s,%s,%s,%s)", head, quote(p.batch.Nonce), text, atSQL(p.at))), sent
 }
 
 // callResults reads a receipt: a mark for each operation that was sent, and why

@@ -19,7 +19,11 @@ type company struct {
 	ids      *model.IDSource
 	batches  int64
 	client   model.ID
+	calls    bool // clients log in as a person and so call procedures
 }
+
+// throughProcedures runs tests again with clients that are people.
+const throughProcedures = "TestThroughProcedures"
 
 func newCompany(t *testing.T) *company {
 	t.Helper()
@@ -29,7 +33,13 @@ func newCompany(t *testing.T) *company {
 		t.Fatal(err)
 	}
 	ids := model.NewIDSource(nil, nil)
-	return &company{T: t, server: s, url: url, database: servertest.Name(url), ids: ids, client: ids.New()}
+	c := &company{T: t, server: s, url: url, database: servertest.Name(url), ids: ids, client: ids.New()}
+	if strings.HasPrefix(t.Name(), throughProcedures+"/") {
+		c.calls = true
+		c.person("eve", RoleAdministrator, ReachAll, "")
+		c.url = c.urlOf("eve")
+	}
+	return c
 }
 
 func (c *company) dial() *Central {

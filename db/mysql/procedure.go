@@ -49,7 +49,7 @@ func (p procedure) mark() string {
 
 // personProcedures are the procedures that an account of a person executes.
 func personProcedures() []string {
-	return []string{"sync_poll", "sync_sequence", "sync_push", "sync_pull", "sync_fetch", "sync_load", "sync_digest", "sync_hashes", "sync_survey", "sync_give", "sync_wiped"}
+	return []string{"sync_poll", "sync_sequence", "sync_push", "sync_stage", "sync_pull", "sync_fetch", "sync_load", "sync_digest", "sync_hashes", "sync_survey", "sync_give", "sync_wiped"}
 }
 
 // allProcedures returns the procedures of a server.
@@ -59,7 +59,7 @@ func allProcedures(d dialect) []procedure {
 	}
 	out := []procedure{enterProcedure, closureProcedure, headProcedure(), pollProcedure(), sequenceProcedure(), wipedProcedure(), giveProcedure(),
 		listProcedure(), hashProcedure(), rowsProcedure, pullProcedure(), fetchProcedure(), loadProcedure(), digestProcedure(), hashesProcedure(), surveyProcedure(),
-		pushProcedure(), applyProcedure()}
+		pushProcedure(), stageProcedure(), applyProcedure()}
 	for _, e := range model.Entities() {
 		out = append(out, fieldsProcedure(e))
 	}

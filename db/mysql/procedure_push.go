@@ -50,11 +50,14 @@ func pushProcedure() procedure {
   ELSEIF NOT foreign_batch THEN
     INSERT INTO sync_client (client, person, schema_version, position, first_seen, last_seen)
       SELECT p_client, me, 0, p_seq, UTC_TIMESTAMP(3), UTC_TIMESTAMP(3) FROM DUAL WHERE NOT EXISTS (SELECT 1 FROM sync_client WHERE client = p_client);
-    INSERT INTO sync_op (n, block, tbl, ins, cols, id, guard, at, c)
-      SELECT ROW_NUMBER() OVER (ORDER BY j.block, j.place), j.block, j.tbl, COALESCE(j.ins, 0), j.cols, UNHEX(j.id), COALESCE(j.guard, 0), j.at, j.c
-      FROM JSON_TABLE(p_ops, '$[*]' COLUMNS (block FOR ORDINALITY, tbl VARCHAR(64) CHARACTER SET ascii PATH '$.t', ins INT PATH '$.n', cols LONGTEXT CHARACTER SET utf8mb4 PATH '$.k',
-        NESTED PATH '$.o[*]' COLUMNS (place FOR ORDINALITY, id VARCHAR(64) CHARACTER SET ascii PATH '$.i', guard BIGINT PATH '$.g', at VARCHAR(30) CHARACTER SET ascii PATH '$.e', c JSON PATH '$.c'))) j
-      WHERE j.place IS NOT NULL;
+    IF p_ops = '' THEN
+      INSERT INTO sync_op (n, block, tbl, ins, cols, id, guard, at, c)
+        SELECT ` + opsOf("s.part, ") + ` FROM sync_stage s STRAIGHT_JOIN ` + opsTable("s.body") + ` WHERE j.place IS NOT NULL AND s.client = p_client AND s.batch = p_batch;
+      DELETE FROM sync_stage WHERE client = p_client;
+    ELSE
+      INSERT INTO sync_op (n, block, tbl, ins, cols, id, guard, at, c)
+        SELECT ` + opsOf("") + ` FROM ` + opsTable("p_ops") + ` WHERE j.place IS NOT NULL;
+    END IF;
     SELECT COALESCE(MAX(block), 0) INTO blocks FROM sync_op;
     SET turn = 1;
     WHILE turn <= blocks DO
@@ -77,12 +80,32 @@ func pushProcedure() procedure {
 `}
 }
 
+// opsOf selects the columns of sync_op from what opsTable reads. Blocks are
+// numbered anew, because each part of a batch counts its own.
+func opsOf(part string) string {
+	return "ROW_NUMBER() OVER (ORDER BY " + part + "j.block, j.place), DENSE_RANK() OVER (ORDER BY " + part + "j.block), j.tbl, COALESCE(j.ins, 0), j.cols, UNHEX(j.id), COALESCE(j.guard, 0), j.at, j.c"
+}
+
+// opsTable reads operations from JSON.
+func opsTable(from string) string {
+	return "JSON_TABLE(" + from + ", '$[*]' COLUMNS (block FOR ORDINALITY, tbl VARCHAR(64) CHARACTER SET ascii PATH '$.t', ins INT PATH '$.n', cols LONGTEXT CHARACTER SET utf8mb4 PATH '$.k'," +
+		" NESTED PATH '$.o[*]' COLUMNS (place FOR ORDINALITY, id VARCHAR(64) CHARACTER SET ascii PATH '$.i', guard BIGINT PATH '$.g', at VARCHAR(30) CHARACTER SET ascii PATH '$.e', c JSON PATH '$.c'))) j"
+}
+
+// stageProcedure takes a part of a batch that is too long for one request. The
+// batch itself then comes without operations and takes the parts that are here.
+func stageProcedure() procedure {
+	return procedure{"sync_stage", "IN p_client VARBINARY(16), IN p_batch BIGINT, IN p_part INT, IN p_body LONGTEXT CHARACTER SET utf8mb4", me + enter + mustBeKnown +
+		"  IF NOT EXISTS (SELECT 1 FROM sync_client WHERE client = p_client AND CAST(person AS BINARY) <> CAST(me AS BINARY)) THEN\n" +
+		"    INSERT INTO sync_stage (client, batch, part, body) VALUES (p_client, p_batch, p_part, p_body) ON DUPLICATE KEY UPDATE body = p_body;\n  END IF;\n"}
+}
+
 // applyProcedure applies one block: it takes out what the role may not do and
 // what is out of reach, and then changes what is left.
 func applyProcedure() procedure {
 	var fields strings.Builder
 	for _, e := range model.Entities() {
-		fmt.Fprintf(&fields, "    WHEN '%[1]s' THEN CALL sync_fields_%[1]s(cols, adding, pieces, heads, sets, same, targets, unknown);\n", e.Noun)
+		fmt.Fprintf(&fields, "    WHEN '%[1]s' THEN CALL sync_fields_%[1]s(cols, adding, pieces, heads, sets, same, targets, needs, unknown);\n", e.Noun)
 	}
 	numbers := make([]string, len(refusedNumbers))
 	for i, n := range refusedNumbers {
@@ -90,7 +113,7 @@ func applyProcedure() procedure {
 	}
 	return procedure{"sync_apply", "IN me VARCHAR(80) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin, IN my_role VARCHAR(40) CHARACTER SET ascii COLLATE ascii_bin, IN everything TINYINT, IN my_user BINARY(16), IN scopes LONGTEXT CHARACTER SET utf8mb4, IN writable LONGTEXT CHARACTER SET utf8mb4, IN first_op INT, IN last_op INT",
 		`  DECLARE noun VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin;
-  DECLARE cols, pieces, heads, sets, same, targets LONGTEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
+  DECLARE cols, pieces, heads, sets, same, targets, needs LONGTEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
   DECLARE unknown, reason LONGTEXT CHARACTER SET utf8mb4;
   DECLARE adding, may_add, may_change, may_remove TINYINT DEFAULT 0;
   DECLARE failed, lo, hi, size INT;
@@ -115,6 +138,10 @@ func applyProcedure() procedure {
       UPDATE sync_op o SET o.ok = 's' WHERE o.n BETWEEN first_op AND last_op AND o.ok = '0';
     ELSE
 ` + runIn("UPDATE sync_op o STRAIGHT_JOIN `', noun, '` t ON t.id=o.id AND t.scope_id IN (', scopes, ') SET o.ok=IF(t.scope_id IN (', writable, '),''s'',''x''), o.scope=t.scope_id, o.eno="+strconv.Itoa(erTableDenied)+" WHERE o.n BETWEEN ', first_op, ' AND ', last_op, ' AND o.ok=''0''") + `    END IF;
+    IF needs <> '' THEN
+      -- An update of several tables would put an empty value in the place of none.
+` + runIn("UPDATE sync_op o SET o.why=COALESCE(', needs, 'NULL) WHERE o.n BETWEEN ', first_op, ' AND ', last_op, ' AND o.ok=''s''") + `      UPDATE sync_op o SET o.ok = 'x', o.eno = ` + strconv.Itoa(erNullColumn) + ` WHERE o.n BETWEEN first_op AND last_op AND o.ok = 's' AND o.why IS NOT NULL;
+    END IF;
     IF targets <> '' AND NOT everything THEN
       -- What is pointed to must be in reach, whether it is there or not.
 ` + runIn("UPDATE sync_op o SET o.why=COALESCE(', REPLACE(REPLACE(targets, '{writable}', writable), '{scopes}', scopes), 'NULL) WHERE o.n BETWEEN ', first_op, ' AND ', last_op, ' AND o.ok=''s''") + `      UPDATE sync_op o SET o.ok = 'x', o.eno = ` + strconv.Itoa(erBadReference) + ` WHERE o.n BETWEEN first_op AND last_op AND o.ok = 's' AND o.why IS NOT NULL;
@@ -126,6 +153,9 @@ func applyProcedure() procedure {
       ELSE
         UPDATE sync_op o SET o.c = JSON_SET(o.c, '$.owner_id', HEX(my_user)) WHERE o.n BETWEEN first_op AND last_op AND o.ok = 's' AND COALESCE(JSON_TYPE(JSON_EXTRACT(o.c, '$.owner_id')), 'NULL') = 'NULL';
       END IF;
+    END IF;
+    IF adding AND NOT FIND_IN_SET('created_at', cols) THEN
+      SET heads = CONCAT(heads, ',created_at'), sets = CONCAT(sets, ',o.at');
     END IF;
     SET lo = first_op, size = last_op - first_op + 1;
     BEGIN
@@ -179,7 +209,7 @@ func runIn(text string) string { return runSQL("'" + text + "'") }
 // those columns of its table that occur in it, each known by its place.
 func fieldsProcedure(e *model.Entity) procedure {
 	var b strings.Builder
-	b.WriteString("  SET pieces = '', heads = '', sets = '', same = '', targets = '', unknown = NULL;\n")
+	b.WriteString("  SET pieces = '', heads = '', sets = '', same = '', targets = '', needs = '', unknown = NULL;\n")
 	var known []string
 	for i, c := range e.Columns() {
 		created := c.Name == model.ColumnCreatedAt
@@ -207,12 +237,19 @@ func fieldsProcedure(e *model.Entity) procedure {
 			quote("h"+n+" INT EXISTS PATH '$."+c.Name+"',b"+n+text+"'$."+c.Name+"[0]',v"+n+text+"'$."+c.Name+"[1]'"),
 			quote(",t."+ident(c.Name)+"=IF(j.h"+n+","+writes(c, "j.v"+n)+",t."+ident(c.Name)+")"),
 			quote(" AND (NOT j.h"+n+" OR "+holdsStill(c, "j.b"+n)+")"))
+		paths := []struct{ when, path string }{{"adding", "$." + c.Name}, {"NOT adding", "$." + c.Name + "[1]"}}
+		if required(e, c) {
+			for _, kind := range paths {
+				fmt.Fprintf(&b, "    IF %s THEN SET needs = CONCAT(needs, %s); END IF;\n", kind.when,
+					quote("IF(JSON_TYPE(JSON_EXTRACT(o.c,'"+kind.path+"'))='NULL',"+quote("'"+c.Name+"'")+",NULL),"))
+			}
+		}
 		if c.Ref != "" && !model.EntityOf(c.Ref).Shared {
 			reach := "{scopes}"
 			if c.Owner {
 				reach = "{writable}"
 			}
-			for _, kind := range []struct{ when, path string }{{"adding", "$." + c.Name}, {"NOT adding", "$." + c.Name + "[1]"}} {
+			for _, kind := range paths {
 				id := "UNHEX(JSON_UNQUOTE(JSON_EXTRACT(o.c,'" + kind.path + "')))"
 				fmt.Fprintf(&b, "    IF %s THEN SET targets = CONCAT(targets, %s); END IF;\n", kind.when,
 					quote("IF("+id+" IS NOT NULL AND NOT EXISTS(SELECT 1 FROM "+ident(string(c.Ref))+" r WHERE r.id="+id+" AND r.scope_id IN ("+reach+")),'''"+c.Name+"''',NULL),"))
@@ -222,7 +259,7 @@ func fieldsProcedure(e *model.Entity) procedure {
 	}
 	b.WriteString("  SET pieces = IF(pieces = '', 'h0 INT EXISTS PATH ''$''', SUBSTR(pieces, 2));\n")
 	fmt.Fprintf(&b, "  SET unknown = (SELECT j.name FROM JSON_TABLE(CONCAT('[\"', REPLACE(cols, ',', '\",\"'), '\"]'), '$[*]' COLUMNS (name VARCHAR(64) CHARACTER SET utf8mb4 PATH '$')) j WHERE j.name NOT IN ('', %s) LIMIT 1);\n", strings.Join(known, ", "))
-	return procedure{"sync_fields_" + string(e.Noun), "IN cols LONGTEXT CHARACTER SET utf8mb4, IN adding TINYINT, OUT pieces LONGTEXT CHARACTER SET utf8mb4, OUT heads LONGTEXT CHARACTER SET utf8mb4, OUT sets LONGTEXT CHARACTER SET utf8mb4, OUT same LONGTEXT CHARACTER SET utf8mb4, OUT targets LONGTEXT CHARACTER SET utf8mb4, OUT unknown LONGTEXT CHARACTER SET utf8mb4", b.String()}
+	return procedure{"sync_fields_" + string(e.Noun), "IN cols LONGTEXT CHARACTER SET utf8mb4, IN adding TINYINT, OUT pieces LONGTEXT CHARACTER SET utf8mb4, OUT heads LONGTEXT CHARACTER SET utf8mb4, OUT sets LONGTEXT CHARACTER SET utf8mb4, OUT same LONGTEXT CHARACTER SET utf8mb4, OUT targets LONGTEXT CHARACTER SET utf8mb4, OUT needs LONGTEXT CHARACTER SET utf8mb4, OUT unknown LONGTEXT CHARACTER SET utf8mb4", b.String()}
 }
 
 // writes turns a text of the request into what a column takes. The server's
