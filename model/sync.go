@@ -229,7 +229,7 @@ const (
 // PushResult is the outcome of one operation.
 type PushResult struct {
 	Outcome PushOutcome `json:"outcome"`
-	Code    string      `json:"code,omitempty"`    // stable: "not_visible", "too_long", "reference", "check", "not_allowed", "upgrade", "server"
+	Code    string      `json:"code,omitempty"`    // stable: "not_visible", "too_long", "reference", "duplicate", "check", "not_allowed", "upgrade", "server"
 	Message string      `json:"message,omitempty"` // the server's words in plain language
 }
 
@@ -285,6 +285,7 @@ type Central interface {
 // ApplyResult counts what a page or an acknowledgement changed here.
 type ApplyResult struct {
 	Records   map[ID]bool // records whose data changed, parts counted with their record
+	Loaded    int64       // records that are new by the first load; they are too many to be named
 	Conflicts int64       // conflicts that are new
 	Missing   map[Noun][]ID
 	// Suspect are rows that leaned on one which is gone: a foreign key of the
@@ -355,8 +356,8 @@ type Replica interface {
 	SetNextCompare(ctx context.Context, at time.Time) error
 	// BeginLoad prepares the first load of every table. One that was
 	// interrupted goes on where it stopped; at is where the feed stood when
-	// it began.
-	BeginLoad(ctx context.Context, at Position) error
+	// it began, and rows how many are to come.
+	BeginLoad(ctx context.Context, at Position, rows int64) error
 	// LoadedTo returns how far the first load of a table came: the last id,
 	// and whether it is complete.
 	LoadedTo(ctx context.Context, n Noun) (after ID, done bool, err error)

@@ -71,8 +71,12 @@ func TestStaleSearch(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	if len(finds(t, d, "ada")) != 0 {
-		t.Fatal("the index is not empty")
+	if got := finds(t, d, "ada"); len(got) != 1 {
+		t.Errorf("without an index it finds %v by title", got)
+	}
+	var indexed int
+	if err := d.read().QueryRow("SELECT count(*) FROM search_text WHERE search_text MATCH 'nada'").Scan(&indexed); err != nil || indexed != 0 {
+		t.Fatalf("the index has %d entries, %v", indexed, err)
 	}
 	path := d.Path()
 	if err := d.Close(); err != nil {

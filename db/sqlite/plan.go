@@ -25,8 +25,10 @@ type plan struct {
 	list   string // its columns, quoted, in the order of a Row
 	byID   string
 	upsert string
-	drop   string
-	retell string // sets the derived columns
+	// insertNew stores a row that is not there yet, and nothing otherwise.
+	insertNew string
+	drop      string
+	retell    string // sets the derived columns
 }
 
 var plans = func() map[model.Noun]*plan {
@@ -61,6 +63,7 @@ func newPlan(e *model.Entity) *plan {
 	p.byID = fmt.Sprintf("SELECT %s\nFROM %s\nWHERE id = ?", p.list, table)
 	p.upsert = fmt.Sprintf("INSERT INTO %s (%s)\nVALUES (%s)\nON CONFLICT (id) DO UPDATE SET %s",
 		table, strings.Join(names, ", "), marks(len(names)), strings.Join(sets, ", "))
+	p.insertNew = fmt.Sprintf("INSERT INTO %s (%s)\nVALUES (%s)\nON CONFLICT (id) DO NOTHING", table, strings.Join(names, ", "), marks(len(names)))
 	p.drop = fmt.Sprintf("DELETE FROM %s\nWHERE id = ?", table)
 	p.retell = fmt.Sprintf("UPDATE %s\nSET title = ?, title_key = ?, sort_key = ?\nWHERE id = ?", table)
 	return p

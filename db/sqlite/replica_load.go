@@ -5,18 +5,26 @@ import (
 	"database/sql"
 	"encoding/json"
 	"errors"
+	"fmt"
 
 	"rapport/model"
 )
 
+// bulkRows is how many rows a first load must bring for the indexes and the
+// search to be built after it instead of kept up during it.
+const bulkRows = 20000
+
 // loadPlan is what BeginLoad keeps about the load that is under way.
 type loadPlan struct {
-	At model.Position
+	At   model.Position
+	Bulk bool // there are no indexes and no search until it ends
 }
 
 // BeginLoad prepares the first load, or goes on with one that was interrupted.
-// While it runs the position is that of its beginning.
-func (d *DB) BeginLoad(ctx context.Context, at model.Position) error {
+// While it runs the position is that of its beginning. Where many rows are to
+// come the indexes go until they are there: the records can be listed, found by
+// name and edited meanwhile.
+func (d *DB) BeginLoad(ctx context.Context, at model.Position, rows int64) error {
 	return d.write(ctx, "begin load", func(t *Tx) error {
 		p, err := t.loadPlan()
 		if err != nil {
@@ -28,16 +36,43 @@ func (d *DB) BeginLoad(ctx context.Context, at model.Position) error {
 		if err := t.exec("DELETE FROM load_state"); err != nil {
 			return err
 		}
-		data, err := json.Marshal(loadPlan{At: at})
+		p = &loadPlan{At: at, Bulk: rows >= bulkRows}
+		data, err := json.Marshal(p)
 		if err != nil {
 			return err
 		}
 		if err := t.setState(stateLoad, string(data)); err != nil {
 			return err
 		}
+		if p.Bulk {
+			if err := t.dropIndexes(ctx); err != nil {
+				return err
+			}
+		}
 		at.Loaded = false
 		return t.setPosition(at)
 	})
+}
+
+// loadingMark is kept instead of the declaration's fingerprint while the
+// indexes and the search are missing on purpose, so that opening the file does
+// not build them.
+func loadingMark(fingerprint string) string { return "loading " + fingerprint }
+
+// dropIndexes takes the tables' indexes away and says that the search is not
+// built.
+func (t *Tx) dropIndexes(ctx context.Context) error {
+	for _, e := range model.Entities() {
+		for _, ix := range indexes(e) {
+			if _, err := t.ExecContext(ctx, "DROP INDEX IF EXISTS "+quote(ix.name)); err != nil {
+				return fmt.Errorf("drop index %s: %w", ix.name, err)
+			}
+		}
+	}
+	if err := t.setState(keySearch, ""); err != nil {
+		return err
+	}
+	return t.setState(keyDeclaration, loadingMark(fingerprint()))
 }
 
 // compareSoon makes the next sync compare every row with the server's, because
@@ -60,6 +95,15 @@ func (t *Tx) loadPlan() (*loadPlan, error) {
 	return &p, json.Unmarshal([]byte(s), &p)
 }
 
+// begunLoad is loadPlan for what needs one.
+func (t *Tx) begunLoad() (*loadPlan, error) {
+	p, err := t.loadPlan()
+	if p == nil && err == nil {
+		err = errors.New("no load was begun")
+	}
+	return p, err
+}
+
 // LoadedTo returns how far the load of a table came.
 func (d *DB) LoadedTo(ctx context.Context, n model.Noun) (after model.ID, done bool, err error) {
 	var id []byte
@@ -67,30 +111,24 @@ func (d *DB) LoadedTo(ctx context.Context, n model.Noun) (after model.ID, done b
 	return model.IDFromBytes(id), done, mapError("read load state", err)
 }
 
-// Load merges rows of a load and stores how far it came, in one transaction.
+// Load stores rows of a load and how far it came, in one transaction.
 func (d *DB) Load(ctx context.Context, n model.Noun, rows []model.Row, after model.ID, done bool) (model.ApplyResult, error) {
 	var res model.ApplyResult
-	err := d.write(ctx, "load rows", func(t *Tx) error {
-		p, err := t.loadPlan()
-		if err != nil || p == nil {
-			return errors.Join(err, errNoLoad(p))
+	err := d.loading(ctx, func(t *Tx) error {
+		p, err := t.begunLoad()
+		if err != nil {
+			return err
 		}
 		e := model.EntityOf(n)
 		a := newApplier(t)
 		a.loading = true
-		for _, row := range rows {
-			if e.IsPart() {
-				orphan, err := t.orphan(e, row)
-				if err != nil {
-					return err
-				}
-				if orphan {
-					continue // its owner changed scope or went since; the feed tells
-				}
-			}
-			if err := a.row(ctx, e, row); err != nil {
-				return err
-			}
+		if p.Bulk {
+			err = a.insertNew(ctx, e, rows)
+		} else {
+			err = a.mergeLoaded(ctx, e, rows)
+		}
+		if err != nil {
+			return err
 		}
 		res = a.res
 		return t.exec("INSERT INTO load_state (tbl, after, done) VALUES (?, ?, ?) ON CONFLICT (tbl) DO UPDATE SET after = excluded.after, done = excluded.done",
@@ -99,9 +137,22 @@ func (d *DB) Load(ctx context.Context, n model.Noun, rows []model.Row, after mod
 	return res, err
 }
 
-func errNoLoad(p *loadPlan) error {
-	if p == nil {
-		return errors.New("no load was begun")
+// mergeLoaded merges rows one by one, and leaves out parts whose owner changed
+// its scope or went since it was loaded: the feed tells.
+func (a *applier) mergeLoaded(ctx context.Context, e *model.Entity, rows []model.Row) error {
+	for _, row := range rows {
+		if e.IsPart() {
+			orphan, err := a.tx.orphan(e, row)
+			if err != nil {
+				return err
+			}
+			if orphan {
+				continue
+			}
+		}
+		if err := a.row(ctx, e, row); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -117,22 +168,276 @@ func (t *Tx) orphan(e *model.Entity, row model.Row) (bool, error) {
 	return errors.Is(err, sql.ErrNoRows), notNoRows(err)
 }
 
-// FinishLoad stores the position at which the load began, from which the feed
-// is then followed.
-func (d *DB) FinishLoad(ctx context.Context) (model.ApplyResult, error) {
-	err := d.write(ctx, "finish load", func(t *Tx) error {
-		p, err := t.loadPlan()
-		if err != nil || p == nil {
-			return errors.Join(err, errNoLoad(p))
+// madeRows is how many rows are made ready for storing at once.
+const madeRows = 250
+
+// insertNew stores rows that are new here, as all are but what was made or
+// loaded before; those are merged. What a row needs is made ready beside the
+// storing.
+func (a *applier) insertNew(ctx context.Context, e *model.Entity, rows []model.Row) error {
+	made := make(chan []bulkRow, 2)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go func() {
+		defer close(made)
+		for len(rows) > 0 {
+			n := min(madeRows, len(rows))
+			batch := make([]bulkRow, n)
+			for i, row := range rows[:n] {
+				batch[i] = newBulkRow(e, row)
+			}
+			select {
+			case made <- batch:
+			case <-ctx.Done():
+				return
+			}
+			rows = rows[n:]
 		}
+	}()
+	insert, err := a.tx.stmt(planOf(e).insertNew)
+	if err != nil {
+		return err
+	}
+	for batch := range made {
+		for _, r := range batch {
+			res, err := insert.Exec(r.args...)
+			if err != nil {
+				return fmt.Errorf("store %s %s: %w", e.Noun, r.row.ID(), err)
+			}
+			if n, _ := res.RowsAffected(); n == 0 {
+				if err := a.row(ctx, e, r.row); err != nil {
+					return err
+				}
+				continue
+			}
+			if !e.IsPart() {
+				a.res.Loaded++
+			}
+			if r.unsure {
+				if err := a.tx.exec("INSERT OR IGNORE INTO load_late (noun, id) VALUES (?, ?)", string(e.Noun), r.row.ID().Bytes()); err != nil {
+					return err
+				}
+			}
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+	}
+	a.tx.changed[e.Noun] = true
+	return nil
+}
+
+// bulkRow is a row with what storing it needs.
+type bulkRow struct {
+	row    model.Row
+	args   []any
+	unsure bool // its lists decide its title
+}
+
+func newBulkRow(e *model.Entity, row model.Row) bulkRow {
+	r := bulkRow{row: row, args: make([]any, len(row), len(row)+3)}
+	for i, v := range row {
+		r.args[i] = cell(v)
+	}
+	if planOf(e).titled {
+		title, sortKey, sure := rowTitle(e, row)
+		r.args = append(r.args, title, model.Fold(title), sortKey)
+		r.unsure = !sure
+	}
+	return r
+}
+
+// loading is write for the steps of a load. They need not survive a failing
+// power supply, because what is lost of them is loaded again; and foreign keys
+// are looked at when the load ends. The connection is as it was afterwards.
+func (d *DB) loading(ctx context.Context, fn func(*Tx) error) (err error) {
+	const op = "load"
+	if d.settings.ReadOnly {
+		return model.Errorf(model.Refused, "the workspace is open for reading only")
+	}
+	conn, err := d.writer.Conn(ctx)
+	if err != nil {
+		return mapError(op, err)
+	}
+	defer conn.Close()
+	if _, err := conn.ExecContext(ctx, "PRAGMA foreign_keys = 0; PRAGMA synchronous = 1; PRAGMA cache_size = -32768; PRAGMA temp_store = 1; PRAGMA wal_autocheckpoint = 4000"); err != nil {
+		return mapError(op, err)
+	}
+	defer func() {
+		_, reset := conn.ExecContext(context.WithoutCancel(ctx), "PRAGMA foreign_keys = 1; PRAGMA synchronous = 2; PRAGMA wal_autocheckpoint = 1000")
+		err = mapError(op, errors.Join(err, reset))
+	}()
+	tx, err := conn.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	return d.within(tx, op, fn)
+}
+
+// FinishLoad makes what a load left for its end and stores the position at
+// which it began, from which the feed is then followed. Each step is a short
+// transaction of its own; one that is cut goes on where it stopped.
+func (d *DB) FinishLoad(ctx context.Context) (model.ApplyResult, error) {
+	var plan *loadPlan
+	err := d.write(ctx, "finish load", func(t *Tx) (err error) {
+		plan, err = t.begunLoad()
+		return err
+	})
+	if err == nil && plan.Bulk {
+		err = d.finishBulk(ctx)
+	}
+	if err != nil {
+		return model.ApplyResult{}, err
+	}
+	err = d.write(ctx, "finish load", func(t *Tx) error {
 		if err := t.exec("DELETE FROM load_state"); err != nil {
 			return err
 		}
-		p.At.Loaded = true
-		if err := t.setPosition(p.At); err != nil {
+		plan.At.Loaded = true
+		if err := t.setPosition(plan.At); err != nil {
 			return err
 		}
 		return t.setState(stateLoad, "")
 	})
 	return model.ApplyResult{}, err
+}
+
+// finishBulk builds the indexes, and the search beside them.
+func (d *DB) finishBulk(ctx context.Context) error {
+	// What the search reads by comes first.
+	if err := d.buildIndexes(ctx, func(e *model.Entity) bool { return e.IsPart() }); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	built := make(chan error, 1)
+	b, err := d.newSearchBuild(ctx)
+	if err != nil {
+		return err
+	}
+	defer b.remove()
+	go func() { built <- b.fill(ctx) }()
+	err = d.buildIndexes(ctx, func(e *model.Entity) bool { return !e.IsPart() })
+	if err == nil {
+		err = d.dropOrphans(ctx)
+	}
+	if err == nil {
+		err = d.tellLate(ctx)
+	}
+	if err != nil {
+		cancel()
+	}
+	if fillErr := <-built; err == nil {
+		err = fillErr
+	}
+	if err != nil {
+		return err
+	}
+	if err := b.take(ctx); err != nil {
+		return err
+	}
+	_, err = d.writer.ExecContext(ctx, "PRAGMA temp_store = 2; PRAGMA cache_size = -2000; PRAGMA wal_checkpoint(TRUNCATE)")
+	return mapError("finish load", err)
+}
+
+// buildIndexes makes the indexes of some tables, each in a transaction of its
+// own, so that a person who edits meanwhile need not wait long.
+func (d *DB) buildIndexes(ctx context.Context, which func(*model.Entity) bool) error {
+	for _, e := range model.Entities() {
+		if !which(e) {
+			continue
+		}
+		for _, ix := range indexes(e) {
+			err := d.loading(ctx, func(t *Tx) error {
+				_, err := t.ExecContext(ctx, ix.ddl)
+				return err
+			})
+			if err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// dropOrphans removes the parts whose owner did not come with them: it went
+// while the tables were read, or came into the person's scope since, and then
+// the feed brings both.
+func (d *DB) dropOrphans(ctx context.Context) error {
+	for _, e := range model.Entities() {
+		if !e.IsPart() {
+			continue
+		}
+		cond := "NOT EXISTS (SELECT 1 FROM sync_base AS b WHERE b.tbl = '" + string(e.Noun) + "' AND b.id = p.id)"
+		for _, n := range e.Owner {
+			cond += " AND NOT EXISTS (SELECT 1 FROM " + quote(string(n)) + " AS o WHERE o.id = p." + quote(string(n)+"_id") + ")"
+		}
+		rows, err := d.read().QueryContext(ctx, "SELECT p.id FROM "+quote(string(e.Noun))+" AS p WHERE "+cond)
+		ids, err := scanIDs(rows, err)
+		if err != nil || len(ids) == 0 {
+			if err != nil {
+				return mapError("look for owners", err)
+			}
+			continue
+		}
+		err = d.loading(ctx, func(t *Tx) error {
+			for _, id := range ids {
+				if err := t.exec("DELETE FROM "+quote(string(e.Noun))+" AS p WHERE p.id = ? AND "+cond, id.Bytes()); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// lateRows is how many records get their titles in one transaction.
+const lateRows = 500
+
+// tellLate gives the records whose lists decide it their titles.
+func (d *DB) tellLate(ctx context.Context) error {
+	for more := true; more; {
+		err := d.loading(ctx, func(t *Tx) error {
+			keys, err := t.lateKeys(ctx, "load_late", lateRows)
+			if err != nil {
+				return err
+			}
+			more = len(keys) == lateRows
+			for _, k := range keys {
+				if err := t.retell(model.EntityOf(k.noun), k.id); err != nil {
+					return err
+				}
+				if err := t.exec("DELETE FROM load_late WHERE noun = ? AND id = ?", string(k.noun), k.id.Bytes()); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// lateKeys reads records from one of the tables that note them for later.
+func (t *Tx) lateKeys(ctx context.Context, table string, limit int) ([]recordKey, error) {
+	rows, err := t.QueryContext(ctx, "SELECT noun, id FROM "+table+" LIMIT ?", limit)
+	if err != nil {
+		return nil, err
+	}
+	var out []recordKey
+	for rows.Next() {
+		var noun string
+		var id []byte
+		if err = rows.Scan(&noun, &id); err != nil {
+			break
+		}
+		out = append(out, recordKey{model.Noun(noun), model.IDFromBytes(id)})
+	}
+	return out, closeRows(rows, err)
 }

@@ -35,7 +35,8 @@ type found struct {
 // all that there are if one of the two sides matches no more than sideRows
 // records; else those among the first mixedRows of either side, which may miss
 // some. Words of notes are then looked up whole, and by their beginning only if
-// that finds nothing. Filtering a list by the same text misses none.
+// that finds nothing. Filtering a list by the same text misses none. While a
+// first load is under way, records are found by their titles only.
 func (d *DB) Search(ctx context.Context, text string, in model.Noun, limit int) ([]model.Hit, error) {
 	if limit <= 0 {
 		limit = defaultHits
@@ -43,6 +44,12 @@ func (d *DB) Search(ctx context.Context, text string, in model.Noun, limit int) 
 	groups := parseSearch(text, d.region())
 	if len(groups) == 0 {
 		return []model.Hit{}, nil
+	}
+	if missing, err := d.unindexed(ctx); missing || err != nil {
+		if err != nil {
+			return nil, err
+		}
+		return d.searchTitles(ctx, text, in, limit)
 	}
 	s := &finder{ctx: ctx, q: d.read(), limit: limit, seen: map[int64]bool{}}
 	if err := s.number(in); err != nil {

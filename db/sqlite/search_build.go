@@ -79,6 +79,9 @@ func (t *Tx) rebuildSearch(ctx context.Context) error {
 	if err := t.tuneSearch(usualHash); err != nil {
 		return err
 	}
+	if err := t.exec("DELETE FROM search_late"); err != nil {
+		return err
+	}
 	return t.setState(keySearch, searchFingerprint())
 }
 
@@ -100,17 +103,23 @@ func (t *Tx) buildNoun(ctx context.Context, s *searched) error {
 	if err != nil {
 		return err
 	}
+	return eachDoc(ctx, t, s, t.db.region(), func(d doc) error { return t.insertDoc(base, d) })
+}
+
+// eachDoc gives every record of a noun as the index sees it, in the order of
+// their rids. Reading and folding run a batch ahead.
+func eachDoc(ctx context.Context, q querier, s *searched, region string, each func(doc) error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	batches, failed := make(chan []doc, 2), make(chan error, 1)
 	go func() {
 		defer close(batches)
-		failed <- t.readDocs(ctx, s, batches)
+		failed <- readDocs(ctx, q, s, region, batches)
 	}()
 	var writeErr error
 	for batch := range batches {
 		for _, d := range batch {
 			if writeErr == nil {
-				if writeErr = t.insertDoc(base, d); writeErr != nil {
+				if writeErr = each(d); writeErr != nil {
 					cancel()
 				}
 			}
@@ -125,13 +134,12 @@ func (t *Tx) buildNoun(ctx context.Context, s *searched) error {
 }
 
 // readDocs sends a noun's records in the order of their rids.
-func (t *Tx) readDocs(ctx context.Context, s *searched, out chan<- []doc) error {
-	rows, err := t.QueryContext(ctx, s.all)
+func readDocs(ctx context.Context, q querier, s *searched, region string, out chan<- []doc) error {
+	rows, err := q.QueryContext(ctx, s.all)
 	if err != nil {
 		return fmt.Errorf("read %s: %w", s.noun, err)
 	}
-	region := t.db.region()
-	var batch []doc
+	batch := make([]doc, 0, docBatch)
 	send := func() {
 		select {
 		case out <- batch:

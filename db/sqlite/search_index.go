@@ -279,8 +279,18 @@ func (t *Tx) insertDoc(base int64, d doc) error {
 }
 
 // reindex brings the search entries of records up to date. Deleted records
-// have none.
+// have none. While there is no index it is noted what to do when it is built.
 func (t *Tx) reindex(keys []recordKey) error {
+	if len(keys) == 0 {
+		return nil
+	}
+	have, err := t.state(keySearch)
+	if err != nil {
+		return err
+	}
+	if have == "" {
+		return t.indexLater(keys)
+	}
 	for _, k := range keys {
 		if err := t.reindexOne(k); err != nil {
 			return err

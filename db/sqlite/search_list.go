@@ -35,6 +35,15 @@ func (d *DB) textCondition(ctx context.Context, w *clauses, q model.Query) (*tex
 		w.add("0")
 		return nil, nil
 	}
+	if missing, err := d.unindexed(ctx); missing || err != nil {
+		if planOf(w.e).titled {
+			cond, args := titleCondition("t", q.Text)
+			w.add(cond, args...)
+		} else {
+			w.add("0")
+		}
+		return nil, err
+	}
 	column := "t.rid"
 	if q.Limit > 0 && walksIndex(w.e, q.Sort) {
 		n, all, err := m.guess(ctx, d.read())

@@ -121,9 +121,9 @@ func TestDeclarationGrows(t *testing.T) {
 	}
 }
 
-// TestRefillOfLessIsLoadedAgain fills a cache by rows with and without a column
+// TestRefillOfLessIsCompared fills a cache by rows with and without a column
 // that is declared: what the server has in it must be fetched.
-func TestRefillOfLessIsLoadedAgain(t *testing.T) {
+func TestRefillOfLessIsCompared(t *testing.T) {
 	e := model.EntityOf("tag")
 	row := model.NewRow(e)
 	row[0] = model.DerivedID("tag", "vip")
@@ -146,8 +146,12 @@ func TestRefillOfLessIsLoadedAgain(t *testing.T) {
 			t.Fatal(err)
 		}
 		at, err := d.Position(context.Background())
-		if err != nil || at.Seq != 7 || at.Loaded != (missing == 0) {
+		if err != nil || at.Seq != 7 || !at.Loaded {
 			t.Errorf("without %d columns: %+v, %v", missing, at, err)
+		}
+		next, err := d.NextCompare(context.Background())
+		if err != nil || next.IsZero() != (missing == 0) || next.After(time.Now()) {
+			t.Errorf("without %d columns every row is compared at %v, %v", missing, next, err)
 		}
 	}
 }

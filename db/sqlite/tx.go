@@ -48,6 +48,11 @@ func (d *DB) write(ctx context.Context, op string, fn func(*Tx) error) error {
 	if err != nil {
 		return mapError(op, err)
 	}
+	return d.within(tx, op, fn)
+}
+
+// within runs fn in a transaction that was begun, and ends it.
+func (d *DB) within(tx *sql.Tx, op string, fn func(*Tx) error) error {
 	defer tx.Rollback()
 	t := d.newTx(tx)
 	defer t.closeStatements()

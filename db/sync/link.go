@@ -61,6 +61,13 @@ func (l *link) traffic(res *model.SyncResult) {
 	l.trips, l.sent, l.got = trips, sent, got
 }
 
+// traffic is what went over a connection.
+type traffic struct{ trips, sent, got int64 }
+
+func (t traffic) addTo(res *model.SyncResult) {
+	res.RoundTrips, res.BytesSent, res.BytesReceived = res.RoundTrips+t.trips, res.BytesSent+t.sent, res.BytesReceived+t.got
+}
+
 // close ends the connection if there is one.
 func (l *link) close() error {
 	if l.central == nil {

@@ -2,7 +2,6 @@ package sync
 
 import (
 	"context"
-	"errors"
 
 	"rapport/model"
 )
@@ -53,72 +52,4 @@ func (r *run) loadMode() (model.LoadMode, bool) {
 		return model.AccessLoad, true
 	}
 	return "", false
-}
-
-// load makes the first load, or goes on with it.
-func (r *run) load(ctx context.Context, start model.Position) error {
-	if err := r.replica.BeginLoad(ctx, start); err != nil {
-		return err
-	}
-	var done int64
-	for _, e := range model.Entities() {
-		if err := r.loadTable(ctx, e, &done); err != nil {
-			return err
-		}
-	}
-	r.notify.Tell("indexing", done, 0)
-	res, err := r.replica.FinishLoad(ctx)
-	if err != nil {
-		return err
-	}
-	r.count(res)
-	if r.at, err = r.replica.Position(ctx); err != nil {
-		return err
-	}
-	next := r.nextCompare()
-	if !r.head.SameRun {
-		next = r.now() // the server was put back while we loaded
-	}
-	return r.replica.SetNextCompare(ctx, next)
-}
-
-// loadTable streams one table from where an earlier load left it.
-func (r *run) loadTable(ctx context.Context, e *model.Entity, done *int64) error {
-	after, complete, err := r.replica.LoadedTo(ctx, e.Noun)
-	if err != nil || complete {
-		return err
-	}
-	page := make([]model.Row, 0, loadRows)
-	flush := func(last bool) error {
-		if len(page) > 0 {
-			after = page[len(page)-1].ID()
-		}
-		res, err := r.replica.Load(ctx, e.Noun, page, after, last)
-		if err != nil {
-			return err
-		}
-		r.count(res)
-		*done += int64(len(page))
-		r.notify.Tell("loading", *done, 0)
-		page = page[:0]
-		return nil
-	}
-	var unstored error
-	err = r.central.Load(ctx, e.Noun, after, func(row model.Row) error {
-		page = append(page, row)
-		if len(page) == loadRows {
-			unstored = flush(false)
-		}
-		return unstored
-	})
-	switch {
-	case err == nil:
-		return flush(true)
-	case unstored != nil || len(page) == 0:
-		return err
-	}
-	// What came is kept, also of a sync that was stopped: where the line
-	// breaks before each page is full, a load would never get on otherwise.
-	ctx = context.WithoutCancel(ctx)
-	return errors.Join(err, flush(false))
 }

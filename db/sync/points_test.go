@@ -61,8 +61,8 @@ func (r mortalReplica) SetPosition(ctx context.Context, at model.Position) (err 
 	return err
 }
 
-func (r mortalReplica) BeginLoad(ctx context.Context, at model.Position) (err error) {
-	r.around(func() { err = r.Replica.BeginLoad(ctx, at) })
+func (r mortalReplica) BeginLoad(ctx context.Context, at model.Position, rows int64) (err error) {
+	r.around(func() { err = r.Replica.BeginLoad(ctx, at, rows) })
 	return err
 }
 

@@ -48,6 +48,9 @@ type Options struct {
 	Random  func() float64   // in [0,1), for jitter; nil means math/rand
 	Name    string           // of this computer, for the administrator's list of devices
 	Program string           // version of this program, for the same
+	// InTurn reads and stores a first load in one goroutine, one row after
+	// the other, so that a run can be played again.
+	InTurn bool
 }
 
 // Engine syncs one workspace.
@@ -93,14 +96,15 @@ func (e *Engine) once(ctx context.Context, l *link, full bool, n model.Notify) (
 	defer release()
 	r := &run{Engine: e, link: l, notify: n, pushed: map[model.ID]bool{}, pulled: map[model.ID]bool{}}
 	err = r.sync(ctx, full)
-	res := model.SyncResult{Pushed: int64(len(r.pushed)), Pulled: int64(len(r.pulled))}
+	res := model.SyncResult{Pushed: int64(len(r.pushed)), Pulled: int64(len(r.pulled)) + r.loaded}
 	res.Upgrade = r.head.SchemaVersion > model.SchemaVersion
 	l.traffic(&res)
+	r.beside.addTo(&res)
 	err = l.end(err)
 	// The counts are wanted even where the sync was interrupted.
 	var openErr error
 	res.Conflicts, res.Refused, openErr = e.replica.Open(context.WithoutCancel(ctx))
-	res.Duration = e.now().Sub(began)
+	res.Duration = max(0, e.now().Sub(began)) // the clock may have been set back meanwhile
 	if err == nil {
 		err = openErr
 	}
@@ -119,6 +123,8 @@ type run struct {
 	clashed map[model.ID]model.Row // what the server had of a row that clashed
 	pushed  map[model.ID]bool
 	pulled  map[model.ID]bool
+	loaded  int64   // records of a first load, which are too many to be named
+	beside  traffic // over connections beside the link
 }
 
 func (r *run) sync(ctx context.Context, full bool) error {
@@ -446,6 +452,7 @@ func dropOrphans(page *model.FeedPage, owner model.Noun, asked []model.ID, found
 }
 
 func (r *run) count(res model.ApplyResult) {
+	r.loaded += res.Loaded
 	for id := range res.Records {
 		r.pulled[id] = true
 	}

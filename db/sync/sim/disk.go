@@ -84,8 +84,8 @@ func (d *disk) Apply(ctx context.Context, page *model.FeedPage, at model.Positio
 	return res, err
 }
 
-func (d *disk) BeginLoad(ctx context.Context, at model.Position) error {
-	return d.call("begin load", func() error { return d.Replica.BeginLoad(ctx, at) })
+func (d *disk) BeginLoad(ctx context.Context, at model.Position, rows int64) error {
+	return d.call("begin load", func() error { return d.Replica.BeginLoad(ctx, at, rows) })
 }
 
 func (d *disk) LoadedTo(ctx context.Context, n model.Noun) (after model.ID, done bool, err error) {

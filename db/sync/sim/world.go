@@ -236,7 +236,7 @@ func (w *World) syncWith(l *laptop, strikes []strike, dial func(context.Context)
 			return nil, err
 		}
 		return &link{Central: c, attempt: a}, nil
-	}, engine.Options{Now: l.clock, Random: l.random.Float64})
+	}, engine.Options{Now: l.clock, Random: l.random.Float64, InTurn: true})
 	res, err := e.Sync(w.ctx, false, nil)
 	if a.dead {
 		w.must(l.reopen(), "start after a crash")
@@ -278,7 +278,7 @@ func (w *World) second(l *laptop) {
 	e := engine.New(&disk{Replica: l.db, attempt: &attempt{world: w, laptop: l}}, func(context.Context) (model.Central, error) {
 		w.fail("two syncs of %s run at the same time", l.name)
 		return nil, nil
-	}, engine.Options{Now: l.clock, Random: l.random.Float64})
+	}, engine.Options{Now: l.clock, Random: l.random.Float64, InTurn: true})
 	if _, err := e.Sync(w.ctx, false, nil); model.KindOf(err) != model.Locked {
 		w.fail("a second sync of %s ended with %v, not as locked", l.name, err)
 	}
