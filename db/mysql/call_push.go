@@ -121,7 +121,7 @@ func (c *Central) callPush(ctx context.Context, b *model.PushBatch, at model.Pos
 		if p.done {
 			break
 		}
-		if err == nil || !passing(err) || tries == maxTries {
+		if err == nil || !passing(err) || enough(tries, err) {
 			return model.Receipt{}, mapError("push", orInvalid(err))
 		}
 		if err := pause(ctx, tries); err != nil {

@@ -55,6 +55,53 @@ func (c *central) value(t *testing.T, query string, args ...any) string {
 	return v.String
 }
 
+// asPerson lets somebody in who sees every record, and returns the central's
+// URL for that account: it reaches the central by procedures and by nothing
+// else.
+func (c *central) asPerson(t *testing.T, login string) (url string) {
+	t.Helper()
+	office, err := mysql.OpenOffice(t.Context(), c.url, mysql.DialOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer office.Close()
+	login += "_" + c.name // accounts are the whole server's
+	invited, err := office.AddPerson(t.Context(), model.NewPerson{Person: model.Person{Login: login, Name: login, Scope: model.ScopeAll}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.DB.Exec("DROP USER IF EXISTS '" + login + "'@'%'") })
+	of := func(password string) string { return strings.Replace(c.url, "root@", login+":"+password+"@", 1) }
+	if err := mysql.ChangePassword(t.Context(), of(invited.Password), "a-password", mysql.DialOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	return of("a-password")
+}
+
+// bothWays runs a trap for an account with rights on the tables, such as an
+// administrator's or one on a server without procedures, and for a person.
+func bothWays(t *testing.T, trap func(t *testing.T, c *central, url string)) {
+	t.Run("with tables", func(t *testing.T) {
+		c := newCentral(t)
+		trap(t, c, c.url)
+	})
+	t.Run("with procedures", func(t *testing.T) {
+		c := newCentral(t)
+		trap(t, c, c.asPerson(t, "ann"))
+	})
+}
+
+// pushRequest is in each request that pushes and in no other.
+const pushRequest = "sync_push"
+
+// pullRequest is in each request that pulls from a central.
+func pullRequest(url string) string {
+	if strings.Contains(url, "root@") {
+		return "SELECT seq,tbl"
+	}
+	return "CALL sync_pull"
+}
+
 // home is one laptop.
 type home struct {
 	*sqlite.DB
