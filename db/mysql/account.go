@@ -48,6 +48,9 @@ func OpenOffice(ctx context.Context, url string, o DialOptions) (*Office, error)
 	switch {
 	case err != nil:
 		err = mapError("open the central", err)
+	case found == 0 && number(s.exec(ctx, "SELECT 1 FROM "+metaTable)) == erTableDenied:
+		err = model.Errorf(model.Refused, "your account on the server may not do that").
+			WithHint("people and devices are looked after by somebody with the role administrator, accounts by one with CREATE USER, such as root: name it with --central mysql://root@…")
 	case found == 0:
 		err = model.Errorf(model.NoCentral, "the server has no Rapport database there").WithHint("make it with `rapport central init`")
 	case found == 1:

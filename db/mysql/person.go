@@ -12,8 +12,9 @@ import (
 )
 
 // tableRights are those of an account on a server without procedures, and of
-// an administrator, who looks at the service tables and mends them.
-const tableRights = "SELECT, INSERT, UPDATE, DELETE"
+// an administrator, who looks at the service tables and mends them; without
+// TRIGGER one cannot see whether the triggers are the right ones.
+const tableRights = "SELECT, INSERT, UPDATE, DELETE, TRIGGER"
 
 // grantRights gives an account what its role needs on the server. What the
 // person sees and changes of the records is decided by the procedures.

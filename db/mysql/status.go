@@ -28,10 +28,12 @@ func Status(ctx context.Context, url string) (model.CentralStatus, error) {
 	st.Rows = map[string]int64{}
 	var readOnly, engines, user string
 	var triggers []string
+	routines := map[string]string{}
 	q := sessionSQL + `SELECT VERSION(), @@global.read_only, m.epoch, m.schema_version, m.columns_hash, c.seq, (SELECT COUNT(*) FROM sync_outbox), (SELECT COUNT(*) FROM sync_client), USER()
   FROM sync_meta m JOIN sync_counter c ON c.id = 1;
 SELECT action_statement FROM information_schema.triggers WHERE trigger_schema = DATABASE();
-SELECT COALESCE(GROUP_CONCAT(table_name), '') FROM information_schema.tables WHERE table_schema = DATABASE() AND table_type = 'BASE TABLE' AND engine <> 'InnoDB'`
+SELECT COALESCE(GROUP_CONCAT(table_name), '') FROM information_schema.tables WHERE table_schema = DATABASE() AND table_type = 'BASE TABLE' AND engine <> 'InnoDB';
+SELECT routine_name, routine_definition FROM information_schema.routines WHERE routine_schema = DATABASE() AND routine_type = 'PROCEDURE'`
 	hash := ""
 	err = s.query(ctx, q, func(set int, v []driver.Value) error {
 		switch set {
@@ -44,9 +46,14 @@ SELECT COALESCE(GROUP_CONCAT(table_name), '') FROM information_schema.tables WHE
 			triggers = append(triggers, asText(v[0]))
 		case 2:
 			engines = asText(v[0])
+		case 3:
+			routines[asText(v[0])] = asText(v[1])
 		}
 		return nil
 	})
+	if n := number(err); n == erTableDenied || n == erDBAccessDenied || n == erColumnDenied {
+		return personStatus(ctx, a, st)
+	}
 	if err != nil {
 		return st, mapError("ask the central for its status", err)
 	}
@@ -67,8 +74,42 @@ SELECT COALESCE(GROUP_CONCAT(table_name), '') FROM information_schema.tables WHE
 	check("central triggers", !s.dialect.triggers() || len(missing) == 0, "fail", "all triggers are there", fmt.Sprintf("triggers are missing or old: %s", strings.Join(missing, ", ")), "rapport central migrate")
 	check("central engine", engines == "", "fail", "all tables are InnoDB", "not InnoDB: "+engines, "ALTER TABLE … ENGINE=InnoDB")
 	check("central account", !strings.HasPrefix(user, "@"), "fail", "logged in as "+user, "this is an anonymous account", "give each person an account of their own")
-	check("central row scope", false, "warn", "", "this server does not limit rows per person yet: everybody with a password sees every record", "")
+	if s.dialect.procedures() {
+		gone := missingProcedures(s.dialect, routines)
+		check("central procedures", len(gone) == 0, "fail", "all procedures are there", fmt.Sprintf("procedures are missing or old: %s", few(gone)), "rapport central migrate")
+	}
+	st.Checks = append(st.Checks, s.dialect.scopeCheck(a.Database))
 	return st, nil
+}
+
+// personStatus is what somebody learns who may not look at the tables.
+func personStatus(ctx context.Context, a Address, st model.CentralStatus) (model.CentralStatus, error) {
+	s, rest, err := open(ctx, a, DialOptions{Program: "rapport-central"})
+	if err != nil {
+		return st, err
+	}
+	c := &Central{session: s, others: rest}
+	defer c.session.close()
+	head, err := c.Poll(ctx, model.Device{}, model.Position{})
+	if err != nil {
+		return st, err
+	}
+	st.Server, st.Epoch, st.SchemaVersion, st.Position, st.Unsequenced = s.dialect.version, head.Epoch, head.SchemaVersion, head.Seq, head.Unsequenced
+	st.Checks = append(s.dialect.checks(),
+		model.Check{Name: "central account", State: "ok", Detail: "logged in as " + head.User + "; an administrator sees more"}, s.dialect.scopeCheck(a.Database))
+	return st, nil
+}
+
+// missingProcedures lists those that are absent or of another version. A body
+// that this account may not read is taken for the right one.
+func missingProcedures(d dialect, have map[string]string) []string {
+	var out []string
+	for _, p := range allProcedures(d) {
+		if body, there := have[p.name]; !there || body != "" && !strings.Contains(body, p.mark()) {
+			out = append(out, p.name)
+		}
+	}
+	return out
 }
 
 func missingTriggers(bodies []string) []string {

@@ -104,5 +104,10 @@ func (w *Workspace) ForgetDevice(ctx context.Context, id model.ID) error {
 
 // CheckCentral looks at everything that can be wrong with the central.
 func (w *Workspace) CheckCentral(ctx context.Context) ([]model.Check, error) {
-	return office(ctx, w, func(f *mysql.Office) ([]model.Check, error) { return f.Check(ctx) })
+	st, err := w.CentralStatus(ctx)
+	if err != nil {
+		return nil, err
+	}
+	more, err := office(ctx, w, func(f *mysql.Office) ([]model.Check, error) { return f.Check(ctx) })
+	return append(st.Checks, more...), err
 }

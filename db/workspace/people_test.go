@@ -92,6 +92,13 @@ func TestJoinFromAFreshHome(t *testing.T) {
 	o.json("sync")
 	o.json("contact", "show", id)
 
+	// A person is told of the central what a person may know.
+	if st := ann.json("central", "status"); st["position"] == 0.0 || len(st["rows"].(map[string]any)) != 0 {
+		t.Errorf("%v", st)
+	}
+	ann.json("doctor")
+	ann.refused(6, "may not", "central", "user", "list")
+
 	config, err := os.ReadFile(filepath.Join(ann.dir, "config.toml"))
 	if err != nil || strings.Contains(string(config), ownPassword) || !strings.Contains(string(config), "tls=true") {
 		t.Errorf("%v: %s", err, config)
