@@ -207,10 +207,39 @@ func afterUpdate(e *model.Entity) string {
 			}
 		}
 	}
+	follow.WriteString(moveActivities(e))
 	if follow.Len() > 0 {
 		b += "    IF NOT OLD.scope_id <=> NEW.scope_id THEN\n" + follow.String() + "    END IF;\n"
 	}
 	return b + teamChanges(e, "update") + "  END IF;\n"
+}
+
+// moveActivities takes along the activities about a record that changes its
+// scope: whoever gets it gets what happened with it. Those in other scopes stay
+// there. It goes by a cursor, because the activities' own triggers change the
+// links that a joined update would be reading.
+func moveActivities(e *model.Entity) string {
+	for _, c := range model.EntityOf("activity_link").Columns() {
+		if c.Ref != e.Noun || e.Noun == "activity" {
+			continue
+		}
+		return fmt.Sprintf(`      BEGIN
+        DECLARE one BINARY(16);
+        DECLARE finished BOOL DEFAULT FALSE;
+        DECLARE about CURSOR FOR SELECT DISTINCT l.activity_id FROM activity_link l JOIN activity a ON a.id = l.activity_id
+          WHERE l.%s = NEW.id AND a.scope_id = OLD.scope_id;
+        DECLARE CONTINUE HANDLER FOR NOT FOUND SET finished = TRUE;
+        OPEN about;
+        moving: LOOP
+          FETCH about INTO one;
+          IF finished THEN LEAVE moving; END IF;
+          UPDATE activity SET scope_id = NEW.scope_id WHERE id = one;
+        END LOOP;
+        CLOSE about;
+      END;
+`, ident(c.Name))
+	}
+	return ""
 }
 
 // capture writes the outbox. It takes no lock that another writer waits for.
