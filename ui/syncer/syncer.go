@@ -274,12 +274,14 @@ func (s *Screen) discard() (tea.Cmd, bool) {
 	}
 	ws, id, title := s.env.Workspace, it.ID, it.Title
 	what := "Its changes in " + strings.Join(s.fields(*it), ", ") + " are lost; it goes back to what the server last said."
-	switch it.Action {
-	case "add":
+	switch {
+	case it.Code == model.CodeLeft:
+		what = "You may not see this " + string(it.Noun) + " any more: it disappears with what you typed."
+	case it.Action == "add":
 		what = "It was never sent: the whole " + string(it.Noun) + " disappears."
-	case "delete":
+	case it.Action == "delete":
 		what = "It is not deleted after all."
-	case "restore":
+	case it.Action == "restore":
 		what = "It is deleted again."
 	}
 	ask := screen.AskMsg{Title: "Give up an unsent change?", Text: title + ". " + what, Yes: "Give up",

@@ -122,6 +122,22 @@ func TestSyncThatEndedIsShown(t *testing.T) {
 	}
 }
 
+// TestLeftIsShown says what became of an edit whose record moved away, and what
+// giving it up means.
+func TestLeftIsShown(t *testing.T) {
+	ws := workspace()
+	ws.Clashes, ws.Items = nil, []model.PendingItem{{Noun: "contact", ID: fake.ID("l"), Title: "Ada Moved", Action: "edit", Fields: []string{"job_title"},
+		At: fake.Now(), Code: model.CodeLeft, Error: "it was moved to where you may not see it"}}
+	s := opener(t, ws)(theme.New(true))
+	s.SetSize(80, 21)
+	if v := strings.Join(strings.Fields(ansi.Strip(s.View())), " "); !strings.Contains(v, "It was moved to where you may not see it. enter opens the record") || strings.Contains(v, "The server says") {
+		t.Errorf("\n%s", v)
+	}
+	if ask := fake.Want[screen.AskMsg](t, fake.Do(t, s, keymap.Discard)); !strings.Contains(ask.Text, "it disappears with what you typed") {
+		t.Errorf("asks %q", ask.Text)
+	}
+}
+
 // TestFollowIsShown says when an unreachable central is tried again, and that it
 // is not where only the person can help.
 func TestFollowIsShown(t *testing.T) {

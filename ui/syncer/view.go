@@ -170,7 +170,10 @@ func (s *Screen) foot() []string {
 	text := s.key(keymap.Open) + " shows both versions and settles it."
 	if it := s.item(); it != nil {
 		text = s.key(keymap.Open) + " opens the record, " + s.key(keymap.Discard) + " gives the change up."
-		if s.at == refused {
+		switch {
+		case it.Code == model.CodeLeft:
+			text = draw.Sentence(it.Error) + " " + s.key(keymap.Open) + " opens the record, to copy what you typed; " + s.key(keymap.Discard) + " gives it up."
+		case s.at == refused:
 			text = "The server says: " + draw.Sentence(it.Error) + " Correct the record (" + s.key(keymap.Open) + "), then " +
 				s.key(keymap.Retry) + " sends it again; " + s.key(keymap.Discard) + " gives the change up."
 		}
