@@ -165,7 +165,7 @@ func (f *Office) setUp(ctx context.Context, p model.NewPerson) error {
 // settle lets everybody hear of what changed. Who sees what is worked out by
 // triggers.
 func (f *Office) settle(ctx context.Context) error {
-	return f.do(ctx, "tell the laptops", sequenceSQL)
+	return f.do(ctx, "tell the laptops", f.dialect.sequenceSQL())
 }
 
 func orNull(s string) string {

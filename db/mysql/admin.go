@@ -321,7 +321,7 @@ func (b *builder) seed() {
 		}
 	}
 	if made > 0 {
-		b.run(sequenceSQL)
+		b.run(b.dialect.sequenceSQL())
 		if b.err == nil {
 			b.say("made the first pipeline, %s, with its stages", model.DefaultPipeline)
 		}

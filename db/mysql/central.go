@@ -32,8 +32,8 @@ import (
 // sessionSQL sets what a session depends on, whatever the server's own
 // settings are. It travels in front of the first request. READ COMMITTED is
 // what lets the sequencer pass by open transactions. MariaDB frees the locks
-// of a laptop that vanished; MySQL takes that part for a comment.
-const sessionSQL = "SET time_zone='+00:00',sql_mode='STRICT_ALL_TABLES,ERROR_FOR_DIVISION_BY_ZERO',innodb_lock_wait_timeout=5,net_write_timeout=600,autocommit=1/*M!100300 ,idle_transaction_timeout=15*/;" +
+// of a laptop that vanished, and so does TiDB; MySQL takes those parts for comments.
+const sessionSQL = "SET time_zone='+00:00',sql_mode='STRICT_ALL_TABLES,ERROR_FOR_DIVISION_BY_ZERO',innodb_lock_wait_timeout=5,net_write_timeout=600,autocommit=1/*M!100300 ,idle_transaction_timeout=15*//*T! ,tidb_idle_transaction_timeout=15*/;" +
 	"SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED;"
 
 // sequenceSQL runs the sequencer once.
@@ -235,7 +235,7 @@ func (c *Central) Sequence(ctx context.Context, at model.Position) (model.Head, 
 	if err := c.choose(ctx); err != nil {
 		return model.Head{}, err
 	}
-	q := sequenceSQL + ";" + headSQL(at)
+	q := c.session.dialect.sequenceSQL() + ";" + headSQL(at)
 	if c.calls() {
 		q = "CALL sync_sequence(" + atSQL(at) + ")"
 	}

@@ -128,7 +128,7 @@ func number(err error) uint16 {
 // passing tells whether the same request may succeed when it is sent again.
 func passing(err error) bool {
 	switch number(err) {
-	case erLockTimeout, erDeadlock, erChangedSinceRead:
+	case erLockTimeout, erDeadlock, erChangedSinceRead, 8002, 8022, 8028, 9007: // the last four are TiDB's
 		return true
 	}
 	return false

@@ -15,14 +15,14 @@ import (
 // last value that their one writer gave them.
 func TestRandomSchedules(t *testing.T) {
 	for seed := range uint64(4) {
-		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) { randomSchedule(t, seed) })
+		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
+			randomSchedule(t, seed, newCentral(t), servertest.NewProxy(t, servertest.Shared(t)))
+		})
 	}
 }
 
-func randomSchedule(t *testing.T, seed uint64) {
+func randomSchedule(t *testing.T, seed uint64, c *central, p *servertest.Proxy) {
 	rng := rand.New(rand.NewPCG(seed, 7))
-	c := newCentral(t)
-	p := servertest.NewProxy(t, servertest.Shared(t))
 	homes := []*home{newHome(t, "ann", p.URL(c.url)), newHome(t, "bob", p.URL(c.url)), newHome(t, "cid", p.URL(c.url))}
 	own := []string{"job_title", "department", "salutation"} // one field for each laptop alone
 	var ids []model.ID

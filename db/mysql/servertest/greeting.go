@@ -4,53 +4,40 @@ import (
 	"bytes"
 	"encoding/binary"
 	"io"
-	"net"
-	"strings"
 	"testing"
 )
 
-// Posing puts a relay before a server under which it greets as one of another
+// Posing puts a proxy before a server under which it greets as one of another
 // version, and returns a central's URL through it. What a program does for that
 // version is so tried against a real server. It ends with the test.
 func Posing(tb testing.TB, s *Server, version, central string) string {
 	tb.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		tb.Fatal(err)
-	}
-	tb.Cleanup(func() { l.Close() })
-	go func() {
-		for {
-			client, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go pose(client, s.Address(), version)
-		}
-	}()
-	return strings.Replace(central, s.Address(), l.Addr().String(), 1)
+	p := NewProxy(tb, s)
+	p.Pose(version)
+	return p.URL(central)
 }
 
-// pose relays one connection with the version in the greeting replaced.
-func pose(client net.Conn, server, version string) {
-	defer client.Close()
-	conn, err := net.Dial("tcp", server)
+// Pose makes the server greet new connections as one of another version.
+func (p *Proxy) Pose(version string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.version = version
+}
+
+// greet passes the server's first packet on, with the version that it poses as.
+func (p *Proxy) greet(client io.Writer, server io.Reader) error {
+	p.mu.Lock()
+	version := p.version
+	p.mu.Unlock()
+	if version == "" {
+		return nil
+	}
+	greeting, err := readPacket(server)
 	if err != nil {
-		return
+		return err
 	}
-	defer conn.Close()
-	greeting, err := readPacket(conn)
-	if err != nil {
-		return
-	}
-	if _, err := client.Write(regreet(greeting, version)); err != nil {
-		return
-	}
-	go func() {
-		defer conn.Close()
-		io.Copy(conn, client)
-	}()
-	io.Copy(client, conn)
+	_, err = client.Write(regreet(greeting, version))
+	return err
 }
 
 // regreet replaces the version in a greeting: after the packet's head and the

@@ -23,6 +23,7 @@ type Proxy struct {
 	listener net.Listener
 	server   string
 	mu       sync.Mutex
+	version  string // that the server is to greet with; "" for its own
 	marker   []byte
 	hook     func() (answer bool)
 }
@@ -86,6 +87,9 @@ func (p *Proxy) serve(client net.Conn) {
 	var muted atomic.Bool
 	go func() {
 		defer client.Close()
+		if p.greet(client, server) != nil {
+			return
+		}
 		buf := make([]byte, 64<<10)
 		for {
 			n, err := server.Read(buf)
