@@ -296,8 +296,9 @@ const sequenced = 2000
 // would wait for every open transaction.
 //
 // A row that changes its scope leaves one and enters another. The DELETE is
-// driven from the feed: it must never scan the outbox, where it would wait for
-// writers that are still at work.
+// driven from the feed and told its index: it must never scan the outbox, where
+// it would wait for writers that are still at work, and a server whose
+// statistics say that the outbox is all but empty would scan it.
 var sequencer = trigger{"sync_counter_before_update", "sync_counter", "BEFORE UPDATE", fmt.Sprintf(`  DECLARE moved BIGINT DEFAULT 0;
   IF NEW.tick <> OLD.tick THEN
     INSERT INTO sync_feed (seq, scope, tbl, pk, op, origin, oid)
@@ -310,7 +311,7 @@ var sequencer = trigger{"sync_counter_before_update", "sync_counter", "BEFORE UP
     IF moved = 0 THEN
       SET NEW.tick = OLD.tick;
     ELSE
-      DELETE o FROM sync_feed f STRAIGHT_JOIN sync_outbox o ON o.id = f.oid WHERE f.seq > OLD.seq;
+      DELETE o FROM sync_feed f STRAIGHT_JOIN sync_outbox o FORCE INDEX (PRIMARY) ON o.id = f.oid WHERE f.seq > OLD.seq;
       SET NEW.seq = OLD.seq + moved, NEW.run_id = OLD.run_id + 1;
       INSERT INTO sync_run (run_id, last_seq, nonce, at) VALUES (NEW.run_id, NEW.seq, %[2]s, UTC_TIMESTAMP(3));
     END IF;
