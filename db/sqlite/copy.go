@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"database/sql"
 	"os"
 
 	"rapport/model"
@@ -25,11 +26,18 @@ func (d *DB) CopyTo(ctx context.Context, path string) error {
 }
 
 // IntegrityCheck reads the whole file and returns what is damaged, nothing for
-// a sound file.
+// a sound file. It does so over a connection of its own: one that searched
+// before remembers how the search index was laid out then, and would call an
+// index damaged that was merged since.
 func (d *DB) IntegrityCheck(ctx context.Context) ([]string, error) {
+	own, err := sql.Open("sqlite", dsn(d.path, "_pragma=query_only(1)"))
+	if err != nil {
+		return nil, mapError("check", err)
+	}
+	defer own.Close()
 	var out []string
 	for _, q := range []string{"PRAGMA integrity_check(20)", "PRAGMA foreign_key_check"} {
-		rows, err := d.read().QueryContext(ctx, q)
+		rows, err := own.QueryContext(ctx, q)
 		if err != nil {
 			return nil, mapError("check", err)
 		}
