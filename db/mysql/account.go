@@ -217,7 +217,6 @@ func (f *Office) invite(ctx context.Context, login string, i model.Invitee) (mod
 	}
 	encrypted := greetingTLS(f.traffic.greeting)
 	to := f.address
-	to.Standby = nil
 	if i.Address != "" {
 		if to, err = ParseURL(i.Address); err != nil {
 			return out, "", err
@@ -265,10 +264,22 @@ func (f *Office) invite(ctx context.Context, login string, i model.Invitee) (mod
 	} else {
 		out.Notes = append(out.Notes, "this server lets nobody in with an expired password, so that it does not force a new one; `rapport join` sets one all the same")
 	}
-	to.User, to.Password, to.CAFile = login, "", ""
-	invite.Central = to.String()
+	invite.Central = to.of(login).String()
 	out.Line = invite.String()
 	return out, options, nil
+}
+
+// of is the address for another login, without a password and without files of
+// this machine, for each server of a list.
+func (a Address) of(login string) Address {
+	a.User, a.Password, a.CAFile = login, "", ""
+	others := a.Standby
+	a.Standby = nil
+	for _, s := range others {
+		s.TLS = a.TLS
+		a.Standby = append(a.Standby, s.of(login))
+	}
+	return a
 }
 
 // letsExpiredIn tells whether a person with an expired password is let in to

@@ -12,9 +12,9 @@ import (
 )
 
 // tableRights are those of an account on a server without procedures, and of
-// an administrator, who looks at the service tables and mends them; without
-// TRIGGER one cannot see whether the triggers are the right ones.
-const tableRights = "SELECT, INSERT, UPDATE, DELETE, TRIGGER"
+// an administrator, who looks at the service tables and mends them. Without
+// TRIGGER an administrator cannot see whether the triggers are the right ones.
+const tableRights = "SELECT, INSERT, UPDATE, DELETE"
 
 // grantRights gives an account what its role needs on the server. What the
 // person sees and changes of the records is decided by the procedures.
@@ -30,8 +30,11 @@ func (f *Office) grantRights(ctx context.Context, login, host, role string) erro
 
 // rightsOf are the statements that give an account its rights.
 func rightsOf(d dialect, database, account, role string) []string {
-	if role == model.RoleAdministrator || !d.procedures() {
-		return []string{"GRANT " + tableRights + ", EXECUTE ON " + grantable(database) + ".* TO " + account}
+	switch {
+	case !d.procedures():
+		return []string{"GRANT " + tableRights + " ON " + grantable(database) + ".* TO " + account}
+	case role == model.RoleAdministrator:
+		return []string{"GRANT " + tableRights + ", TRIGGER, EXECUTE ON " + grantable(database) + ".* TO " + account}
 	}
 	var out []string
 	for _, p := range personProcedures() {
@@ -243,10 +246,15 @@ func (f *Office) LockPerson(ctx context.Context, login string) (int, error) {
 	if err := f.do(ctx, "lock "+login, "UPDATE sync_person SET active = 0 WHERE login = "+quote(login)); err != nil {
 		return 0, err
 	}
-	if err := f.alter(ctx, login, " ACCOUNT LOCK"); err != nil {
-		return 0, err
+	err := f.alter(ctx, login, " ACCOUNT LOCK")
+	if err == nil {
+		return f.end(ctx, login)
 	}
-	return f.end(ctx, login)
+	if model.KindOf(err) == model.Refused && f.dialect.procedures() {
+		return 0, &model.Error{Kind: model.Partial, Op: "lock " + login, Msg: login + " is kept out of every record at once; the account on the server stays open", Err: err,
+			Hint: "somebody with CREATE USER, such as root, closes it with the same command"}
+	}
+	return 0, err
 }
 
 // UnlockPerson lets somebody in again.

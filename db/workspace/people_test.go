@@ -218,6 +218,16 @@ func TestLostLaptopEmptiesItself(t *testing.T) {
 	if code, _, errs := o.run("", "central", "device", "wipe", id, "--no-input"); code != 2 || !strings.Contains(errs, "confirmation") {
 		t.Errorf("without a confirmation: exit %d, %s", code, errs)
 	}
+	// What a step that was cut off leaves behind goes, too.
+	for _, name := range []string{"rapport-before-v1.db", "rapport.db.search", filepath.Join("imports", "x-rejects.csv")} {
+		path := filepath.Join(lost.dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(secret), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
 	o.json("central", "device", "wipe", id[len(id)-8:], "--yes")
 	lost.refused(6, "asked this device to empty itself", "sync")
 
@@ -242,6 +252,16 @@ func TestLostLaptopEmptiesItself(t *testing.T) {
 	kept.json("sync")
 	if n := kept.json("contact", "list")["total"]; n != 1.0 {
 		t.Errorf("the other device has %v contacts", n)
+	}
+	// One that follows the central hears of it, too.
+	for _, d := range o.json("central", "device", "list")["items"].([]any) {
+		if m := d.(map[string]any); m["wipe_at"] == nil {
+			o.json("central", "device", "wipe", m["id"].(string), "--yes")
+		}
+	}
+	kept.refused(6, "asked this device to empty itself", "sync", "--watch")
+	if n := kept.json("contact", "list")["total"]; n != 0.0 {
+		t.Errorf("%v contacts are left", n)
 	}
 	o.json("central", "device", "forget", id, "--yes")
 	if left := o.json("central", "device", "list")["items"].([]any); len(left) != 1 {

@@ -14,7 +14,7 @@ import (
 // dataFiles are the names in a home that records lie under: the cache with its
 // journals, its copies and what is built from it, backups, and the rejected
 // rows of imports.
-var dataFiles = []string{"*.db", "*.db-*", "backups", "imports"}
+var dataFiles = []string{"*.db", "*.db-*", "*.db.*", "backups", "imports"}
 
 // answered takes the outcome of a sync. Where the administrator asked this
 // device to empty itself, it is emptied before anybody hears of it.

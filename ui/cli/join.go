@@ -161,8 +161,9 @@ func (a *app) prepare(invite model.Invite) (*settings, error) {
 
 // sameCentral tells whether two addresses lead one person to one database.
 func sameCentral(a, b string) bool {
-	first, _, _ := strings.Cut(a, ",")
-	x, errX := url.Parse(first)
+	a, _, _ = strings.Cut(a, ",")
+	b, _, _ = strings.Cut(b, ",")
+	x, errX := url.Parse(a)
 	y, errY := url.Parse(b)
 	return errX == nil && errY == nil && x.Host == y.Host && x.Path == y.Path && x.User.Username() == y.User.Username()
 }
@@ -220,15 +221,20 @@ func (a *app) comeIn(ctx context.Context, s *settings, invite model.Invite, next
 	return store(s.config, string(bytes.TrimLeft(text, "\n")))
 }
 
-func withQuery(address, key, value string) (string, error) {
-	u, err := url.Parse(address)
-	if err != nil {
-		return "", model.Errorf(model.Invalid, "the address of the invite cannot be read")
+// withQuery adds an option to each address of a list.
+func withQuery(list, key, value string) (string, error) {
+	var out []string
+	for _, address := range strings.Split(list, ",") {
+		u, err := url.Parse(address)
+		if err != nil {
+			return "", model.Errorf(model.Invalid, "the address of the invite cannot be read")
+		}
+		q := u.Query()
+		q.Set(key, value)
+		u.RawQuery = q.Encode()
+		out = append(out, u.String())
 	}
-	q := u.Query()
-	q.Set(key, value)
-	u.RawQuery = q.Encode()
-	return u.String(), nil
+	return strings.Join(out, ","), nil
 }
 
 // joined says what came of it.
