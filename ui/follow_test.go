@@ -32,7 +32,7 @@ func TestStatusLine(t *testing.T) {
 	if x.ws.follows != 1 {
 		t.Fatalf("%d follows", x.ws.follows)
 	}
-	x.ws.status = model.Status{Pending: 3, Conflicts: 1, Refused: 2, LastSync: x.now.Add(-time.Hour)}
+	x.ws.status = model.Status{Central: "mysql://x", Pending: 3, Conflicts: 1, Refused: 2, LastSync: x.now.Add(-time.Hour)}
 	x.run(x.r.update(screen.ChangedMsg{}))
 	x.sees("⇅ 3 pending · ! 1 conflict · ! 2 refused · ✓ synced 08:30")
 	x.tell(model.Following{State: model.FollowSyncing, Asked: true})
@@ -40,6 +40,9 @@ func TestStatusLine(t *testing.T) {
 	x.sees("syncing: sending 25%")
 	x.tell(model.Following{State: model.FollowOffline, Asked: true, Pause: time.Minute, Err: model.Errorf(model.Unreachable, "the server does not answer")})
 	x.sees("● offline · ⇅ 3 pending", "the server does not answer; 3 changes wait")
+	x.press("8")
+	x.sees("Offline", "again at 09:31:00")
+	x.press("1")
 	x.tell(model.Following{State: model.FollowBusy})
 	x.sees("another window syncs")
 	x.ws.status = model.Status{LastSync: x.now}

@@ -262,7 +262,15 @@ func (r *Root) open(m screen.OpenMsg) tea.Cmd {
 		st = st[:len(st)-1]
 	}
 	r.stacks[r.tab] = append(st, entry{Screen: s})
-	return s.Init()
+	return r.start(s)
+}
+
+// start begins a screen, which is told at once where the sync stands.
+func (r *Root) start(s screen.Screen) tea.Cmd {
+	if !r.keeping.tried {
+		return s.Init()
+	}
+	return tea.Batch(s.Init(), s.Update(r.syncState()))
 }
 
 // back leaves the screen that is seen, after a question if something typed
@@ -309,7 +317,7 @@ func (r *Root) goTo(i int) tea.Cmd {
 	}
 	r.tab = i
 	r.stacks[i] = []entry{{Screen: s}}
-	return s.Init()
+	return r.start(s)
 }
 
 // quit ends the session, after a question if something typed would be lost.
