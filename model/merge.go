@@ -81,7 +81,8 @@ func Merge(e *Entity, base, mine, theirs Row) Merged {
 	switch mineGone, theirsGone := mine[d] != nil, theirs[d] != nil; {
 	case mineGone && !theirsGone && base[d] == nil:
 		if theirsEdited {
-			out = Merged{Row: slices.Clone(theirs), Base: slices.Clone(theirs), Revived: true, DeletedAt: mine[d]}
+			// What was edited here before the deletion lives on with it.
+			out.Revived, out.DeletedAt = true, mine[d]
 		} else {
 			out.Row[d] = mine[d]
 		}
