@@ -38,7 +38,11 @@ type Merged struct {
 // The rules are those of SymmetricDS' and Salesforce's per-field comparison;
 // no per-field versions are needed, so rows that other programs write merge
 // as well.
-func Merge(e *Entity, base, mine, theirs Row) Merged {
+func Merge(e *Entity, base, mine, theirs Row) Merged { return MergeWaiting(e, base, mine, theirs, nil) }
+
+// MergeWaiting is Merge for a row of which fields wait for a person already:
+// they go on waiting, whatever their policy, until both sides agree.
+func MergeWaiting(e *Entity, base, mine, theirs Row, waiting map[string]bool) Merged {
 	if base == nil {
 		base = make(Row, len(theirs))
 		base[0] = theirs[0]
@@ -48,14 +52,14 @@ func Merge(e *Entity, base, mine, theirs Row) Merged {
 	mineEdited, theirsEdited := false, false
 	asked := map[string]bool{}
 	for _, g := range e.groups() {
-		if (again || g.policy(e, mine) == Ask) && !equalAt(mine, base, g.cols) && !equalAt(theirs, base, g.cols) && !equalAt(mine, theirs, g.cols) {
+		if (again || waiting[g.name] || g.policy(e, mine) == Ask) && !equalAt(mine, base, g.cols) && !equalAt(theirs, base, g.cols) && !equalAt(mine, theirs, g.cols) {
 			asked[g.name] = true
 		}
 	}
 	for _, g := range e.groups() {
 		same := func(a, b Row) bool { return equalAt(a, b, g.cols) }
-		mineEdited = mineEdited || !same(mine, base)
-		theirsEdited = theirsEdited || !same(theirs, base)
+		mineEdited = mineEdited || g.counts() && !same(mine, base)
+		theirsEdited = theirsEdited || g.counts() && !same(theirs, base)
 		switch {
 		case same(mine, theirs):
 			// The server's value stands already.
@@ -115,6 +119,18 @@ func (m *Merged) join(e *Entity, g group, base, mine, theirs Row) {
 		m.Joined = append(m.Joined, FieldChange{Field: g.name, Old: g.value(e, theirs), New: joined})
 	}
 	m.Clashing = m.Clashing || !clean
+}
+
+// Edited tells whether a row differs from its base in what somebody wrote: a
+// place in a list, or what the program keeps by itself, is no edit that beats a
+// deletion.
+func Edited(e *Entity, base, row Row) bool {
+	for _, g := range e.groups() {
+		if g.counts() && !equalAt(base, row, g.cols) {
+			return true
+		}
+	}
+	return false
 }
 
 // SameRecord tells whether two rows under one id were made as one: a row that
@@ -229,6 +245,9 @@ var groupsOf = func() map[Noun][]group {
 	}
 	return m
 }()
+
+// counts tells whether a change is somebody's edit.
+func (g group) counts() bool { return g.field == nil || !g.field.ReadOnly }
 
 func (e *Entity) groups() []group { return groupsOf[e.Noun] }
 

@@ -146,24 +146,30 @@ func refusal(e *model.Entity, op *model.PushOp, err error, newer bool) (model.Pu
 	field := namedColumn(e, op, my.Message)
 	switch my.Number {
 	case erTooLong:
-		r.Code, r.Message = "too_long", field+" is longer than the company's database allows"
+		r.Code, r.Message = "too_long", field+" is longer than the company's database allows: shorten it"
 	case erNullColumn, erNoDefault:
-		r.Code, r.Message = "check", field+" is needed"
+		r.Code, r.Message = "check", field+" is needed: fill it in"
 		if field == aValue {
 			r.Code, r.Message = "upgrade", "the company's database needs a value that this Rapport does not know: upgrade Rapport, or the administrator gives the column a default ("+my.Message+")"
 		}
 	case erBadReference:
-		r.Code, r.Message = "reference", field+" names a record that the company's database does not have"
+		r.Code, r.Message = "reference", field+" names a record that the company's database does not have: choose another one"
 	case erReferenced:
-		r.Code, r.Message = "reference", "other records still point to it"
+		r.Code, r.Message = "reference", "other records still point to it: change those first"
 	case erCheckMariaDB, erCheckMySQL:
-		r.Code, r.Message = "check", "a rule of the company's database forbids it: "+my.Message
+		r.Code, r.Message = "check", "a rule of the company's database forbids it: "+my.Message+". Change what it asks for, or ask the administrator"
 	case erSignal:
 		r.Code, r.Message = "check", my.Message
 	case erOutOfRange, erTruncatedValue, erWrongValue, erIncorrectString, 1411, 1525:
-		r.Code, r.Message = "check", field+" has a value that the company's database cannot hold"
+		r.Code, r.Message = "check", field+" has a value that the company's database cannot hold: correct it"
+		if my.Number == erIncorrectString && textual(e, field) {
+			r.Message = field + " has a value that the company's database cannot hold, such as an emoji: leave it out, or the administrator runs `rapport central migrate`"
+		}
 	case erTableDenied, erColumnDenied, erDBAccessDenied, 1370, 1227:
-		r.Code, r.Message = "not_allowed", "this account may not change "+strings.ToLower(e.Titles)
+		r.Code, r.Message = "not_allowed", "this account may not change "+strings.ToLower(e.Titles)+": ask the administrator"
+		if my.Number == erColumnDenied && field != aValue {
+			r.Message = "this account may not change " + field + " of " + strings.ToLower(e.Titles) + ": ask the administrator"
+		}
 	case erUnknownColumn:
 		r.Code, r.Message = "server", "the company's database does not know "+field+" yet: the administrator runs `rapport central migrate`"
 		if newer {
@@ -175,13 +181,20 @@ func refusal(e *model.Entity, op *model.PushOp, err error, newer bool) (model.Pu
 			r.Code, r.Message = "upgrade", "the company's database does not keep "+strings.ToLower(e.Titles)+" in this way any more: upgrade Rapport"
 		}
 	case erDupEntry:
-		r.Code, r.Message = "check", "the company's database has such a record already"
+		r.Code, r.Message = "duplicate", duplicate(e, op, err)
 	case 1305, 1442, 1415:
 		r.Code, r.Message = "server", "the company's database has a rule that failed: "+my.Message
 	default:
 		return model.PushResult{}, false
 	}
 	return r, true
+}
+
+// textual tells whether the field with a label holds text.
+func textual(e *model.Entity, label string) bool {
+	return slices.ContainsFunc(e.Fields, func(f model.Field) bool {
+		return f.Label == label && (f.Type == model.Text || f.Type == model.LongText)
+	})
 }
 
 // aValue stands for a column that is none of ours.

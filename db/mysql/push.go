@@ -5,7 +5,9 @@ import (
 	"database/sql/driver"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"time"
 
@@ -85,6 +87,10 @@ func (c *Central) Push(ctx context.Context, b *model.PushBatch, at model.Positio
 			}
 			tries++
 		case begun && p.search(place, err):
+		case begun && p.setAside(place, err):
+		case begun && place == 0 && len(p.aside) > 0:
+			// Making room may itself have failed: then it is not tried.
+			p.aside, p.stuck = nil, true
 		case !begun || !p.refuse(place, err):
 			return model.Receipt{}, mapError("push", err)
 		}
@@ -111,10 +117,12 @@ type pusher struct {
 	batch   *model.PushBatch
 	at      model.Position
 	refused map[int]model.PushResult
-	singly  bool   // every insert is a statement of its own, to find one that fails
-	done    bool   // the transaction has committed
-	flags   string // outcome of each operation, as the server noted it
-	line    string // the head that came with it
+	aside   map[int][]string // columns of operations whose values others wait for
+	stuck   bool             // nothing can be set aside
+	singly  bool             // every insert is a statement of its own, to find one that fails
+	done    bool             // the transaction has committed
+	flags   string           // outcome of each operation, as the server noted it
+	line    string           // the head that came with it
 }
 
 func (p *pusher) prepare() error {
@@ -126,11 +134,6 @@ func (p *pusher) prepare() error {
 		}
 		if size := len(statement(op)); size+1024 > limit {
 			p.refused[i] = tooLong(size, limit)
-		}
-		if p.blind() {
-			if rule := breaks(op); rule != "" {
-				p.refused[i] = model.PushResult{Outcome: model.PushRefused, Code: "check", Message: rule}
-			}
 		}
 	}
 	return nil
@@ -148,17 +151,6 @@ func (p *pusher) packetLimit() int {
 		return int(min(p.head.MaxPacket, maxRequest)) - 64
 	}
 	return 1<<20 - 64
-}
-
-// blind tells whether the server leaves to the client what triggers do.
-func (p *pusher) blind() bool { return !p.session.dialect.triggers() }
-
-// whole writes an operation with what must be noted of it.
-func (p *pusher) whole(op *model.PushOp) string {
-	if p.blind() {
-		return statement(op) + noted(op)
-	}
-	return statement(op)
 }
 
 func (p *pusher) receiptKey() string {
@@ -185,18 +177,26 @@ func (p *pusher) requests() []string {
 	}
 	add(fmt.Sprintf("SET @rapport_client=%s,@r=NULL,@n=0;START TRANSACTION;INSERT INTO sync_push (client,batch,nonce,at) VALUES (%s,%d,%s,UTC_TIMESTAMP(3));SET @r='';",
 		quote(string(p.batch.Client)), idLiteral(p.batch.Client), p.batch.Number, quote(p.batch.Nonce)))
-	for i := 0; i < len(p.batch.Ops); {
+	ops := slices.Clone(p.batch.Ops)
+	for _, i := range slices.Sorted(maps.Keys(p.aside)) {
+		if _, no := p.refused[i]; !no {
+			var first string
+			first, ops[i] = moved(ops[i], p.aside[i])
+			add(first)
+		}
+	}
+	for i := 0; i < len(ops); {
 		n := p.together(i)
 		switch _, no := p.refused[i]; {
 		case no:
 			add("SET @r=CONCAT(@r,'x');")
 		case n > 1:
 			// Where not all were new, the rows are compared afterwards.
-			add(insertion(p.batch.Ops[i:i+n]) + fmt.Sprintf(";SET @r=CONCAT(@r,REPEAT(@n=0,%d)),@n=0;", n))
-		case p.batch.Ops[i].Insert:
-			add(p.whole(&p.batch.Ops[i]) + ";SET @r=CONCAT(@r,@n=0),@n=0;")
+			add(insertion(ops[i:i+n]) + fmt.Sprintf(";SET @r=CONCAT(@r,REPEAT(@n=0,%d)),@n=0;", n))
+		case ops[i].Insert:
+			add(statement(&ops[i]) + ";SET @r=CONCAT(@r,@n=0),@n=0;")
 		default:
-			add(p.whole(&p.batch.Ops[i]) + ";SET @r=CONCAT(@r,@n),@n=0;")
+			add(statement(&ops[i]) + ";SET @r=CONCAT(@r,@n),@n=0;")
 		}
 		i += n
 	}
@@ -204,7 +204,7 @@ func (p *pusher) requests() []string {
 	if len(p.refused) > 0 {
 		why = " " + string(encodeRefusals(p.refused))
 	}
-	add("UPDATE sync_push SET result=CONCAT(@r," + quote(why) + ") WHERE " + p.receiptKey() + ";COMMIT;SELECT @r;" + p.session.dialect.sequenceSQL() + ";" + headSQL(p.at))
+	add("UPDATE sync_push SET result=CONCAT(@r," + quote(why) + ") WHERE " + p.receiptKey() + ";COMMIT;SELECT @r;" + sequenceSQL + ";" + headSQL(p.at))
 	return append(out, b.String())
 }
 
@@ -253,7 +253,7 @@ func (p *pusher) together(first int) int {
 		if i == len(ops) || n == groupRows {
 			return n
 		}
-		if _, no := p.refused[i]; no || p.singly || p.blind() || !ops[i].Insert || ops[i].Table != ops[first].Table {
+		if _, no := p.refused[i]; no || p.singly || !ops[i].Insert || ops[i].Table != ops[first].Table {
 			return max(n, 1)
 		}
 		for _, v := range ops[i].Values {
@@ -303,7 +303,7 @@ func (p *pusher) refuse(place int, err error) bool {
 // again answers a batch that the server has a receipt of.
 func (p *pusher) again(ctx context.Context) (model.Receipt, error) {
 	var nonce, stored string
-	q := "SELECT nonce,result FROM sync_push WHERE " + p.receiptKey() + ";" + p.session.dialect.sequenceSQL() + ";" + headSQL(p.at)
+	q := "SELECT nonce,result FROM sync_push WHERE " + p.receiptKey() + ";" + sequenceSQL + ";" + headSQL(p.at)
 	err := retry(ctx, func() error {
 		return p.query(ctx, q, func(set int, v []driver.Value) error {
 			if set == 0 {
@@ -373,9 +373,17 @@ func (p *pusher) results(ctx context.Context, flags string, refused map[int]mode
 		op := &p.batch.Ops[i]
 		if op.Insert && flags[i] == '0' {
 			e := model.EntityOf(op.Table)
-			for _, row := range rows[op.Table] {
-				if row.ID() == op.ID && holds(e, row, op) {
-					out[i].Outcome = model.PushApplied
+			at := slices.IndexFunc(rows[op.Table], func(row model.Row) bool { return row.ID() == op.ID })
+			if at >= 0 && holds(e, rows[op.Table][at], op) {
+				out[i].Outcome = model.PushApplied
+			}
+			if at < 0 {
+				refused, taken, err := p.taken(ctx, op)
+				if err != nil {
+					return nil, err
+				}
+				if taken {
+					out[i] = refused
 				}
 			}
 		}

@@ -20,8 +20,8 @@ func revived(deletedAt any) model.FieldChange {
 	return model.FieldChange{Field: model.ColumnDeletedAt, Old: deletedAt}
 }
 
-// checks are the operations in front of a batch that make it clash where
-// somebody deleted what one of its rows belongs to or points to anew.
+// check puts operations in front of the batch that clash where somebody deleted
+// what one of its rows belongs to or points to anew.
 func (b *batchBuilder) check(e *model.Entity, op model.PushOp, row model.Row) error {
 	if deleted(e, row) || op.ChecksLife() {
 		return nil
@@ -50,6 +50,14 @@ func (b *batchBuilder) check(e *model.Entity, op model.PushOp, row model.Row) er
 		b.checks = append(b.checks, model.LifeCheck(target))
 	}
 	return nil
+}
+
+// needed returns the checks of records that the batch does not change: a change
+// of a living record checks by itself that it lives.
+func (b *batchBuilder) needed() []model.PushOp {
+	return slices.DeleteFunc(b.checks, func(check model.PushOp) bool {
+		return slices.ContainsFunc(b.out, func(op model.PushOp) bool { return op.ID == check.ID })
+	})
 }
 
 // wantBack notes that a record which somebody deleted is needed here: it is
@@ -163,21 +171,19 @@ func (t *Tx) leaning(ctx context.Context, e *model.Entity, id model.ID, unsent b
 }
 
 // wantedHere tells whether something unsent belongs to a record that the server
-// does not have any more, or points to it anew. What the server refused for
-// want of the record is then sent again.
+// does not have any more, or points to it anew.
 func (t *Tx) wantedHere(ctx context.Context, e *model.Entity, id model.ID) (bool, error) {
 	unsent, err := t.leaning(ctx, e, id, true)
 	if err != nil {
 		return false, err
 	}
-	for noun, ids := range unsent {
-		for _, x := range ids {
-			if err := t.exec("UPDATE sync_base\nSET code = NULL, error = NULL\nWHERE tbl = ? AND id = ? AND code = 'reference'", string(noun), x.Bytes()); err != nil {
-				return false, err
-			}
-		}
-	}
 	return len(unsent) > 0, nil
+}
+
+// retryReferences sends again what the server refused for want of a record,
+// because one is about to come.
+func (t *Tx) retryReferences() error {
+	return t.exec("UPDATE sync_base\nSET code = NULL, error = NULL\nWHERE code = 'reference'")
 }
 
 // suspect notes the rows that lean on a record which is gone: a foreign key of

@@ -35,6 +35,7 @@ func (d *DB) apply(ctx context.Context, page *model.FeedPage, at model.Position,
 	var looked map[recordKey]bool
 	err := d.write(ctx, "apply page", func(t *Tx) error {
 		a := newApplier(t)
+		a.looking = true
 		mode(a)
 		if err := a.missing(page); err != nil {
 			return err
@@ -72,6 +73,7 @@ type applier struct {
 	tx      *Tx
 	res     model.ApplyResult
 	loading bool // a first load writes no history of rows that are new here
+	looking bool // what comes is looked for under another id
 	offer   bool // a fork: what is newer here than there is offered again
 	goneIDs map[model.ID]bool
 	present map[model.ID]bool // rows that the page brings
@@ -120,6 +122,9 @@ func (a *applier) row(ctx context.Context, e *model.Entity, theirs model.Row) er
 	if local == nil {
 		theirs = theirs.Complete(e, nil)
 		a.changed(e, theirs)
+		if a.looking {
+			t.look(e, nil, theirs)
+		}
 		if err := t.put(e, theirs); err != nil || a.loading {
 			return err
 		}
@@ -153,17 +158,16 @@ func (a *applier) row(ctx context.Context, e *model.Entity, theirs model.Row) er
 	return a.came(e, local, theirs)
 }
 
-// came remembers what somebody else did, brings back what it needs, and looks
-// whether it is here already under another id.
+// came remembers what somebody else did, looks whether it is here already under
+// another id, and brings back what it needs.
 func (a *applier) came(e *model.Entity, old, theirs model.Row) error {
 	if err := a.remember(e, old, theirs); err != nil {
 		return err
 	}
-	if err := a.needed(e, old, theirs); err != nil || a.loading {
-		return err
+	if a.looking && old != nil {
+		a.tx.look(e, old, theirs)
 	}
-	a.tx.look(e, old, theirs)
-	return nil
+	return a.needed(e, old, theirs)
 }
 
 // adopt takes over the service columns of a row whose data is the same, such
@@ -199,7 +203,11 @@ func (a *applier) merge(ctx context.Context, e *model.Entity, base, local, their
 		return err
 	}
 	known := a.known(e, base, open)
-	m := model.Merge(e, base, asMine(e, local, open), theirs)
+	waiting := map[string]bool{}
+	for _, c := range open {
+		waiting[c.field] = true
+	}
+	m := model.MergeWaiting(e, base, asMine(e, local, open), theirs, waiting)
 	if !model.SameData(e, local, m.Row) {
 		a.changed(e, m.Row)
 	}
@@ -314,7 +322,7 @@ func (a *applier) takeOut(ctx context.Context, e *model.Entity, entry model.Feed
 	if err := t.back(e, entry.ID); err != nil {
 		return err
 	}
-	_, pending, err := t.base(e, entry.ID)
+	base, pending, err := t.base(e, entry.ID)
 	if err != nil {
 		return err
 	}
@@ -325,7 +333,7 @@ func (a *applier) takeOut(ctx context.Context, e *model.Entity, entry model.Feed
 	if err != nil {
 		return err
 	}
-	wanted := !deleted(e, local) && (pending || ownerNew)
+	wanted := !deleted(e, local) && (ownerNew || pending && (base == nil || model.Edited(e, base, local)))
 	if !wanted && !deleted(e, local) && entry.Op == model.FeedDelete {
 		if wanted, err = t.wantedHere(ctx, e, entry.ID); err != nil {
 			return err
@@ -333,6 +341,9 @@ func (a *applier) takeOut(ctx context.Context, e *model.Entity, entry model.Feed
 	}
 	if wanted {
 		t.beginAct()
+		if err := t.retryReferences(); err != nil {
+			return err
+		}
 		if err := t.setVersion(e, entry.ID, 0); err != nil {
 			return err
 		}

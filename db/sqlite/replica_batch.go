@@ -48,7 +48,7 @@ func (d *DB) NextBatch(ctx context.Context, ops, bytes int) (*model.PushBatch, e
 		if _, err := t.db.random(nonce[:]); err != nil {
 			return err
 		}
-		b = &model.PushBatch{Client: client, Number: number, Nonce: hex.EncodeToString(nonce[:]), Ops: append(builder.checks, builder.out...)}
+		b = &model.PushBatch{Client: client, Number: number, Nonce: hex.EncodeToString(nonce[:]), Ops: append(builder.needed(), builder.out...)}
 		payload, err := json.Marshal(b)
 		if err != nil {
 			return err
@@ -249,8 +249,10 @@ func opSize(op model.PushOp) int {
 // transaction. What a person changed since the batch was frozen differs from
 // the new base and so stays unsent.
 func (d *DB) Acknowledge(ctx context.Context, b *model.PushBatch, results []model.PushResult) (pushed map[model.ID]bool, clashed map[model.Noun][]model.ID, err error) {
+	var looked map[recordKey]bool
 	err = d.write(ctx, "acknowledge batch", func(t *Tx) error {
 		pushed, clashed = map[model.ID]bool{}, map[model.Noun][]model.ID{}
+		met := metIDs(b, results)
 		left, err := t.leftRecords()
 		if err != nil {
 			return err
@@ -263,6 +265,10 @@ func (d *DB) Acknowledge(ctx context.Context, b *model.PushBatch, results []mode
 			switch results[i].Outcome {
 			case model.PushApplied:
 				if op.ChecksLife() {
+					continue
+				}
+				if leans(e, op, met) {
+					clashed[op.Table] = append(clashed[op.Table], op.ID)
 					continue
 				}
 				record, err := t.sent(e, op)
@@ -287,10 +293,41 @@ func (d *DB) Acknowledge(ctx context.Context, b *model.PushBatch, results []mode
 		if err := t.releaseLeft(ctx, left); err != nil {
 			return err
 		}
+		looked = t.looked
 		_, err = t.ExecContext(ctx, "DELETE FROM sync_batch WHERE number = ?", b.Number)
 		return err
 	})
+	if err == nil {
+		err = d.pairUp(ctx, looked)
+	}
 	return pushed, clashed, err
+}
+
+// metIDs are the ids under which the server had a row already when a record was
+// to be made: it may be another one.
+func metIDs(b *model.PushBatch, results []model.PushResult) map[any]bool {
+	met := map[any]bool{}
+	for i, op := range b.Ops {
+		if i < len(results) && results[i].Outcome == model.PushClashed && op.Insert && !model.EntityOf(op.Table).Derived {
+			met[op.ID] = true
+		}
+	}
+	return met
+}
+
+// leans tells whether an operation was applied to a row that belongs or points
+// to one which may be another record than the one meant here: whose it is must
+// be found out before.
+func leans(e *model.Entity, op model.PushOp, met map[any]bool) bool {
+	if len(met) == 0 {
+		return false
+	}
+	for i, name := range op.Columns {
+		if _, c := e.Column(name); c.Ref != "" && met[op.Values[i]] {
+			return true
+		}
+	}
+	return false
 }
 
 // sent makes the values that the server now has the base of a row and returns
@@ -312,6 +349,7 @@ func (t *Tx) sent(e *model.Entity, op model.PushOp) (model.ID, error) {
 		// Taken back here while it was on its way: that is a new edit.
 		base = append(model.Row(nil), row...)
 	} else if base == nil {
+		t.look(e, nil, row)
 		base = append(model.Row(nil), row...)
 		for _, i := range model.ChangedColumns(e, nil, row) {
 			base[i] = nil
