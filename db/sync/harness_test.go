@@ -133,7 +133,7 @@ func openHomeAt(t *testing.T, me, dir, url string, now func() time.Time) *home {
 		t.Fatalf("open home of %s: %v", me, err)
 	}
 	t.Cleanup(func() { db.Close() })
-	return &home{DB: db, me: me, dir: dir, url: url, now: now}
+	return &home{DB: db, me: me, dir: dir, url: asPerson(t, me, url), now: now}
 }
 
 func (h *home) engine() *sync.Engine {
@@ -301,7 +301,7 @@ func serverRows(t *testing.T, url string, e *model.Entity) map[model.ID]model.Ro
 func converge(t *testing.T, c *central, homes ...*home) {
 	t.Helper()
 	for _, h := range homes {
-		h.url = c.url
+		h.url = asPerson(t, h.me, c.url)
 	}
 	if c.blind {
 		for _, h := range homes {
