@@ -96,6 +96,8 @@ func TestConnectingKeepsTheConfiguration(t *testing.T) {
 		"# mine\ncentral = \"mysql://old@h/crm\"\nme = \"ada\"\n",
 		"[backup]\nto = \"/x\"\n",
 		"me = \"ada\"\n\n[backup]\ncentral_of_nothing = 1\n",
+		"central = [ \"mysql://a@[::1]/crm\", # ]\n  'mysql://b@[::2]/crm#]' ] # done\nme = \"ada\"\n[backup]\nto = \"/x\"\n",
+		"central = [\"mysql://a@h/crm\"] # one\nme = \"ada\"\n[backup]\nto = \"/x\"\n",
 	} {
 		text := string(withKey([]byte(old), "central", url))
 		var v map[string]any

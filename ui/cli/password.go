@@ -128,17 +128,39 @@ func withoutKey(old []byte, key string) []byte {
 	for _, l := range bytes.Split(old, []byte("\n")) {
 		t := bytes.TrimSpace(l)
 		if within {
-			within = !bytes.HasSuffix(t, []byte("]"))
+			within = !closes(t)
 			continue
 		}
 		top = top && !bytes.HasPrefix(t, []byte("["))
 		name, value, ok := bytes.Cut(t, []byte("="))
 		if ok && top && string(bytes.TrimSpace(name)) == key {
 			value = bytes.TrimSpace(value)
-			within = bytes.HasPrefix(value, []byte("[")) && !bytes.HasSuffix(value, []byte("]"))
+			within = bytes.HasPrefix(value, []byte("[")) && !closes(value)
 			continue
 		}
 		out = append(out, l)
 	}
 	return bytes.Join(out, []byte("\n"))
+}
+
+// closes tells whether a line ends a list: by a bracket that stands in no text
+// and in no comment.
+func closes(line []byte) bool {
+	var quote byte
+	for i := 0; i < len(line); i++ {
+		switch c := line[i]; {
+		case quote == '"' && c == '\\':
+			i++
+		case c == quote:
+			quote = 0
+		case quote != 0:
+		case c == '"' || c == '\'':
+			quote = c
+		case c == '#':
+			return false
+		case c == ']':
+			return true
+		}
+	}
+	return false
 }
