@@ -200,8 +200,14 @@ func (d *Detail) Update(msg tea.Msg) tea.Cmd {
 }
 
 func (d *Detail) apply(m screen.LoadedMsg) tea.Cmd {
+	stepped := d.step != 0
 	d.step = 0
 	if d.err = m.Err; m.Err != nil {
+		if d.data != nil && !stepped && model.KindOf(m.Err) == model.NotFound {
+			// It was here a moment ago: what is shown must go as well.
+			d.data, d.parts, d.focus = nil, nil, 0
+			return screen.Notice("this record is gone: it was removed, or moved to where you may not see it")
+		}
 		return screen.Fail(m.Err)
 	}
 	got := m.Value.(*data)

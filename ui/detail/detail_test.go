@@ -266,3 +266,23 @@ func TestErrorsAreTold(t *testing.T) {
 		t.Error("a record that is not there is not told")
 	}
 }
+
+// TestGoneWhileShown takes a record off the screen that left what the person may
+// see, and survives keys that come late.
+func TestGoneWhileShown(t *testing.T) {
+	ws := deal()
+	s := opener(t, ws, dealPage, newDetail)(theme.New(true))
+	s.SetSize(80, 20)
+	delete(ws.recs, dealPage.ID)
+	n := fake.Want[screen.NoticeMsg](t, fake.Run(s, s.Update(screen.ChangedMsg{})))
+	if n.Err != nil || !strings.Contains(n.Text, "may not see it") {
+		t.Errorf("told %+v", n)
+	}
+	if v := ansi.Strip(s.View()); strings.Contains(v, "Machine") || !strings.Contains(v, "cannot be shown") {
+		t.Errorf("\n%s", v)
+	}
+	for _, a := range []keymap.Action{keymap.Down, keymap.Bottom, keymap.Open, keymap.Edit, keymap.Delete} {
+		s.Do(a)
+		s.View()
+	}
+}
