@@ -38,12 +38,12 @@ type watcher struct {
 func (w *watcher) say(state string) {
 	if state != w.last {
 		w.last = state
-		w.quietly()
 		w.app.say("%s  %s", w.Now().Format("15:04:05"), model.Visible(state))
 	}
 }
 
 func (w *watcher) tell(f model.Following) error {
+	w.quietly()
 	switch f.State {
 	case model.FollowOnline:
 		w.say("online")
