@@ -51,6 +51,37 @@ func (r *run) greet(ctx context.Context) error {
 	return err
 }
 
+// The positions that a pull asks for at once: as many as the server gives,
+// and ever fewer after the connection broke within a page. A line that breaks
+// more often than a page takes would bring nothing otherwise.
+const (
+	wholeStretch = int64(1) << 40
+	smallStretch = int64(256)
+	leastStretch = int64(32)
+)
+
+// narrow connects again after a page did not arrive, and returns how much to
+// ask for then. It returns the cause where that cannot help.
+func (r *run) narrow(ctx context.Context, stretch int64, cause error) (int64, error) {
+	if stretch == leastStretch || ctx.Err() != nil || model.KindOf(cause) != model.Unreachable {
+		return 0, cause
+	}
+	var gone model.SyncResult
+	r.link.traffic(&gone)
+	r.beside.add(gone)
+	_ = r.link.close() // it is broken: what closing it says is no news
+	if r.greet(ctx) != nil || r.usable() != nil {
+		return 0, cause
+	}
+	if _, due := r.loadMode(); due {
+		return 0, cause // another server answers; the next sync begins anew with it
+	}
+	if stretch == wholeStretch {
+		return smallStretch, nil
+	}
+	return max(stretch/8, leastStretch), nil
+}
+
 // traffic adds what went over the connection since it was last asked.
 func (l *link) traffic(res *model.SyncResult) {
 	if l.central == nil {
@@ -66,6 +97,10 @@ type traffic struct{ trips, sent, got int64 }
 
 func (t traffic) addTo(res *model.SyncResult) {
 	res.RoundTrips, res.BytesSent, res.BytesReceived = res.RoundTrips+t.trips, res.BytesSent+t.sent, res.BytesReceived+t.got
+}
+
+func (t *traffic) add(res model.SyncResult) {
+	t.trips, t.sent, t.got = t.trips+res.RoundTrips, t.sent+res.BytesSent, t.got+res.BytesReceived
 }
 
 // close ends the connection if there is one.

@@ -334,12 +334,16 @@ func (r *run) giveUp(ctx context.Context, b *model.PushBatch, rows map[model.Nou
 // the position after it.
 func (r *run) pull(ctx context.Context) error {
 	first := r.at.Seq
+	stretch := wholeStretch
 	for {
 		for r.at.Seq < r.head.Seq {
 			r.notify.Tell("receiving", r.at.Seq-first, r.head.Seq-first)
-			page, err := r.central.Pull(ctx, r.at.Seq, r.head.Seq, r.expected())
+			page, err := r.central.Pull(ctx, r.at.Seq, min(r.head.Seq, r.at.Seq+stretch), r.expected())
 			if err != nil {
-				return err
+				if stretch, err = r.narrow(ctx, stretch, err); err != nil {
+					return err
+				}
+				continue
 			}
 			if page.MinSeq > r.at.Seq {
 				// Entries went while we were asking: what is missing is found
