@@ -218,8 +218,5 @@ func (r reason) result(op *model.PushOp, newer bool) model.PushResult {
 	if !ok {
 		res = model.PushResult{Outcome: model.PushRefused, Code: "server", Message: text}
 	}
-	if field := namedColumn(e, op, text); r.Number == erColumnDenied && field != aValue {
-		res.Message = "this account may not change " + field + " of " + strings.ToLower(e.Titles)
-	}
 	return res
 }

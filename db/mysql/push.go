@@ -135,6 +135,11 @@ func (p *pusher) prepare() error {
 		if size := len(statement(op)); size+1024 > limit {
 			p.refused[i] = tooLong(size, limit)
 		}
+		if p.blind() {
+			if rule := breaks(op); rule != "" {
+				p.refused[i] = model.PushResult{Outcome: model.PushRefused, Code: "check", Message: rule}
+			}
+		}
 	}
 	return nil
 }
@@ -151,6 +156,17 @@ func (p *pusher) packetLimit() int {
 		return int(min(p.head.MaxPacket, maxRequest)) - 64
 	}
 	return 1<<20 - 64
+}
+
+// blind tells whether the server leaves to the client what triggers do.
+func (p *pusher) blind() bool { return !p.session.dialect.triggers() }
+
+// whole writes an operation with what must be noted of it.
+func (p *pusher) whole(op *model.PushOp) string {
+	if p.blind() {
+		return statement(op) + noted(op)
+	}
+	return statement(op)
 }
 
 func (p *pusher) receiptKey() string {
@@ -194,9 +210,9 @@ func (p *pusher) requests() []string {
 			// Where not all were new, the rows are compared afterwards.
 			add(insertion(ops[i:i+n]) + fmt.Sprintf(";SET @r=CONCAT(@r,REPEAT(@n=0,%d)),@n=0;", n))
 		case ops[i].Insert:
-			add(statement(&ops[i]) + ";SET @r=CONCAT(@r,@n=0),@n=0;")
+			add(p.whole(&ops[i]) + ";SET @r=CONCAT(@r,@n=0),@n=0;")
 		default:
-			add(statement(&ops[i]) + ";SET @r=CONCAT(@r,@n),@n=0;")
+			add(p.whole(&ops[i]) + ";SET @r=CONCAT(@r,@n),@n=0;")
 		}
 		i += n
 	}
@@ -204,7 +220,7 @@ func (p *pusher) requests() []string {
 	if len(p.refused) > 0 {
 		why = " " + string(encodeRefusals(p.refused))
 	}
-	add("UPDATE sync_push SET result=CONCAT(@r," + quote(why) + ") WHERE " + p.receiptKey() + ";COMMIT;SELECT @r;" + sequenceSQL + ";" + headSQL(p.at))
+	add("UPDATE sync_push SET result=CONCAT(@r," + quote(why) + ") WHERE " + p.receiptKey() + ";COMMIT;SELECT @r;" + p.session.dialect.sequenceSQL() + ";" + headSQL(p.at))
 	return append(out, b.String())
 }
 
@@ -253,7 +269,7 @@ func (p *pusher) together(first int) int {
 		if i == len(ops) || n == groupRows {
 			return n
 		}
-		if _, no := p.refused[i]; no || p.singly || !ops[i].Insert || ops[i].Table != ops[first].Table {
+		if _, no := p.refused[i]; no || p.singly || p.blind() || !ops[i].Insert || ops[i].Table != ops[first].Table {
 			return max(n, 1)
 		}
 		for _, v := range ops[i].Values {
@@ -303,7 +319,7 @@ func (p *pusher) refuse(place int, err error) bool {
 // again answers a batch that the server has a receipt of.
 func (p *pusher) again(ctx context.Context) (model.Receipt, error) {
 	var nonce, stored string
-	q := "SELECT nonce,result FROM sync_push WHERE " + p.receiptKey() + ";" + sequenceSQL + ";" + headSQL(p.at)
+	q := "SELECT nonce,result FROM sync_push WHERE " + p.receiptKey() + ";" + p.session.dialect.sequenceSQL() + ";" + headSQL(p.at)
 	err := retry(ctx, func() error {
 		return p.query(ctx, q, func(set int, v []driver.Value) error {
 			if set == 0 {
@@ -377,7 +393,7 @@ func (p *pusher) results(ctx context.Context, flags string, refused map[int]mode
 			if at >= 0 && holds(e, rows[op.Table][at], op) {
 				out[i].Outcome = model.PushApplied
 			}
-			if at < 0 {
+			if at < 0 && !p.calls() {
 				refused, taken, err := p.taken(ctx, op)
 				if err != nil {
 					return nil, err

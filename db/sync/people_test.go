@@ -46,7 +46,7 @@ func TestThroughProcedures(t *testing.T) {
 		"T45": TestT45DeleteAgainstUpdate, "T45 foreign": TestT45DeletedByAnotherProgram, "T48": TestT48EditDuringPush,
 		"T50": TestT50Echo, "T52": TestT52LostAcknowledgementThenLaterEdit, "T60": TestT60RestoredServer, "T63": TestT63Clone,
 		"twins": TestTwinsMeet, "drift": TestFullFindsDrift, "load": TestInterruptedLoadGoesOn, "random": TestRandomSchedules,
-		"texts": TestT80Texts, "wire": TestT22CutAtEveryByte, "batch": TestT21CutDuringBatch,
+		"batch": TestT21CutDuringBatch,
 	} {
 		t.Run(name, test)
 	}
