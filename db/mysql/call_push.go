@@ -174,6 +174,7 @@ func (p *pusher) callRequests() (requests []string, sent []int) {
 // those that are marked x were refused.
 func (p *pusher) callResults(ctx context.Context, stored string, sent []int) ([]model.PushResult, error) {
 	flags, why, _ := strings.Cut(stored, " ")
+	sent = p.asSent(sent, len(flags))
 	reasons, err := decodeReasons(why)
 	if err != nil || len(flags) != len(sent) {
 		return nil, model.Errorf(model.Corrupt, "the central's receipt of batch %d cannot be read", p.batch.Number).Because(err)
@@ -187,6 +188,32 @@ func (p *pusher) callResults(ctx context.Context, stored string, sent []int) ([]
 		}
 	}
 	return p.results(ctx, string(all), p.refused)
+}
+
+// asSent returns which operations a receipt with so many marks is of. They are
+// other ones than now where the server's limit changed since the batch was first
+// sent: those left out then were the longest.
+func (p *pusher) asSent(sent []int, marks int) []int {
+	if len(sent) == marks || marks > len(p.batch.Ops) {
+		return sent
+	}
+	sizes := make([]int, len(p.batch.Ops))
+	places := make([]int, len(sizes))
+	for i := range sizes {
+		sizes[i], places[i] = len(jsonLiteral(blocks(p.batch.Ops[i:i+1]))), i
+	}
+	slices.SortStableFunc(places, func(a, b int) int { return sizes[a] - sizes[b] })
+	for i, place := range places {
+		if i < marks {
+			delete(p.refused, place)
+		} else {
+			p.refused[place] = model.PushResult{Outcome: model.PushRefused, Code: "too_long",
+				Message: fmt.Sprintf("this is %d kB, which was more than the company's server took in one request", sizes[place]>>10)}
+		}
+	}
+	sent = places[:marks]
+	slices.Sort(sent)
+	return sent
 }
 
 // reason is why the server refused an operation.

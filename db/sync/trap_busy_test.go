@@ -258,3 +258,35 @@ func TestT31StaleConnection(t *testing.T) {
 	}
 	converge(t, c, a, b)
 }
+
+// T32: the limit changes between a push whose answer was lost and its repeat.
+func TestT32LimitRaisedBetween(t *testing.T) { bothWays(t, limitRaisedBetween) }
+
+func limitRaisedBetween(t *testing.T, c *central, url string) {
+	p := servertest.NewProxy(t, servertest.Shared(t))
+	before := c.value(t, "SELECT @@global.max_allowed_packet")
+	t.Cleanup(func() { c.ExecContext(context.Background(), "SET GLOBAL max_allowed_packet = "+before) })
+	a, b := newHome(t, "ann", p.URL(url)), newHome(t, "bob", c.url)
+	a.sync(t)
+	note := strings.Repeat("n", 2<<20)
+	for i, limit := range []string{"1048576", before} {
+		other := map[string]string{"1048576": before, before: "1048576"}[limit]
+		c.exec(t, "SET GLOBAL max_allowed_packet = "+limit)
+		a.save(t, "contact", "", map[string]any{"last_name": fmt.Sprint("large ", i), "notes": note})
+		p.On(pushRequest, func() bool { return false })
+		_, err := a.try(t)
+		tells(t, err, model.Unreachable)
+		c.exec(t, "SET GLOBAL max_allowed_packet = "+other)
+		a.save(t, "contact", "", map[string]any{"last_name": fmt.Sprint("small ", i)})
+		a.sync(t)
+		c.exec(t, "SET GLOBAL max_allowed_packet = "+before)
+		if _, err := a.Retry(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		a.sync(t)
+		if got := c.value(t, "SELECT COUNT(DISTINCT last_name) * 100 + COUNT(*) FROM contact"); got != fmt.Sprint(202*(i+1)) {
+			t.Errorf("round %d: contacts on the server: %s", i, got)
+		}
+	}
+	converge(t, c, a, b)
+}

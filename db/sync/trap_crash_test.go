@@ -240,3 +240,29 @@ func TestT33TwoSyncs(t *testing.T) {
 	}
 	converge(t, c, a, b)
 }
+
+// T24: where statements travel alone, a laptop can fall asleep between two of
+// them and hold a row. The server frees it after fifteen seconds.
+func TestT24AsleepBetweenStatements(t *testing.T) {
+	c := newCentral(t)
+	p := servertest.NewProxy(t, servertest.Shared(t))
+	p.OneAtATime.Store(true)
+	a, b := newHome(t, "ann", p.URL(c.url)), newHome(t, "bob", c.url)
+	r := a.save(t, "contact", "", map[string]any{"last_name": "x"})
+	a.sync(t)
+	a.save(t, "contact", r.ID, map[string]any{"job_title": "asleep"})
+	held := func() bool { return c.value(t, "SELECT COUNT(*) FROM information_schema.innodb_trx") != "0" }
+	p.On("UPDATE sync_push", func() bool {
+		if !held() {
+			t.Error("the laptop holds nothing: the trap was not sprung")
+		}
+		for range times(0, 1) {
+			session(t, c, "innodb_lock_wait_timeout = 30")("UPDATE contact SET department = 'awake'")
+		}
+		return false
+	})
+	_, err := a.try(t)
+	tells(t, err, model.Unreachable)
+	until(t, "the row is free when the laptop is gone", func() bool { time.Sleep(100 * time.Millisecond); return !held() })
+	converge(t, c, a, b)
+}
