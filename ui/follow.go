@@ -202,7 +202,7 @@ func (r *Root) applyFollowed(err error) tea.Cmd {
 	k.stopped, k.problem, k.again = true, draw.Error(err), time.Time{}
 	told := screen.Fail(err)
 	if model.KindOf(err) == model.Expired && r.env.Hooks.Password != nil {
-		told = r.askPassword("Your password on the company's database has expired. Your changes are kept here; they are sent when you have a new one.", true)
+		told = r.askPassword(screen.PasswordMsg{Text: "Your password on the company's database has expired. Your changes are kept here; they are sent when you have a new one."}, true)
 	}
 	return tea.Batch(told, r.loadStatus(), r.everywhere(r.syncState()))
 }

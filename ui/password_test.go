@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"rapport/model"
+	"rapport/ui/screen"
 )
 
 // TestExpiredPasswordIsChangedHere opens the question by itself, changes the
@@ -47,13 +48,13 @@ func TestPasswordFailureIsSaid(t *testing.T) {
 	x.r.env.Hooks.Password = func(context.Context, string) (string, error) {
 		return "", model.Errorf(model.Invalid, "the server wants a stronger password")
 	}
-	x.run(x.r.askPassword("", false))
+	x.run(x.r.askPassword(screen.PasswordMsg{}, false))
 	x.text("correct horse battery")
 	x.press("enter")
 	x.text("correct horse battery")
 	x.press("enter")
 	x.sees("the server wants a stronger password")
 	x.r.env.Hooks.Password = nil
-	x.run(x.r.askPassword("", false))
+	x.run(x.r.askPassword(screen.PasswordMsg{}, false))
 	x.sees("rapport password")
 }

@@ -170,7 +170,7 @@ func (r *Root) update(msg tea.Msg) tea.Cmd {
 		r.dialogs = append(r.dialogs, dialog.NewAsk(r.env, m, false))
 		return nil
 	case screen.PasswordMsg:
-		return r.askPassword("The new password takes the place of the old one, here and on the server.", false)
+		return r.askPassword(m, false)
 	case screen.PasswordChangedMsg:
 		return r.passwordChanged(m)
 	case screen.ActMsg:

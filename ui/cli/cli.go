@@ -69,6 +69,9 @@ type UIOptions struct {
 	// it is then started anew with the other workspace.
 	Demo    func(ctx context.Context) error
 	Connect func(ctx context.Context, url string) error
+	// Join comes in with an invite and a new password; the interface then ends
+	// and is started anew.
+	Join func(ctx context.Context, invite, next string) error
 	// Password changes the person's password on the central and says where
 	// the new one is kept; the interface goes on.
 	Password func(ctx context.Context, next string) (string, error)

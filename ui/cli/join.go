@@ -50,10 +50,14 @@ func (a *app) join() *cobra.Command {
 			if err := a.comeIn(ctx, s, invite, next); err != nil {
 				return err
 			}
+			ws, err := a.openWith(ctx, s.workspace())
+			if err != nil {
+				return err
+			}
 			if wait {
 				return a.joined(invite, nil)
 			}
-			res, err := a.ws.Sync(ctx, false, a.notify())
+			res, err := ws.Sync(ctx, false, a.notify())
 			a.quietly()
 			if err != nil {
 				return err
@@ -169,8 +173,8 @@ func sameCentral(a, b string) bool {
 }
 
 // comeIn stores what the invite holds and changes the one-time password for
-// the person's own. Whatever it is interrupted by, the password that works is
-// in the password's file, or the invite can be used again.
+// the person's own, which goes into a file beside the cache. A password that
+// is in use here stays where the invite does not work any more.
 func (a *app) comeIn(ctx context.Context, s *settings, invite model.Invite, next string) error {
 	if err := makeHome(s.home); err != nil {
 		return err
@@ -196,18 +200,16 @@ func (a *app) comeIn(ctx context.Context, s *settings, invite model.Invite, next
 		}
 	}
 	s.central, s.me, s.passwordCommand, s.passwordFile = central, userOf(central), "", filepath.Join(s.home, passwordName)
-	if err := store(s.passwordFile, invite.Password+"\n"); err != nil {
-		return err
-	}
-	ws, err := a.openWith(ctx, s.workspace())
+	ws, err := a.Backend.Open(ctx, s.workspace())
 	if err != nil {
 		return err
 	}
-	if _, err := ws.ChangePassword(ctx, "", next); err != nil {
-		if model.KindOf(err) == model.Refused {
-			return errors.Join(model.Errorf(model.Refused, "the one-time password of this invite is not accepted").
-				WithHint("it works once: ask the administrator for a new one, or, if you have joined already, run `rapport password`").Because(err), os.Remove(s.passwordFile))
-		}
+	_, err = ws.ChangePassword(ctx, invite.Password, next)
+	if err = errors.Join(err, ws.Close()); model.KindOf(err) == model.Refused {
+		return model.Errorf(model.Refused, "the one-time password of this invite is not accepted").
+			WithHint("it works once: ask the administrator for a new one, or, if you have joined already, run `rapport password`").Because(err)
+	}
+	if err != nil {
 		return err
 	}
 	old, err := os.ReadFile(s.config)

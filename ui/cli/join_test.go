@@ -87,7 +87,7 @@ func TestJoinAsksUntilThePasswordIsGood(t *testing.T) {
 	if strings.Contains(out+errs, goodPassword) || strings.Contains(out+errs, "once\n") {
 		t.Error("a password is shown")
 	}
-	if len(n.changed) != 2 || n.changed[0] != "" || n.changed[1] != goodPassword {
+	if len(n.changed) != 2 || n.changed[0] != "once" || n.changed[1] != goodPassword {
 		t.Errorf("%q", n.changed)
 	}
 	ca, err := os.ReadFile(filepath.Join(home, caName))

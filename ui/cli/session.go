@@ -78,11 +78,27 @@ func (a *app) session(ctx context.Context, s model.Settings) error {
 			next = &to
 			return nil
 		}
+		o.Join = func(ctx context.Context, line, password string) error {
+			invite, err := model.ParseInvite(line)
+			if err != nil {
+				return err
+			}
+			to, err := a.prepare(invite)
+			if err != nil {
+				return err
+			}
+			if err := a.comeIn(ctx, to, invite, password); err != nil {
+				return err
+			}
+			joined := to.workspace()
+			next = &joined
+			return nil
+		}
 		if s.Central != "" {
 			o.Password = func(ctx context.Context, next string) (string, error) { return a.changePassword(ctx, ws, "", next) }
 		}
 		if s.Demo {
-			o.Demo, o.Connect, o.Password = nil, nil, nil
+			o.Demo, o.Connect, o.Join, o.Password = nil, nil, nil, nil
 		}
 		err = errors.Join(a.TUI(ctx, ws, o), a.close())
 		if err != nil || next == nil {

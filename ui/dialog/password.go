@@ -17,8 +17,7 @@ import (
 // Password asks for a new password, twice, without drawing it.
 type Password struct {
 	env    *screen.Env
-	why    string
-	login  string
+	m      screen.PasswordMsg
 	in     [2]widget.Input
 	at     int
 	msg    string
@@ -29,10 +28,10 @@ type Password struct {
 
 var passwordLabels = [2]string{"New password", "Once more"}
 
-// NewPassword returns the question. why says what led to it; sudden tells that
-// no key of the person's called it.
-func NewPassword(env *screen.Env, login, why string, sudden bool) *Password {
-	return &Password{env: env, login: login, why: why, opened: env.Now(), sudden: sudden}
+// NewPassword returns the question. sudden tells that no key of the person's
+// called it.
+func NewPassword(env *screen.Env, m screen.PasswordMsg, sudden bool) *Password {
+	return &Password{env: env, m: m, opened: env.Now(), sudden: sudden}
 }
 
 // Dirty implements Dialog.
@@ -64,10 +63,10 @@ func (p *Password) Update(msg tea.Msg, a keymap.Action) (tea.Cmd, bool) {
 	return nil, false
 }
 
-// accept checks what was typed and changes the password.
+// accept checks what was typed and hands it on.
 func (p *Password) accept() (tea.Cmd, bool) {
 	next := p.in[0].Value()
-	if err := model.CheckPassword(p.login, next); err != nil {
+	if err := model.CheckPassword(p.m.Login, next); err != nil {
 		p.at, p.msg = 0, draw.Error(err)
 		return nil, false
 	}
@@ -80,11 +79,7 @@ func (p *Password) accept() (tea.Cmd, bool) {
 		p.in[1].SetValue("")
 		return nil, false
 	}
-	hook, ctx := p.env.Hooks.Password, p.env.Context
-	return func() tea.Msg {
-		told, err := hook(ctx, next)
-		return screen.PasswordChangedMsg{Text: told, Err: err}
-	}, true
+	return p.m.Do(next), true
 }
 
 // View implements Dialog.
@@ -92,7 +87,7 @@ func (p *Password) View(w, h int) string {
 	th := p.env.Theme
 	inner := min(w-4, 60)
 	var lines []string
-	for _, l := range widget.Wrap(p.why, inner) {
+	for _, l := range widget.Wrap(p.m.Text, inner) {
 		lines = append(lines, th.Text.Render(l))
 	}
 	lines = append(lines, "")
@@ -117,5 +112,5 @@ func (p *Password) View(w, h int) string {
 		lines = lines[len(lines)-most:]
 		p.cursor = nil
 	}
-	return box(p.env, "Change your password", lines, inner, keys(p.env, "enter", "change", "tab", "other field", "esc", "cancel"))
+	return box(p.env, p.m.Title, lines, inner, keys(p.env, "enter", "go on", "tab", "other field", "esc", "cancel"))
 }

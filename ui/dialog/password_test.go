@@ -1,14 +1,12 @@
 package dialog
 
 import (
-	"context"
 	"strings"
 	"testing"
 
 	tea "charm.land/bubbletea/v2"
 	"github.com/charmbracelet/x/ansi"
 
-	"rapport/model"
 	"rapport/ui/screen"
 	"rapport/ui/uitest/fake"
 )
@@ -23,11 +21,8 @@ func typePassword(d Dialog, text string) {
 func TestPasswordIsAskedTwiceAndNeverDrawn(t *testing.T) {
 	e, _ := env(t)
 	var got []string
-	e.Hooks.Password = func(_ context.Context, next string) (string, error) {
-		got = append(got, next)
-		return "It is in a file.", nil
-	}
-	d := NewPassword(e, "ada", "It has expired.", false)
+	ask := screen.PasswordMsg{Title: "New", Text: "It has expired.", Login: "ada", Do: func(next string) tea.Cmd { got = append(got, next); return say("done") }}
+	d := NewPassword(e, ask, false)
 	says := func(want string) {
 		t.Helper()
 		if v := ansi.Strip(d.View(80, 24)); !strings.Contains(v, want) || strings.Contains(v, "correct") {
@@ -54,32 +49,22 @@ func TestPasswordIsAskedTwiceAndNeverDrawn(t *testing.T) {
 	if !done || len(got) != 1 || got[0] != "correct horse battery" {
 		t.Fatalf("%v, %q", done, got)
 	}
-	if m := fake.Want[screen.PasswordChangedMsg](t, msgs); m.Err != nil || m.Text != "It is in a file." {
-		t.Errorf("%+v", m)
+	if fake.Want[answered](t, msgs) != "done" {
+		t.Errorf("%v", msgs)
 	}
 }
 
-func TestPasswordFailureIsPassedOn(t *testing.T) {
+// TestPasswordThatOpensByItself takes no key that was meant for the screen.
+func TestPasswordThatOpensByItself(t *testing.T) {
 	e, _ := env(t)
-	e.Hooks.Password = func(context.Context, string) (string, error) {
-		return "", model.Errorf(model.Unreachable, "the server does not answer")
-	}
-	d := NewPassword(e, "ada", "", true)
-	typePassword(d, "x") // it came by itself: the keys were meant for something else
+	d := NewPassword(e, screen.PasswordMsg{Title: "New"}, true)
+	typePassword(d, "x")
 	if d.Dirty() {
 		t.Error("a key for the screen went into the dialog")
 	}
 	d.sudden = false
-	for range 2 {
-		typePassword(d, "correct horse battery")
-		msgs, done := key(d, "enter")
-		if done {
-			if m := fake.Want[screen.PasswordChangedMsg](t, msgs); model.KindOf(m.Err) != model.Unreachable {
-				t.Errorf("%+v", m)
-			}
-		}
-	}
-	if _, done := key(NewPassword(e, "ada", "", false), "esc"); !done {
-		t.Error("esc does not close it")
+	typePassword(d, "x")
+	if _, done := key(d, "esc"); !d.Dirty() || !done {
+		t.Error("it cannot be typed in or left")
 	}
 }

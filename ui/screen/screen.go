@@ -31,7 +31,8 @@ const (
 	Board     Kind = "board"
 	Reports   Kind = "reports"
 	Sync      Kind = "sync"
-	Conflict  Kind = "conflict" // ID of the conflict
+	Conflict  Kind = "conflict"  // ID of the conflict
+	Duplicate Kind = "duplicate" // Noun, ID and Other: two records that may be the same
 	Admin     Kind = "admin"
 	Pipelines Kind = "pipelines"
 	Users     Kind = "users"
@@ -72,7 +73,7 @@ func (e *Env) Later(d time.Duration, msg tea.Msg) tea.Cmd {
 }
 
 // Hooks are what a screen can ask of the program itself. A hook that is nil
-// is not offered. Demo and Connect arrange that the program begins anew with
+// is not offered. Demo, Connect and Join arrange that the program begins anew with
 // another workspace and return; the screen then ends the session with tea.Quit.
 type Hooks struct {
 	// Demo makes the demo workspace, or finds it, and goes on with it.
@@ -81,6 +82,9 @@ type Hooks struct {
 	// configuration and goes on with it. Nothing is written if the central
 	// cannot be reached or refuses.
 	Connect func(ctx context.Context, url string) error
+	// Join comes in with an invite and a password of one's own, and goes on
+	// with the workspace that this makes of the present one.
+	Join func(ctx context.Context, invite, next string) error
 	// Password changes the person's password on the central, stores the new
 	// one where the old one was, and says where that is. The session goes on.
 	Password func(ctx context.Context, next string) (told string, err error)
@@ -131,6 +135,7 @@ type OpenMsg struct {
 	Noun  model.Noun
 	ID    model.ID
 	Query model.Query    // for a list, or the list that a detail was opened from
+	Other model.ID       // the second of two records
 	Set   map[string]any // values a form begins with
 	// Replace puts the screen in place of the present one instead of on
 	// top of it.
@@ -159,8 +164,14 @@ type SyncedMsg struct {
 	Stopped bool      // it is not tried again before the person asks
 }
 
-// PasswordMsg asks the root for the question after a new password.
-type PasswordMsg struct{}
+// PasswordMsg asks the root for the question after a new password, which is
+// typed twice and never drawn. The zero value means the password of the
+// central that the workspace has.
+type PasswordMsg struct {
+	Title, Text string
+	Login       string // whose it is; a password may not hold it
+	Do          func(next string) tea.Cmd
+}
 
 // PasswordChangedMsg tells that a password was changed, or why it was not.
 type PasswordChangedMsg struct {

@@ -24,22 +24,38 @@ func (s *Screen) View() string {
 	if s.form {
 		return draw.View(s.formLines(), s.w, s.h)
 	}
+	// What went wrong must be seen: the words of the other choices and the
+	// space between them give way.
+	var out []string
+	for _, form := range []layout{{words: true, space: true}, {words: true}, {}} {
+		if out = s.choiceLines(form); len(out) <= s.h {
+			break
+		}
+	}
+	return draw.View(out, s.w, s.h)
+}
+
+// layout is how much room the choices take.
+type layout struct{ words, space bool }
+
+func (s *Screen) choiceLines(l layout) []string {
 	th := s.env.Theme
 	out := []string{"", "  " + th.Strong.Render("Welcome to Rapport") + th.Muted.Render("  contacts, deals and tasks, also offline"), ""}
 	for i, c := range s.choices {
 		out = append(out, draw.Row(th, i == s.row, min(s.w, 72), draw.Cell{Text: c.title, Style: th.Strong}))
-		for _, l := range draw.Wrap(c.text, min(s.w-6, 68)) {
-			out = append(out, "    "+th.Muted.Render(l))
+		for _, line := range draw.Wrap(c.text, min(s.w-6, 68)) {
+			if l.words || i == s.row {
+				out = append(out, "    "+th.Muted.Render(line))
+			}
 		}
-		if s.h >= 16 {
+		if l.space {
 			out = append(out, "")
 		}
 	}
 	keys := s.env.Keys
 	foot := keys.KeyOf(keymap.Open, keymap.Welcome) + " chooses. Or begin by hand: " +
 		keys.KeyOf(keymap.GoContacts, keymap.Global) + " opens the contacts, " + keys.KeyOf(keymap.Add, keymap.List) + " adds one there."
-	out = append(out, draw.Paragraph(th.Muted, foot, s.w)...)
-	return draw.View(append(out, s.outcome()...), s.w, s.h)
+	return append(append(out, draw.Paragraph(th.Muted, foot, s.w)...), s.outcome()...)
 }
 
 // outcome says what is under way or what went wrong.

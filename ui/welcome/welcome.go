@@ -1,5 +1,5 @@
 // Package welcome is the first page of an empty workspace: try the demo, import
-// a file, or connect to the company's database.
+// a file, come in with an invite, or connect to the company's database.
 //
 // Promises: a choice that the program cannot carry out is not offered; the
 // password is never drawn and never part of a message.
@@ -59,6 +59,9 @@ func New(env *screen.Env, _ screen.OpenMsg) screen.Screen {
 	}
 	s.choices = append(s.choices, choice{"Import a file", "Contacts, organizations or deals from CSV, vCard or JSON. You see what would happen before it does.",
 		func() tea.Cmd { return screen.Open(screen.OpenMsg{Kind: screen.Import}) }})
+	if env.Hooks.Join != nil {
+		s.choices = append(s.choices, choice{"Come in with an invite", "The line that an administrator gave you: it knows the server, and you choose a password of your own.", s.askInvite})
+	}
 	if env.Hooks.Connect != nil {
 		s.choices = append(s.choices, choice{"Connect to the company's database", "Work with everybody else on a MySQL or MariaDB server, also while it is out of reach.",
 			func() tea.Cmd { s.form = true; return nil }})
@@ -74,6 +77,31 @@ func (s *Screen) demo() tea.Cmd {
 	hook := s.env.Hooks.Demo
 	s.busy, s.err = "Making the demo …", nil
 	return s.load.Load(func(ctx context.Context) (any, error) { return nil, hook(ctx) })
+}
+
+// askInvite asks for the invite, then for a password.
+func (s *Screen) askInvite() tea.Cmd {
+	s.err = nil
+	m := screen.AskMsg{Title: "Come in with an invite", Text: "Paste the whole line that the administrator gave you.", Yes: "Go on", Input: "Invite", Do: func(line string) tea.Cmd {
+		invite, err := model.ParseInvite(line)
+		if err != nil {
+			return screen.Fail(err)
+		}
+		login := ""
+		if u, err := url.Parse(invite.Central); err == nil {
+			login = u.User.Username()
+		}
+		ask := screen.PasswordMsg{Title: "Welcome, " + login, Text: "Choose a password of your own. The one in the invite works once.", Login: login,
+			Do: func(next string) tea.Cmd { return s.join(line, next) }}
+		return func() tea.Msg { return ask }
+	}}
+	return func() tea.Msg { return m }
+}
+
+func (s *Screen) join(line, next string) tea.Cmd {
+	hook := s.env.Hooks.Join
+	s.busy, s.err = "Coming in …", nil
+	return s.load.Load(func(ctx context.Context) (any, error) { return nil, hook(ctx, line, next) })
 }
 
 // connect tries the database that was typed.

@@ -19,6 +19,7 @@ import (
 type hooks struct {
 	demo int
 	urls []string
+	came [][2]string
 	err  error
 }
 
@@ -26,7 +27,11 @@ func (h *hooks) opener(t *testing.T, form bool) func(*theme.Theme) screen.Screen
 	return func(th *theme.Theme) screen.Screen {
 		env := (&fake.Workspace{}).Env(t.Context(), th)
 		env.Hooks = screen.Hooks{
-			Demo:    func(context.Context) error { h.demo++; return h.err },
+			Demo: func(context.Context) error { h.demo++; return h.err },
+			Join: func(_ context.Context, invite, next string) error {
+				h.came = append(h.came, [2]string{invite, next})
+				return h.err
+			},
 			Connect: func(_ context.Context, u string) error { h.urls = append(h.urls, u); return h.err },
 		}
 		s := New(env, screen.OpenMsg{})
@@ -134,4 +139,29 @@ func TestHelpOfTheFormIsItsOwn(t *testing.T) {
 		t.Errorf("keys are looked up in %q", s.Scope())
 	}
 	fake.HasAll(t, (&hooks{}).opener(t, true))
+}
+
+func TestComeInWithAnInvite(t *testing.T) {
+	h := &hooks{}
+	s := h.opener(t, false)(theme.New(true))
+	s.SetSize(80, 21)
+	fake.Do(t, s, keymap.Down, keymap.Down)
+	q := fake.Want[screen.AskMsg](t, fake.Do(t, s, keymap.Open))
+	if m := fake.Want[screen.NoticeMsg](t, fake.Run(s, q.Do("rapport1-half"))); model.KindOf(m.Err) != model.Invalid {
+		t.Errorf("%+v", m)
+	}
+	line := model.Invite{Central: "mysql://ada@crm.example.com/crm", Password: "once"}.String()
+	p := fake.Want[screen.PasswordMsg](t, fake.Run(s, q.Do(line)))
+	if p.Login != "ada" {
+		t.Errorf("%+v", p)
+	}
+	fake.Want[tea.QuitMsg](t, fake.Run(s, p.Do("correct horse battery")))
+	if len(h.came) != 1 || h.came[0] != [2]string{line, "correct horse battery"} {
+		t.Errorf("%q", h.came)
+	}
+	h.err = model.Errorf(model.Refused, "the one-time password of this invite is not accepted")
+	fake.Run(s, p.Do("correct horse battery"))
+	if v := ansi.Strip(s.View()); !strings.Contains(v, "is not accepted") || strings.Contains(v, "correct horse") {
+		t.Error(v)
+	}
 }
