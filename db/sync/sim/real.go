@@ -156,8 +156,9 @@ func (r *Real) purge(keep int64) error {
 		"DELETE FROM sync_feed WHERE seq <= (SELECT min_seq FROM sync_meta)")
 }
 
-func (r *Real) outbox(ctx context.Context) (n int64, err error) {
-	return n, r.DB.QueryRowContext(ctx, "SELECT COUNT(*) FROM sync_outbox").Scan(&n)
+func (r *Real) sizes(ctx context.Context) (outbox, feed int64, err error) {
+	err = r.DB.QueryRowContext(ctx, "SELECT (SELECT COUNT(*) FROM sync_outbox), (SELECT COUNT(*) FROM sync_feed)").Scan(&outbox, &feed)
+	return outbox, feed, err
 }
 
 // begin begins a transaction that does not wait for the locks of others, as

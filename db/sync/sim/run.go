@@ -70,7 +70,7 @@ func play(ctx context.Context, c Config, ops []Op, place func(*World) (site, err
 		}
 	}
 	failure := w.guard(func() { w.all(ops) })
-	rep = Report{Seed: c.Seed, Ops: w.step, Syncs: w.syncs, Faults: w.faults, Hash: w.sum(), Trace: w.trace, Failure: failure, Step: w.step, Plan: ops, Result: w.result}
+	rep = Report{Seed: c.Seed, Ops: w.step, Syncs: w.syncs, Faults: w.faults, Hash: w.sum(), Trace: w.trace, Failure: failure, Step: w.step, Plan: ops, Result: w.result, Feed: w.feed}
 	return rep, ctx.Err()
 }
 
@@ -327,8 +327,9 @@ func (w *World) checkQuiet() {
 			w.fail("%s keeps unsent changes that nobody made: %q", l.name, n)
 		}
 	}
-	n, err := w.site.outbox(w.ctx)
+	n, feed, err := w.site.sizes(w.ctx)
 	w.must(err, "read the outbox")
+	w.feed = feed
 	if n > 0 {
 		w.fail("%d changes never got a position", n)
 	}

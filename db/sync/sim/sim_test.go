@@ -8,7 +8,7 @@ import (
 // How many seeds run with every test run. The soak runs many more, and the
 // mutants need some hundreds to be caught.
 var (
-	seeds      = flag.Uint64("seeds", 20, "seeds to run in memory")
+	seeds      = flag.Uint64("seeds", 60, "seeds to run in memory")
 	conforming = flag.Uint64("conforming", 6, "seeds to run on a real server")
 )
 

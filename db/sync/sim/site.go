@@ -24,8 +24,9 @@ type site interface {
 	forbid(prefix string) error
 	// purge forgets the feed up to so many positions before its head.
 	purge(keep int64) error
-	// outbox returns how many committed changes have no position.
-	outbox(ctx context.Context) (int64, error)
+	// sizes returns how many committed changes have no position and how many
+	// entries the feed has.
+	sizes(ctx context.Context) (outbox, feed int64, err error)
 }
 
 // keeper is a site that can do more than a real one does quickly.
@@ -84,7 +85,9 @@ func (m memorySite) purge(keep int64) error {
 	return nil
 }
 
-func (m memorySite) outbox(context.Context) (int64, error) { return int64(len(m.state.outbox)), nil }
+func (m memorySite) sizes(context.Context) (outbox, feed int64, err error) {
+	return int64(len(m.outbox)), int64(len(m.feed)), nil
+}
 
 func (m memorySite) snapshot() any { return m.copyState() }
 

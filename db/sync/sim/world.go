@@ -65,6 +65,7 @@ type World struct {
 
 	step   int
 	syncs  int
+	feed   int64    // entries of the feed at the end
 	result []string // what came out, for a comparison of two servers
 	tokens int
 	faults map[Fault]int

@@ -1,0 +1,85 @@
+package main
+
+// Files that mutants change.
+const (
+	engineFile  = "db/sync/sync.go"
+	loadFile    = "db/sync/load.go"
+	applyFile   = "db/sqlite/replica_apply.go"
+	batchFile   = "db/sqlite/replica_batch.go"
+	pendingFile = "db/sqlite/pending.go"
+	mergeFile   = "model/merge.go"
+	serverFile  = "db/sync/sim/server.go"
+	centralFile = "db/sync/sim/central.go"
+	txFile      = "db/sync/sim/tx.go"
+	sessionFile = "db/mysql/central.go"
+	triggerFile = "db/mysql/trigger.go"
+	literalFile = "db/mysql/literal.go"
+)
+
+// one is a mutant of one edit that the simulation notices.
+func one(name, file, old, new string) mutant {
+	return mutant{name: name, edits: []edit{{file, old, new}}}
+}
+
+// onServer is a mutant of the real central, noticed by a comparison with the
+// one in memory.
+func onServer(name, file, old, new string) mutant {
+	return mutant{name: name, edits: []edit{{file, old, new}}, run: "^TestServerInMemoryIsTrue$", args: []string{"-conforming=40"}}
+}
+
+// mutants break one rule each.
+var mutants = []mutant{
+	// What the server promises: the one in memory stands for it.
+	one("the cursor is the generated id, not the order of commits", serverFile, "			s.seq++\n", "			s.seq = max(s.seq, c.oid)\n"),
+	one("no receipt is kept", centralFile, "		s.receipts[key] = r\n", ""),
+	one("a receipt has no outcome of each change", centralFile, "		s.receipts[key] = r\n",
+		"		s.receipts[key] = receipt{nonce: r.nonce, found: slices.Repeat([]bool{true}, len(b.Ops))}\n"),
+	one("the nonce of a batch is not checked", centralFile, "	if again && r.nonce != b.Nonce {", "	if false {"),
+	one("a change is applied whatever the row holds now", centralFile, "		if row.Get(e, name) != op.Base[i] {", "		if row == nil {"),
+	one("an insert takes the place of the row that is there", txFile, "	if t.row(k) != nil {\n		return errTwin\n	}\n", ""),
+	one("a transaction's changes show before it commits", txFile, "	t.outbox = append(t.outbox, c)\n", "	t.server.outbox = append(t.server.outbox, c)\n"),
+	one("the echo of one's own changes is filtered out", centralFile, "		if e.Op == model.FeedLeave || newest[k] != e.Seq {",
+		"		if row := c.server.lookup(k); e.Op == model.FeedLeave || newest[k] != e.Seq || row != nil && row.Get(model.EntityOf(e.Table), model.ColumnUpdatedBy) == c.person {"),
+	one("a deletion of another program does not reach the feed", serverFile, "			add(c.scopeOld, model.FeedDelete)\n", ""),
+
+	// What the engine promises.
+	one("the position is stored before the rows", engineFile, "			if err := r.apply(ctx, &page, next); err != nil {",
+		"			if err := r.replica.SetPosition(ctx, next); err != nil {\n				return err\n			}\n			if err := r.apply(ctx, &page, next); err != nil {"),
+	one("a restored server is taken for the same one", loadFile, "	case known && (!r.head.SameRun || r.head.Seq < r.at.Seq):", "	case known && r.head.Seq < r.at.Seq:"),
+	one("a server with a new identity is taken for the same one", loadFile, "	case known && r.head.Epoch != r.at.Epoch:", "	case known && r.head.Epoch == \"\":"),
+	one("a position that the feed does not reach back to is followed", loadFile, "	case r.at.Seq < r.head.MinSeq:", "	case r.head.MinSeq < 0:"),
+	one("entries that go while they are asked for are missed", engineFile, "			if page.MinSeq > r.at.Seq {", "			if page.MinSeq < 0 {"),
+	one("a copy of the workspace keeps the id of the original", engineFile, "		if receipt.Foreign {", "		if receipt.Foreign && len(b.Ops) == 0 {"),
+	one("a standby that lags is believed", engineFile, "	if r.head.Behind(r.at) {", "	if r.head.Behind(r.at) && len(r.pushed) > 0 {"),
+	one("changes without a position are left there", engineFile, "		if r.head.Unsequenced == 0 || r.head.ReadOnly {", "		if r.head.Unsequenced >= 0 {"),
+	one("two syncs of a workspace run at the same time", engineFile, "	if err != nil {\n		return model.SyncResult{}, err\n	}\n	defer release()",
+		"	if err != nil {\n		release = func() {}\n	}\n	defer release()"),
+	one("what clashed is not merged", engineFile, "		if err := r.merge(ctx, b, clashed); err != nil {\n			return err\n		}\n		if worn {", "		if worn || len(clashed) > 0 {"),
+
+	// What the cache promises.
+	one("an edit made during the push counts as sent", batchFile, "	return record, t.setBase(e, op.ID, base, !model.SameData(e, row, base))", "	return record, t.setBase(e, op.ID, base, false)"),
+	one("an edit taken back during the push counts as never made", batchFile, "	if !pending {\n		// Taken back", "	if !pending {\n		return record, nil\n		// Taken back"),
+	one("the base is not kept at the first edit", pendingFile, "	return t.storeBase(e, new, old)\n", "	return t.storeBase(e, new, new)\n"),
+	one("an unsent edit is overwritten by what is pulled", applyFile, "	if pending {\n		if err := t.back(e, id); err != nil {", "	if pending && base == nil {\n		if err := t.back(e, id); err != nil {"),
+	one("a removed row takes the unsent edits with it", applyFile, "	wanted := !deleted(e, local) && (ownerNew ||", "	wanted := deleted(e, local) && (ownerNew ||"),
+	one("a batch is not frozen before it is sent", batchFile, "frozen != nil || err != nil {", "frozen != nil && err != nil {"),
+	one("batches share a number", batchFile, "	n++\n	return n, t.setState", "	n = max(n, 1)\n	return n, t.setState"),
+	{name: "a refused change counts as sent", edits: []edit{
+		{batchFile, "			case model.PushApplied:\n", "			case model.PushApplied, model.PushRefused:\n"},
+		{batchFile, "			case model.PushRefused:\n", "			case model.PushOutcome(99):\n"},
+	}},
+	one("a field in conflict is sent all the same", batchFile, "		if held[i] {\n			continue\n		}\n", "		if held[i] && false {\n			continue\n		}\n"),
+	one("what a restored server lost is not offered again", applyFile, "	if a.offer && versionOf(e, local) > versionOf(e, theirs) {", "	if a.offer && local == nil {"),
+	one("a new row that was sent stays new", batchFile, "		base.Set(e, model.ColumnVersion, int64(1))\n", "		base = nil\n		return record, nil\n"),
+
+	// What the merge promises.
+	one("a deletion beats an edit", mergeFile, "	case !mineGone && theirsGone && (mineEdited || base[d] != nil):", "	case !mineGone && theirsGone && false:"),
+	one("the server's value wins over an unsent edit", mergeFile, "		case same(theirs, base):\n			copyAt(out.Row, mine, g.cols)", "		case same(theirs, base):\n			copyAt(out.Row, theirs, g.cols)"),
+	one("an edit before an undone deletion is dropped", mergeFile, "			out.Revived, out.DeletedAt = true, mine[d]\n", "			out = Merged{Row: slices.Clone(theirs), Base: slices.Clone(theirs), Revived: true, DeletedAt: mine[d]}\n"),
+
+	// What the real server needs.
+	onServer("the sequencer reads repeatably", sessionFile, "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED;", "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ;"),
+	onServer("the sequencer may scan the outbox", triggerFile, "sync_outbox o FORCE INDEX (PRIMARY) ON", "sync_outbox o IGNORE INDEX (PRIMARY) ON"),
+	onServer("a push compares texts without their case", literalFile, "		return \"CAST(CONVERT(\" + col + \" USING utf8mb4) AS BINARY) <=> CAST(\" + lit + \" AS BINARY)\"\n", "		return col + \" <=> \" + lit\n"),
+	onServer("triggers compare texts without their case", triggerFile, "		return \"CAST(OLD.\" + n + \" AS BINARY) <=> CAST(NEW.\" + n + \" AS BINARY)\"\n", "		return \"OLD.\" + n + \" <=> NEW.\" + n\n"),
+}
