@@ -125,6 +125,26 @@ func (b *builder) accessRows() {
 	b.run("INSERT IGNORE INTO sync_role_right (role, tbl, may_insert, may_update, may_delete) VALUES " + values(roleRights()))
 }
 
+// scopes puts rows of an earlier version where their owners say, so that people
+// find what is theirs. Rows that another program put elsewhere stay there.
+func (b *builder) scopes() {
+	for _, e := range model.Entities() {
+		where := "scope_id <> " + sharedLiteral
+		to := sharedLiteral
+		if at, _ := e.Column(ownerColumn); at >= 0 {
+			where, to = "owner_id IS NOT NULL AND scope_id = "+idLiteral(model.CompanyScope), ownerColumn
+		} else if !e.Shared {
+			continue
+		}
+		table := ident(string(e.Noun))
+		if found := b.list("SELECT COUNT(*) FROM " + table + " WHERE " + where); b.err != nil || found[0] == "0" {
+			continue
+		}
+		b.run("UPDATE " + table + " SET scope_id = " + to + " WHERE " + where)
+		b.say("let people see the %s that are theirs", e.Plural)
+	}
+}
+
 func values(rows [][]string) string {
 	var out []string
 	for _, r := range rows {

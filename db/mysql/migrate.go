@@ -41,6 +41,7 @@ func Migrate(ctx context.Context, url string) ([]string, error) {
 	b.procedures()
 	b.triggers()
 	b.accessRows()
+	b.scopes()
 	b.run(fmt.Sprintf("UPDATE sync_meta SET schema_version = %d, min_client = GREATEST(min_client, %d), columns_hash = %s",
 		model.SchemaVersion, model.OldestClient, quote(columnsHash())))
 	if b.err == nil && len(b.done) == 0 {

@@ -151,3 +151,86 @@ func TestThroughProcedures(t *testing.T) {
 		t.Run(name, test)
 	}
 }
+
+// TestMigrateFindsOwners brings rows of an earlier central to those who own
+// them.
+func TestMigrateFindsOwners(t *testing.T) {
+	c := newCompany(t)
+	ann := c.person("ann", RoleSales, ReachOwn, "")
+	c.sql("INSERT INTO contact (id, last_name, owner_id) VALUES (UNHEX(MD5('a')), 'a', "+idLiteral(ann)+")", "INSERT INTO contact (last_name) VALUES ('n')", "INSERT INTO contact_method (contact_id, value) VALUES (UNHEX(MD5('a')), '1')",
+		"DROP TRIGGER stage_before_update", "UPDATE contact SET scope_id = "+idLiteral(model.CompanyScope), "UPDATE stage SET scope_id = "+idLiteral(model.CompanyScope))
+	if got := c.rowsOf(c.as("ann"), "contact", "last_name"); got != "" {
+		t.Fatalf("before it ann sees %q", got)
+	}
+	if _, err := Migrate(t.Context(), c.url); err != nil {
+		t.Fatal(err)
+	}
+	central := c.as("ann")
+	if got := c.rowsOf(central, "contact", "last_name") + c.rowsOf(central, "contact_method", "value"); got != "a1" {
+		t.Errorf("ann sees %q", got)
+	}
+	if got := len(strings.Fields(c.rowsOf(central, "stage", "name"))); got != len(model.SeedRows()["stage"]) {
+		t.Errorf("ann sees %d stages", got)
+	}
+	if done, err := Migrate(t.Context(), c.url); err != nil || len(done) != 1 || !strings.Contains(done[0], "already") {
+		t.Errorf("the second time: %q, %v", done, err)
+	}
+}
+
+// TestStatusTellsTheGuarantee asks what is in force before and after somebody
+// has an account, and where the procedures have an owner that logs in.
+func TestStatusTellsTheGuarantee(t *testing.T) {
+	c := newCompany(t)
+	checks := func(url string) map[string]model.Check {
+		t.Helper()
+		st, err := Status(t.Context(), url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out := map[string]model.Check{}
+		for _, check := range st.Checks {
+			out[check.Name] = check
+		}
+		return out
+	}
+	if check := checks(c.url)["central row scope"]; check.State != "warn" || !strings.Contains(check.Detail, "NOT enforced") {
+		t.Errorf("without people: %+v", check)
+	}
+	c.person("ann", RoleSales, ReachOwn, "")
+	for _, url := range []string{c.url, c.urlOf("ann")} {
+		if check := checks(url)["central row scope"]; check.State != "ok" || !strings.HasPrefix(check.Detail, "enforced") {
+			t.Errorf("with people: %+v", check)
+		}
+	}
+	if check := checks(c.url)["central procedures"]; check.State != "ok" || !strings.Contains(check.Detail, "nobody can log in") {
+		t.Errorf("%+v", check)
+	}
+	c.sql("DROP PROCEDURE sync_give", "CREATE OR REPLACE PROCEDURE sync_wiped() SELECT 1")
+	if check := checks(c.url)["central procedures"]; check.State != "fail" || !strings.Contains(check.Detail, "sync_give") || !strings.Contains(check.Detail, "sync_wiped") {
+		t.Errorf("%+v", check)
+	}
+}
+
+// TestInitByAnAccountOfTheDatabase sets up a central where no account can be
+// made.
+func TestInitByAnAccountOfTheDatabase(t *testing.T) {
+	c := newCompany(t)
+	small := "small" + c.database
+	c.sql("CREATE USER "+small+" IDENTIFIED BY 'secret'", "GRANT ALL ON "+small+".* TO "+small, "CREATE DATABASE "+small)
+	t.Cleanup(func() { c.server.SQL(t, "", "DROP DATABASE "+small, "DROP USER "+small) })
+	url := c.server.URLFor(small, "secret", small)
+	done, err := Init(t.Context(), url)
+	if err != nil || !strings.Contains(strings.Join(done, "\n"), "run as this account") {
+		t.Fatalf("%q, %v", done, err)
+	}
+	o := &company{T: t, server: c.server, url: url, database: small, ids: c.ids, client: c.ids.New()}
+	ann := o.person("ann", RoleSales, ReachOwn, "")
+	o.sql("INSERT INTO contact (last_name, owner_id) VALUES ('a', "+idLiteral(ann)+")", "INSERT INTO contact (last_name) VALUES ('n')")
+	if got := o.rowsOf(o.as("ann"), "contact", "last_name"); got != "a" {
+		t.Errorf("ann sees %q", got)
+	}
+	st, err := Status(t.Context(), url)
+	if err != nil || !strings.Contains(fmt.Sprint(st.Checks), "keep that account") {
+		t.Errorf("%+v, %v", st.Checks, err)
+	}
+}

@@ -195,8 +195,8 @@ type index struct {
 }
 
 // indexes returns the indexes of an entity's table: one for each link (whose
-// is it, what belongs to it), one for the name, one for each other field that
-// lists are sorted by or people are looked up by.
+// is it, what belongs to it), one for who sees it, one for the name, one for
+// each other field that lists are sorted by or people are looked up by.
 func indexes(e *model.Entity) []index {
 	var out []index
 	add := func(question string, columns ...string) {
@@ -209,6 +209,9 @@ func indexes(e *model.Entity) []index {
 		if c.Ref != "" {
 			add(strings.TrimSuffix(c.Name, "_id"), c.Name)
 		}
+	}
+	if !e.Shared {
+		add("scope", model.ColumnScope)
 	}
 	var name []string
 	for i := range e.Fields {

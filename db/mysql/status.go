@@ -29,16 +29,18 @@ func Status(ctx context.Context, url string) (model.CentralStatus, error) {
 	var readOnly, engines, user string
 	var triggers []string
 	routines := map[string]string{}
-	q := sessionSQL + `SELECT VERSION(), @@global.read_only, m.epoch, m.schema_version, m.columns_hash, c.seq, (SELECT COUNT(*) FROM sync_outbox), (SELECT COUNT(*) FROM sync_client), USER()
+	runsAs, people := "", int64(0)
+	q := sessionSQL + `SELECT VERSION(), @@global.read_only, m.epoch, m.schema_version, m.columns_hash, c.seq, (SELECT COUNT(*) FROM sync_outbox), (SELECT COUNT(*) FROM sync_client), USER(), (SELECT COUNT(*) FROM sync_person WHERE active)
   FROM sync_meta m JOIN sync_counter c ON c.id = 1;
 SELECT action_statement FROM information_schema.triggers WHERE trigger_schema = DATABASE();
 SELECT COALESCE(GROUP_CONCAT(table_name), '') FROM information_schema.tables WHERE table_schema = DATABASE() AND table_type = 'BASE TABLE' AND engine <> 'InnoDB';
-SELECT routine_name, routine_definition FROM information_schema.routines WHERE routine_schema = DATABASE() AND routine_type = 'PROCEDURE'`
+SELECT routine_name, routine_definition, definer FROM information_schema.routines WHERE routine_schema = DATABASE() AND routine_type = 'PROCEDURE'`
 	hash := ""
 	err = s.query(ctx, q, func(set int, v []driver.Value) error {
 		switch set {
 		case 0:
 			st.Server, readOnly, st.Epoch, hash, user = asText(v[0]), asText(v[1]), asText(v[2]), asText(v[4]), asText(v[8])
+			people = integer(v[9])
 			for i, p := range map[int]*int64{3: &st.SchemaVersion, 5: &st.Position, 6: &st.Unsequenced, 7: &st.Clients} {
 				*p, _ = strconv.ParseInt(asText(v[i]), 10, 64)
 			}
@@ -47,7 +49,7 @@ SELECT routine_name, routine_definition FROM information_schema.routines WHERE r
 		case 2:
 			engines = asText(v[0])
 		case 3:
-			routines[asText(v[0])] = asText(v[1])
+			routines[asText(v[0])], runsAs = asText(v[1]), asText(v[2])
 		}
 		return nil
 	})
@@ -80,10 +82,23 @@ SELECT routine_name, routine_definition FROM information_schema.routines WHERE r
 	check("central account", !strings.HasPrefix(user, "@"), "fail", "logged in as "+user, "this is an anonymous account", "give each person an account of their own")
 	if s.dialect.procedures() {
 		gone := missingProcedures(s.dialect, routines)
-		check("central procedures", len(gone) == 0, "fail", "all procedures are there", fmt.Sprintf("procedures are missing or old: %s", few(gone)), "rapport central migrate")
+		check("central procedures", len(gone) == 0, "fail", "all procedures are there; they run as "+runsAs+owned(runsAs, a.Database), fmt.Sprintf("procedures are missing or old: %s", few(gone)), "rapport central migrate")
 	}
-	st.Checks = append(st.Checks, s.dialect.scopeCheck(a.Database))
+	scope := s.dialect.scopeCheck(a.Database)
+	if s.dialect.procedures() && people == 0 {
+		scope = model.Check{Name: "central row scope", State: "warn", Fix: "rapport central user add LOGIN --role R --scope S",
+			Detail: "NOT enforced: nobody has an account of a person yet, and an account with rights on the tables reads and changes every record"}
+	}
+	st.Checks = append(st.Checks, scope)
 	return st, nil
+}
+
+// owned says what the account is that the procedures run as.
+func owned(account, database string) string {
+	if account == definerName(database)+"@localhost" {
+		return ", which nobody can log in to"
+	}
+	return ": keep that account, or run `rapport central migrate` once as one that may make accounts"
 }
 
 // personStatus is what somebody learns who may not look at the tables.
