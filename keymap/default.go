@@ -71,6 +71,9 @@ const (
 	No          Action = "no"
 	HistoryView Action = "history"
 	Choose      Action = "choose"
+	Undo        Action = "undo"
+	Redo        Action = "redo"
+	KeepBoth    Action = "keep-both"
 )
 
 // moving are the keys that move a cursor, the same in every scope that has
@@ -109,6 +112,8 @@ func Default() *Map {
 		Binding{Global, GoAdmin, []string{"9"}, "administration", 0},
 		Binding{Global, SyncNow, []string{"ctrl+s"}, "sync now", 9},
 		Binding{Global, Messages, []string{"!"}, "messages", 0},
+		Binding{Global, Undo, []string{"u"}, "take the last change back", 0},
+		Binding{Global, Redo, []string{"ctrl+r"}, "do it again", 0},
 		Binding{Global, Suspend, []string{"ctrl+z"}, "suspend", 0},
 		Binding{Global, Back, []string{"esc", "backspace"}, "back", 3},
 		Binding{Global, Quit, []string{"q"}, "quit", 9},
@@ -218,6 +223,16 @@ func Default() *Map {
 		Binding{Conflict, AllTheirs, []string{"T"}, "all theirs", 4},
 		Binding{Conflict, Edit, []string{"e"}, "type another", 5},
 		Binding{Conflict, Open, []string{"enter"}, "open record", 6},
+	)
+
+	add(moving(Duplicate)...)
+	add(
+		Binding{Duplicate, TakeMine, []string{"m"}, "merge into the left one", 1},
+		Binding{Duplicate, TakeTheirs, []string{"t"}, "merge into the right one", 2},
+		Binding{Duplicate, KeepBoth, []string{"b"}, "they are two", 3},
+		Binding{Duplicate, Left, []string{"left", "h"}, "left", 0},
+		Binding{Duplicate, Right, []string{"right", "l"}, "right", 0},
+		Binding{Duplicate, Open, []string{"enter"}, "open record", 4},
 	)
 
 	add(moving(Admin)...)

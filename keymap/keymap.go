@@ -19,21 +19,22 @@ type Scope string
 // The scopes. Global holds everywhere except while a person types text; Text
 // holds while they type.
 const (
-	Global   Scope = "global"
-	Text     Scope = "text"
-	List     Scope = "list"
-	Detail   Scope = "detail"
-	Form     Scope = "form"
-	Board    Scope = "board"
-	Start    Scope = "start"
-	Report   Scope = "report"
-	Sync     Scope = "sync"
-	Conflict Scope = "conflict"
-	Admin    Scope = "admin"
-	Search   Scope = "search"
-	Welcome  Scope = "welcome"
-	Dialog   Scope = "dialog"
-	Connect  Scope = "connect"
+	Global    Scope = "global"
+	Text      Scope = "text"
+	List      Scope = "list"
+	Detail    Scope = "detail"
+	Form      Scope = "form"
+	Board     Scope = "board"
+	Start     Scope = "start"
+	Report    Scope = "report"
+	Sync      Scope = "sync"
+	Conflict  Scope = "conflict"
+	Duplicate Scope = "duplicate"
+	Admin     Scope = "admin"
+	Search    Scope = "search"
+	Welcome   Scope = "welcome"
+	Dialog    Scope = "dialog"
+	Connect   Scope = "connect"
 )
 
 // Action names what a key does.

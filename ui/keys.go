@@ -7,6 +7,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 
 	"rapport/keymap"
+	"rapport/model"
 	"rapport/ui/dialog"
 	"rapport/ui/screen"
 )
@@ -166,6 +167,10 @@ func (r *Root) act(a keymap.Action) (cmd tea.Cmd, ok bool) {
 		return nil, true
 	case keymap.SyncNow:
 		return r.syncNow(), true
+	case keymap.Undo:
+		return r.takeBack(model.LastAct), true
+	case keymap.Redo:
+		return r.takeBack(model.LastUndo), true
 	case keymap.Suspend:
 		if !canSuspend() {
 			return screen.Notice("this terminal has no job control: use another window"), true

@@ -138,6 +138,9 @@ func (r *Root) words() (out []string, grades []grade) {
 		if s.st.Conflicts > 0 {
 			add(danger, draw.Plural(s.st.Conflicts, "conflict", "conflicts"))
 		}
+		if s.st.Duplicates > 0 {
+			add(warning, draw.Plural(s.st.Duplicates, "duplicate?", "duplicates?"))
+		}
 		if s.st.Refused > 0 {
 			add(danger, draw.Count(s.st.Refused)+" refused")
 		}

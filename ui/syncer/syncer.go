@@ -24,6 +24,7 @@ type part int
 
 const (
 	conflicts part = iota
+	twins
 	refused
 	pending
 	parts
@@ -48,6 +49,7 @@ type Screen struct {
 	known   bool      // it answered, or did not: status says which
 	heard   screen.SyncedMsg
 	clashes []model.Conflict
+	pairs   []model.Duplicate
 	items   [parts][]model.PendingItem // of refused and pending
 	loaded  bool
 	err     error
@@ -61,6 +63,7 @@ type loadedData struct {
 	status  model.Status
 	pending []model.PendingItem
 	clashes []model.Conflict
+	pairs   []model.Duplicate
 }
 
 // New returns the sync page.
@@ -82,7 +85,10 @@ func (s *Screen) reload() tea.Cmd {
 		if d.pending, err = ws.Pending(ctx); err != nil {
 			return nil, err
 		}
-		d.clashes, err = ws.Conflicts(ctx)
+		if d.clashes, err = ws.Conflicts(ctx); err != nil {
+			return nil, err
+		}
+		d.pairs, err = ws.Duplicates(ctx, "", false)
 		return d, err
 	})
 }
@@ -138,7 +144,7 @@ func (s *Screen) applyLoaded(m screen.LoadedMsg) tea.Cmd {
 	if s.known {
 		s.status.Online, s.status.Problem = online, problem
 	}
-	s.clashes = d.clashes
+	s.clashes, s.pairs = d.clashes, d.pairs
 	s.items = [parts][]model.PendingItem{}
 	for _, it := range d.pending {
 		p := pending
@@ -162,16 +168,18 @@ func (s *Screen) applyLoaded(m screen.LoadedMsg) tea.Cmd {
 }
 
 func (s *Screen) rows(p part) int {
-	if p == conflicts {
+	switch p {
+	case conflicts:
 		return len(s.clashes)
+	case twins:
+		return len(s.pairs)
 	}
 	return len(s.items[p])
 }
 
-// item is the unsent change under the cursor, nil on a conflict and where there
-// is none.
+// item is the unsent change under the cursor, nil elsewhere.
 func (s *Screen) item() *model.PendingItem {
-	if i := s.row[s.at]; s.at != conflicts && i < len(s.items[s.at]) {
+	if i := s.row[s.at]; i < len(s.items[s.at]) {
 		return &s.items[s.at][i]
 	}
 	return nil
@@ -237,6 +245,10 @@ func (s *Screen) next() {
 func (s *Screen) open() (tea.Cmd, bool) {
 	if s.at == conflicts && s.row[conflicts] < len(s.clashes) {
 		return screen.Open(screen.OpenMsg{Kind: screen.Conflict, ID: s.clashes[s.row[conflicts]].ID}), true
+	}
+	if s.at == twins && s.row[twins] < len(s.pairs) {
+		p := s.pairs[s.row[twins]]
+		return screen.Open(screen.OpenMsg{Kind: screen.Duplicate, Noun: p.First.Noun, ID: p.First.ID, Other: p.Second.ID}), true
 	}
 	if it := s.item(); it != nil {
 		return screen.Open(screen.OpenMsg{Kind: screen.Detail, Noun: it.Noun, ID: it.ID}), true
@@ -319,6 +331,9 @@ func (s *Screen) here() model.Ref {
 	if s.at == conflicts && s.row[conflicts] < len(s.clashes) {
 		c := s.clashes[s.row[conflicts]]
 		return model.Ref{Noun: c.Noun, ID: c.Record, Name: c.Title}
+	}
+	if s.at == twins && s.row[twins] < len(s.pairs) {
+		return s.pairs[s.row[twins]].First
 	}
 	if it := s.item(); it != nil {
 		return model.Ref{Noun: it.Noun, ID: it.ID, Name: it.Title}

@@ -35,12 +35,26 @@ func workspace() *fake.Workspace {
 	return ws
 }
 
+var same = []model.Duplicate{{First: model.Ref{Noun: "contact", ID: fake.ID("p1"), Name: "Grace Hopper"},
+	Second: model.Ref{Noun: "contact", ID: fake.ID("p9"), Name: "G. Hopper"}, Field: "email", Value: "grace@example.org"}}
+
+func TestEnterOpensAPossibleDuplicate(t *testing.T) {
+	s := opener(t, &fake.Workspace{Twins: same})(theme.New(true))
+	if m := fake.Want[screen.OpenMsg](t, fake.Do(t, s, keymap.Open)); m.Kind != screen.Duplicate || m.ID != fake.ID("p1") || m.Other != fake.ID("p9") {
+		t.Errorf("%+v", m)
+	}
+}
+
 func opener(t *testing.T, ws *fake.Workspace) func(*theme.Theme) screen.Screen {
 	return fake.Opener(t, ws, screen.OpenMsg{Kind: screen.Sync}, New)
 }
 
 func TestLooks(t *testing.T) {
 	fake.Goldens(t, "sync", opener(t, workspace()))
+	ws := workspace()
+	ws.Twins = same
+	fake.Goldens(t, "twins", opener(t, ws))
+	fake.Survives(t, opener(t, ws))
 	fake.Goldens(t, "clear", opener(t, &fake.Workspace{State: model.Status{Central: "mysql://ada@crm.example.com/crm", Online: true, LastSync: fake.Now()}}))
 	fake.Goldens(t, "alone", opener(t, &fake.Workspace{}))
 	fake.Survives(t, opener(t, workspace()))

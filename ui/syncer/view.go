@@ -122,7 +122,7 @@ func (s *Screen) lists(y, h int) []string {
 }
 
 func (p part) title() string {
-	return [...]string{"Conflicts: changed here and there", "Refused by the server", "Pending: not sent yet"}[p]
+	return [...]string{"Conflicts: changed here and there", "Possible duplicates: the same twice?", "Refused by the server", "Pending: not sent yet"}[p]
 }
 
 // line draws one row of a list.
@@ -142,6 +142,12 @@ func (s *Screen) line(p part, i int) string {
 		}
 		return draw.Row(th, here, s.w, draw.Cell{Text: "!", Width: 1, Style: th.Danger}, draw.Cell{Text: string(c.Noun), Width: 12, Style: th.Muted},
 			draw.Cell{Text: c.Title, Style: th.Text}, draw.Cell{Text: strings.Join(names, ", "), Width: s.w / 3, Style: th.Danger})
+	}
+	if p == twins {
+		d := s.pairs[i]
+		same := strings.ToLower(model.EntityOf(d.First.Noun).Field(d.Field).Label) + " " + d.Value
+		return draw.Row(th, here, s.w, draw.Cell{Text: "?", Width: 1, Style: th.Warn}, draw.Cell{Text: string(d.First.Noun), Width: 12, Style: th.Muted},
+			draw.Cell{Text: d.First.Name + " = " + d.Second.Name, Style: th.Text}, draw.Cell{Text: same, Width: s.w / 3, Style: th.Warn})
 	}
 	it := s.items[p][i]
 	what := it.Action
@@ -168,6 +174,9 @@ func (s *Screen) foot() []string {
 		return nil
 	}
 	text := s.key(keymap.Open) + " shows both versions and settles it."
+	if s.at == twins {
+		text = s.key(keymap.Open) + " shows the two beside each other, to merge them or keep both."
+	}
 	if it := s.item(); it != nil {
 		text = s.key(keymap.Open) + " opens the record, " + s.key(keymap.Discard) + " gives the change up."
 		switch {

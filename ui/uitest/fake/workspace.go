@@ -7,6 +7,7 @@ package fake
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"sync"
 	"time"
@@ -29,6 +30,10 @@ type Workspace struct {
 	State     model.Status
 	Items     []model.PendingItem
 	Clashes   []model.Conflict
+	Twins     []model.Duplicate
+	Merged    []string // what was merged or kept as two
+	TakenBack model.Undone
+	Undos     []int64
 	Hits      []model.Hit
 	Pages     map[model.Noun][]*model.Record
 	Infos     []model.ReportInfo
@@ -149,6 +154,26 @@ func (w *Workspace) Pending(context.Context) ([]model.PendingItem, error) {
 // Conflicts answers with Clashes.
 func (w *Workspace) Conflicts(context.Context) ([]model.Conflict, error) {
 	return w.Clashes, w.called(nil)
+}
+
+// Duplicates answers with Twins.
+func (w *Workspace) Duplicates(context.Context, model.Noun, bool) ([]model.Duplicate, error) {
+	return w.Twins, w.called(nil)
+}
+
+// Distinct notes the pair.
+func (w *Workspace) Distinct(_ context.Context, _ model.Noun, a, b model.ID) error {
+	return w.called(func() { w.Merged = append(w.Merged, "two "+string(a)+" "+string(b)) })
+}
+
+// Merge notes which record the others are merged into.
+func (w *Workspace) Merge(_ context.Context, n model.Noun, keep model.ID, others ...model.ID) (*model.Record, error) {
+	return model.NewRecord(n), w.called(func() { w.Merged = append(w.Merged, fmt.Sprint("keep ", keep, " ", others)) })
+}
+
+// Undo answers with TakenBack and notes the act.
+func (w *Workspace) Undo(_ context.Context, act int64) (model.Undone, error) {
+	return w.TakenBack, w.called(func() { w.Undos = append(w.Undos, act) })
 }
 
 // Settle notes the choices.
