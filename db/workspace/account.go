@@ -38,6 +38,9 @@ func (w *Workspace) ChangePassword(ctx context.Context, current, next string) (m
 		return place, err
 	}
 	w.log.Info("password changed", "place", string(place))
+	if err := w.welcome(); err != nil {
+		return place, err
+	}
 	switch place {
 	case model.InFile:
 		if err := replaceFile(s.PasswordFile, next+"\n"); err != nil {

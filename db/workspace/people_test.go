@@ -2,12 +2,15 @@ package workspace_test
 
 import (
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"rapport/db/mysql/servertest"
+	"rapport/db/workspace"
+	"rapport/model"
 )
 
 // office is a central with its administrator.
@@ -218,6 +221,13 @@ func TestLostLaptopEmptiesItself(t *testing.T) {
 	if code, _, errs := o.run("", "central", "device", "wipe", id, "--no-input"); code != 2 || !strings.Contains(errs, "confirmation") {
 		t.Errorf("without a confirmation: exit %d, %s", code, errs)
 	}
+	// A window that is open on it lets go of what it shows.
+	window, err := workspace.New(workspace.Options{Log: slog.New(slog.DiscardHandler)}).Open(t.Context(),
+		model.Settings{Home: lost.dir, Me: "bob69", Central: strings.Replace(kept.central, ":"+strings.ReplaceAll(ownPassword, " ", "%20"), "", 1), PasswordFile: filepath.Join(lost.dir, "central-password")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer window.Close()
 	// What a step that was cut off leaves behind goes, too.
 	for _, name := range []string{"rapport-before-v1.db", "rapport.db.search", filepath.Join("imports", "x-rejects.csv")} {
 		path := filepath.Join(lost.dir, name)
@@ -244,9 +254,21 @@ func TestLostLaptopEmptiesItself(t *testing.T) {
 	if n := lost.json("contact", "list")["total"]; n != 0.0 {
 		t.Errorf("%v contacts are left", n)
 	}
-	lost.refused(2, "no central", "sync")
+	lost.refused(6, "asked this device to empty itself", "sync")
 	if d := find(t, o.json("central", "device", "list")["items"], "id", id); d["wiped_at"] == nil {
 		t.Errorf("the wipe was not confirmed: %v", d)
+	}
+	if _, err := window.Sync(t.Context(), false, nil); model.KindOf(err) != model.Wiped {
+		t.Errorf("the window: %v", err)
+	}
+	if n, err := window.Count(t.Context(), model.Query{Noun: "contact"}); err != nil || n != 0 || window.Settings().Central != "" {
+		t.Errorf("the window shows %d contacts, %v", n, err)
+	}
+	// With the password in hand it fetches nothing before it is invited anew.
+	lost.central = kept.central
+	lost.refused(6, "asked this device to empty itself", "sync")
+	if n := lost.json("contact", "list")["total"]; n != 0.0 {
+		t.Errorf("%v contacts came back", n)
 	}
 	// The other device is none of that.
 	kept.json("sync")
@@ -266,6 +288,16 @@ func TestLostLaptopEmptiesItself(t *testing.T) {
 	o.json("central", "device", "forget", id, "--yes")
 	if left := o.json("central", "device", "list")["items"].([]any); len(left) != 1 {
 		t.Errorf("%v", left)
+	}
+
+	// It was a mistake: with a new invite it is as before.
+	lost.central = ""
+	again := o.json("central", "user", "password", "bob69")["invite"].(string)
+	if code, out, errs := lost.run(again+"\nyet another sentence\n", "join", "--password-stdin"); code != 0 {
+		t.Fatalf("exit %d\n%s%s", code, out, errs)
+	}
+	if n := lost.json("contact", "list")["total"]; n != 1.0 {
+		t.Errorf("%v contacts after the return", n)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 
 	"rapport/db/mysql"
 	"rapport/model"
@@ -16,10 +17,44 @@ import (
 // rows of imports.
 var dataFiles = []string{"*.db", "*.db-*", "*.db.*", "backups", "imports"}
 
+// wipedName is the file that tells, after a wipe, that this home may not fetch
+// anything again before its person has come in anew. It also tells other
+// processes, which still have the old cache open, to let go of it.
+const wipedName = "wiped"
+
+// wipedError is what a person is told of a home that was emptied.
+func wipedError() *model.Error {
+	return model.Errorf(model.Wiped, "the administrator asked this device to empty itself").
+		WithHint("ask the administrator for a new invitation if that was a mistake, and come in with `rapport join`")
+}
+
+// wasWiped tells whether the home was emptied.
+func (w *Workspace) wasWiped() bool {
+	_, err := os.Stat(filepath.Join(w.settings.Home, wipedName))
+	return err == nil
+}
+
+// welcome lets a home that was emptied fetch records again.
+func (w *Workspace) welcome() error {
+	err := os.Remove(filepath.Join(w.settings.Home, wipedName))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+// noCentral is what asking for the central gives where none is configured.
+func (w *Workspace) noCentral() error {
+	if w.wasWiped() {
+		return wipedError()
+	}
+	return noCentral()
+}
+
 // answered takes the outcome of a sync. Where the administrator asked this
 // device to empty itself, it is emptied before anybody hears of it.
 func (w *Workspace) answered(ctx context.Context, err error) error {
-	if model.KindOf(err) != model.Wiped {
+	if model.KindOf(err) != model.Wiped || w.address() == "" {
 		return err
 	}
 	return errors.Join(err, w.wipe(context.WithoutCancel(ctx)))
@@ -30,19 +65,26 @@ func (w *Workspace) answered(ctx context.Context, err error) error {
 // decision. An empty cache takes the place of the old one, so that what is
 // open goes on without failing.
 func (w *Workspace) wipe(ctx context.Context) error {
+	told := w.wasWiped() // another process was here before and has confirmed it
 	client, err := w.cache().Client(ctx)
 	if err != nil {
 		return err
 	}
 	// The password is needed once more, after it was removed.
 	url, urlErr := w.central(ctx)
+	if err := replaceFile(filepath.Join(w.settings.Home, wipedName), w.now().UTC().Format(time.RFC3339)+"\n"); err != nil {
+		w.log.Warn("wipe not marked", "kind", outcome(err)) // the records must go all the same
+	}
 	err = w.exclusive(ctx, func() error {
 		w.forgetCentral()
 		return errors.Join(removeData(w.settings.Home), w.removeSecrets())
 	})
 	w.log.Warn("wiped", "kind", outcome(err))
-	if err != nil || urlErr != nil {
-		return errors.Join(err, urlErr)
+	if err != nil || told {
+		return err
+	}
+	if urlErr != nil {
+		return urlErr
 	}
 	ctx, cancel := context.WithTimeout(ctx, centralTime)
 	defer cancel()

@@ -121,7 +121,7 @@ func (w *Workspace) Close() error {
 // Sync pushes and pulls once.
 func (w *Workspace) Sync(ctx context.Context, full bool, n model.Notify) (model.SyncResult, error) {
 	if w.address() == "" {
-		return model.SyncResult{}, noCentral()
+		return model.SyncResult{}, w.noCentral()
 	}
 	res, err := w.engine(w.cache()).Sync(ctx, full, n)
 	err = w.answered(ctx, err)
@@ -138,7 +138,7 @@ func (w *Workspace) engine(db *sqlite.DB) *engine.Engine {
 // help. After a restore it goes on with the cache that is in place then.
 func (w *Workspace) Follow(ctx context.Context, req model.FollowRequest) error {
 	if w.address() == "" {
-		return noCentral()
+		return w.noCentral()
 	}
 	tell := req.Tell
 	req.Tell = func(s model.Following) {
@@ -206,6 +206,9 @@ func noCentral() error {
 
 // dial connects to the central.
 func (w *Workspace) dial(ctx context.Context) (model.Central, error) {
+	if w.wasWiped() {
+		return nil, wipedError()
+	}
 	url, err := w.central(ctx)
 	if err != nil {
 		return nil, err
