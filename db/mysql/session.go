@@ -129,22 +129,20 @@ func login(ctx context.Context, a Address, o DialOptions, database string) (*ses
 		cfg.TLS.Time = o.Now
 	}
 	t := &traffic{}
-	cfg.DialFunc = func(ctx context.Context, network, addr string) (net.Conn, error) {
-		var d net.Dialer
-		c, err := d.DialContext(ctx, network, addr)
-		if err != nil {
-			return nil, err
-		}
-		return countedConn{c, t}, nil
+	limited, cancel := context.WithTimeout(ctx, cfg.Timeout)
+	defer cancel()
+	greeted, err := knock(limited, cfg.Net, cfg.Addr)
+	if err != nil {
+		return nil, err
+	}
+	cfg.DialFunc = func(context.Context, string, string) (net.Conn, error) { return countedConn{greeted, t}, nil }
+	if err := cfg.Apply(mysql.EnableCompression(a.compress(greeted.after))); err != nil {
+		return nil, errors.Join(err, greeted.Close())
 	}
 	connector, err := mysql.NewConnector(cfg)
 	if err != nil {
-		return nil, model.Errorf(model.Invalid, "the central's address cannot be used").Because(err)
+		return nil, errors.Join(model.Errorf(model.Invalid, "the central's address cannot be used").Because(err), greeted.Close())
 	}
-	// A port that is open need not answer: a firewall or a server that hangs
-	// would hold the login for as long as a whole answer may take.
-	limited, cancel := context.WithTimeout(ctx, cfg.Timeout)
-	defer cancel()
 	conn, err := connector.Connect(limited)
 	d := dialectOf(greetingVersion(t.greeting))
 	if old := d.refuse(); old != nil {

@@ -21,12 +21,13 @@ type Address struct {
 	Socket   string // path of a Unix socket, instead of host and port
 	TLS      string // "" for the rule of the host, "true", "skip-verify" or "false"
 	CAFile   string // certificates that the server's may be signed by
+	Compress string // "" where the way is slow, "true" or "false"
 	Standby  []Address
 }
 
 // ParseURL reads the address of a central: mysql://user:password@host:port/database
-// with ?tls=true|skip-verify|false, tls-ca=FILE and socket=PATH. A list with
-// commas names a primary and its standbys: whole URLs, or hosts before one
+// with ?tls=true|skip-verify|false, tls-ca=FILE, socket=PATH and
+// compress=true|false. A list with commas names a primary and its standbys: whole URLs, or hosts before one
 // database. The error is of kind Invalid and never shows a password.
 func ParseURL(s string) (Address, error) {
 	parts := splitList(strings.TrimSpace(s))
@@ -115,6 +116,11 @@ func parseOne(s string) (Address, error) {
 			a.CAFile = v
 		case "socket":
 			a.Socket = v
+		case "compress":
+			if v != "true" && v != "false" {
+				return bad("has compress=" + v + ", which is neither true nor false")
+			}
+			a.Compress = v
 		default:
 			return bad("has the unknown option " + key)
 		}
@@ -141,7 +147,7 @@ func (a Address) String() string {
 	}
 	b.WriteString(net.JoinHostPort(a.Host, a.Port) + "/" + url.PathEscape(a.Database))
 	q := url.Values{}
-	for key, v := range map[string]string{"tls": a.TLS, "tls-ca": a.CAFile, "socket": a.Socket} {
+	for key, v := range map[string]string{"tls": a.TLS, "tls-ca": a.CAFile, "socket": a.Socket, "compress": a.Compress} {
 		if v != "" {
 			q.Set(key, v)
 		}

@@ -18,6 +18,7 @@ func TestParseURL(t *testing.T) {
 		{"mysql://root@localhost/crm?tls=skip-verify", "mysql://root@localhost:3306/crm?tls=skip-verify", true},
 		{"mysql://a:s3cret@h1/crm,mysql://a:s3cret@h2/crm", "mysql://a:***@h1:3306/crm,mysql://a:***@h2:3306/crm", true},
 		{"mysql://a:s3cret@h1,h2:33/crm?tls=true", "mysql://a:***@h1:3306/crm?tls=true,mysql://a:***@h2:33/crm?tls=true", true},
+		{"mysql://root@localhost/crm?compress=true", "mysql://root@localhost:3306/crm?compress=true", false},
 		{"mysql://root@localhost/crm?socket=/run/s", "mysql://root@localhost:3306/crm?socket=%2Frun%2Fs", false},
 	} {
 		a, err := ParseURL(tt.in)
