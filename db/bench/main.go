@@ -21,6 +21,7 @@ import (
 	"strings"
 	"time"
 
+	"rapport/db/mysql/servertest"
 	"rapport/db/sample"
 	"rapport/db/sqlite"
 	"rapport/model"
@@ -32,9 +33,10 @@ type bench struct {
 	contacts int
 	out      io.Writer
 	db       *sqlite.DB
-	made     cost              // what making the workspace took; zero if it was there
-	temp     string            // removed at the end; see scratch
-	built    map[string]string // programs by package
+	made     cost               // what making the workspace took; zero if it was there
+	temp     string             // removed at the end; see scratch
+	built    map[string]string  // programs by package
+	server   *servertest.Server // of the sync's sections; see startServer
 }
 
 // section is one part of the report.
@@ -53,6 +55,7 @@ var sections = []section{
 	{"start", "First frame in a terminal of 100x30, against a trivial program", starting},
 	{"memory", "Resident memory of the program", resident},
 	{"keys", "One key in a terminal of 100x30", pressing},
+	{"load", "First load from a private server, against mariadb and sqlite3", withServer(loading)},
 	{"sync", "Sync with a private server", syncing},
 	{"peers", "Other programs on the same contacts", comparing},
 }
@@ -90,6 +93,11 @@ func run(ctx context.Context, args []string, out io.Writer) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(b.temp)) }()
+	defer func() {
+		if b.server != nil {
+			err = errors.Join(err, b.server.Close())
+		}
+	}()
 	if err := b.open(ctx); err != nil {
 		return err
 	}

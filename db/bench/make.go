@@ -96,7 +96,19 @@ func (s *shellLoad) prepare(ctx context.Context, db *sqlite.DB) error {
 		}
 		fmt.Fprintf(&script, ".output '%s'\nSELECT %s FROM \"%s\";\n", s.csv(string(e.Noun)), cols, e.Noun)
 	}
-	fmt.Fprintf(&script, ".output\n.mode list\n.separator '' '\\x01'\nSELECT type || '|' || replace(sql, char(10), ' ') FROM sqlite_schema WHERE tbl_name IN (%s) AND sql IS NOT NULL ORDER BY type DESC;\n", s.nouns())
+	if _, _, err := s.run(ctx, s.source, script.String()); err != nil {
+		return err
+	}
+	if err := s.define(ctx); err != nil {
+		return err
+	}
+	return s.words(ctx, db)
+}
+
+// define reads the definitions of the workspace's tables and indexes.
+func (s *shellLoad) define(ctx context.Context) error {
+	var script strings.Builder
+	fmt.Fprintf(&script, ".mode list\n.separator '' '\\x01'\nSELECT type || '|' || replace(sql, char(10), ' ') FROM sqlite_schema WHERE tbl_name IN (%s) AND sql IS NOT NULL ORDER BY type DESC;\n", s.nouns())
 	ddl, _, err := s.run(ctx, s.source, strings.ReplaceAll(script.String(), "'\\x01'", "\"\\n\""))
 	if err != nil {
 		return err
@@ -112,7 +124,7 @@ func (s *shellLoad) prepare(ctx context.Context, db *sqlite.DB) error {
 			s.after = append(s.after, sql+";")
 		}
 	}
-	return s.words(ctx, db)
+	return nil
 }
 
 // nouns lists the tables for an SQL list, with those of the search.

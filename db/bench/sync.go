@@ -13,7 +13,6 @@ import (
 	"rapport/db/mysql/servertest"
 	"rapport/db/sample"
 	"rapport/db/sqlite"
-	"rapport/db/sync"
 	"rapport/model"
 )
 
@@ -23,27 +22,6 @@ const (
 	syncContacts = 10000
 	syncEdits    = 100
 )
-
-// laptop is one workspace that syncs.
-type laptop struct {
-	*sqlite.DB
-	url string
-}
-
-func (l *laptop) sync(ctx context.Context) (model.SyncResult, cost, error) {
-	var res model.SyncResult
-	c, err := measure(func() (err error) {
-		res, err = sync.New(l.DB, func(ctx context.Context) (model.Central, error) {
-			c, err := mysql.Dial(ctx, l.url, mysql.DialOptions{})
-			if err != nil {
-				return nil, err // not c, which would be no nil interface
-			}
-			return c, nil
-		}, sync.Options{}).Sync(ctx, false, nil)
-		return err
-	})
-	return res, c, err
-}
 
 // syncing measures two workspaces and a private server.
 func syncing(ctx context.Context, b *bench) (err error) {
@@ -65,7 +43,7 @@ func syncing(ctx context.Context, b *bench) (err error) {
 			return err
 		}
 		defer db.Close()
-		homes[i] = &laptop{db, url}
+		homes[i] = &laptop{db, home, url}
 	}
 	if err := b.firstSyncs(ctx, srv, homes); err != nil {
 		return err
@@ -88,13 +66,13 @@ func (b *bench) firstSyncs(ctx context.Context, srv *servertest.Server, homes [2
 	if err := copyContacts(ctx, source, homes[0].DB); err != nil {
 		return err
 	}
-	res, c, err := homes[0].sync(ctx)
+	res, c, err := homes[0].sync(ctx, false)
 	if err != nil {
 		return err
 	}
 	rate := func(n int64, c cost) float64 { return float64(n) / c.wall.Seconds() }
 	fmt.Fprintf(b.out, "  first push   %8d records %8.1f s %8.0f/s  %6d round trips, %.1f MB up\n", res.Pushed, c.wall.Seconds(), rate(res.Pushed, c), res.RoundTrips, float64(res.BytesSent)/1e6)
-	res, c, err = homes[1].sync(ctx)
+	res, c, err = homes[1].sync(ctx, false)
 	if err != nil {
 		return err
 	}
@@ -166,14 +144,14 @@ func (b *bench) shellCopy(ctx context.Context, srv *servertest.Server) (cost, er
 // some changes on both sides.
 func (b *bench) smallSyncs(ctx context.Context, homes [2]*laptop) error {
 	say := func(name string, limit int, i int) error {
-		res, c, err := homes[i].sync(ctx)
+		res, c, err := homes[i].sync(ctx, false)
 		if err != nil {
 			return err
 		}
 		fmt.Fprintf(b.out, "  %-26s %3d up %3d down %6.1f ms %3d round trips (limit %d), %6d bytes up, %6d down\n", name, res.Pushed, res.Pulled, ms(c.wall), res.RoundTrips, limit, res.BytesSent, res.BytesReceived)
 		return nil
 	}
-	if _, _, err := homes[0].sync(ctx); err != nil {
+	if _, _, err := homes[0].sync(ctx, false); err != nil {
 		return err
 	}
 	if err := say("nothing to do", 1, 0); err != nil {

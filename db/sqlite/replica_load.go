@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"runtime/debug"
 
 	"rapport/model"
 )
@@ -260,7 +261,7 @@ func (d *DB) loading(ctx context.Context, fn func(*Tx) error) (err error) {
 		return mapError(op, err)
 	}
 	defer conn.Close()
-	if _, err := conn.ExecContext(ctx, "PRAGMA foreign_keys = 0; PRAGMA synchronous = 1; PRAGMA cache_size = -32768; PRAGMA temp_store = 1; PRAGMA wal_autocheckpoint = 4000"); err != nil {
+	if _, err := conn.ExecContext(ctx, "PRAGMA foreign_keys = 0; PRAGMA synchronous = 1; PRAGMA cache_size = -12288; PRAGMA temp_store = 1; PRAGMA wal_autocheckpoint = 4000"); err != nil {
 		return mapError(op, err)
 	}
 	defer func() {
@@ -304,6 +305,9 @@ func (d *DB) FinishLoad(ctx context.Context) (model.ApplyResult, error) {
 
 // finishBulk builds the indexes, and the search beside them.
 func (d *DB) finishBulk(ctx context.Context) error {
+	// What reading the rows took is given back before the building takes its
+	// own.
+	debug.FreeOSMemory()
 	// What the search reads by comes first.
 	if err := d.buildIndexes(ctx, func(e *model.Entity) bool { return e.IsPart() }); err != nil {
 		return err

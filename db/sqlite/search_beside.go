@@ -16,6 +16,9 @@ import (
 // is removed when the index is taken over, and made anew where it was left.
 const buildName = ".search"
 
+// besideHash is buildHash where a load holds memory too.
+const besideHash = 6 << 20
+
 // searchBuild builds the search index in a file of its own, so that it takes
 // neither the lock of the cache nor its turn: on a second core it costs a first
 // load no time. Records that change meanwhile are noted and indexed at the end.
@@ -68,7 +71,7 @@ func (b *searchBuild) fill(ctx context.Context) (err error) {
 	if err := createFile(b.path); err != nil {
 		return fmt.Errorf("build search: %w", err)
 	}
-	side, err := sql.Open("sqlite", "file:"+b.path+"?_pragma=journal_mode(OFF)&_pragma=synchronous(0)&_pragma=cache_size(-16384)&_pragma=locking_mode(EXCLUSIVE)")
+	side, err := sql.Open("sqlite", "file:"+b.path+"?_pragma=journal_mode(OFF)&_pragma=synchronous(0)&_pragma=cache_size(-8192)&_pragma=locking_mode(EXCLUSIVE)")
 	if err != nil {
 		return mapError("build search", err)
 	}
@@ -86,7 +89,7 @@ func (b *searchBuild) fill(ctx context.Context) (err error) {
 	defer tx.Rollback()
 	t := b.db.newTx(tx)
 	defer t.closeStatements()
-	if err := t.tuneSearch(buildHash); err != nil {
+	if err := t.tuneSearch(besideHash); err != nil {
 		return err
 	}
 	for _, s := range searchPlans {
