@@ -36,6 +36,9 @@ func killedAtEachPoint(t *testing.T, c *central, url string) {
 	a.sync(t)
 	kills, rounds := 0, 0
 	first, step := 1, times(2, 1)
+	if testing.Short() {
+		step = 6
+	}
 	if url != c.url {
 		first = times(2, 1) // the two ways take turns in the short form
 	}
