@@ -88,8 +88,7 @@ type DeviceState struct {
 	Name      string    `json:"name"`
 	Program   string    `json:"program"`
 	Schema    int64     `json:"schema_version"`
-	Position  int64     `json:"position"`
-	Behind    int64     `json:"behind"`  // positions of the feed that it has not seen
+	Position  int64     `json:"position"` // of the feed, when its last contact began
 	Pending   int64     `json:"pending"` // changes that it had not sent
 	FirstSeen time.Time `json:"first_seen"`
 	LastSeen  time.Time `json:"last_seen"`

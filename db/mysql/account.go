@@ -18,6 +18,9 @@ import (
 // devices, each with one for the sync and one for a question.
 const maxSessions = 12
 
+// longLine is what a terminal takes as one line, less some.
+const longLine = 4000
+
 // Office is a connection on which an administrator works on people and
 // devices. It is for one goroutine at a time.
 type Office struct {
@@ -265,7 +268,9 @@ func (f *Office) invite(ctx context.Context, login string, i model.Invitee) (mod
 		out.Notes = append(out.Notes, "this server lets nobody in with an expired password, so that it does not force a new one; `rapport join` sets one all the same")
 	}
 	invite.Central = to.of(login).String()
-	out.Line = invite.String()
+	if out.Line = invite.String(); len(out.Line) > longLine {
+		out.Notes = append(out.Notes, "the invite is longer than a terminal takes at once: the person gives it as an argument, rapport join INVITE, or in a file")
+	}
 	return out, options, nil
 }
 

@@ -13,12 +13,12 @@ import (
 func (f *Office) Devices(ctx context.Context) ([]model.DeviceState, error) {
 	var out []model.DeviceState
 	at := func(col string) string { return "DATE_FORMAT(c." + col + ", '" + mysqlTime + "')" }
-	q := fmt.Sprintf("SELECT HEX(c.client), c.person, COALESCE(c.name, ''), COALESCE(c.program, ''), c.schema_version, c.position, GREATEST(0, n.seq - c.position), c.pending, %s, %s, %s, %s"+
-		" FROM sync_client c JOIN sync_counter n ON n.id = 1 ORDER BY c.last_seen DESC, c.client", at("first_seen"), at("last_seen"), at("wipe_at"), at("wiped_at"))
+	q := fmt.Sprintf("SELECT HEX(c.client), c.person, COALESCE(c.name, ''), COALESCE(c.program, ''), c.schema_version, c.position, c.pending, %s, %s, %s, %s"+
+		" FROM sync_client c ORDER BY c.last_seen DESC, c.client", at("first_seen"), at("last_seen"), at("wipe_at"), at("wiped_at"))
 	err := f.query(ctx, q, func(_ int, v []driver.Value) error {
 		id, err := idOfHex(asText(v[0]))
 		out = append(out, model.DeviceState{ID: id, Login: asText(v[1]), Name: asText(v[2]), Program: asText(v[3]), Schema: asInt(v[4]), Position: asInt(v[5]),
-			Behind: asInt(v[6]), Pending: asInt(v[7]), FirstSeen: asTime(v[8]), LastSeen: asTime(v[9]), WipeAt: asTime(v[10]), WipedAt: asTime(v[11])})
+			Pending: asInt(v[6]), FirstSeen: asTime(v[7]), LastSeen: asTime(v[8]), WipeAt: asTime(v[9]), WipedAt: asTime(v[10])})
 		return err
 	})
 	return out, mapError("list the devices", err)

@@ -30,7 +30,7 @@ func (a *app) deviceList() *cobra.Command {
 				items := []object{}
 				for _, d := range devices {
 					items = append(items, object{{"id", d.ID}, {"login", d.Login}, {"name", orNull(d.Name)}, {"program", orNull(d.Program)}, {"schema_version", d.Schema},
-						{"position", d.Position}, {"behind", d.Behind}, {"pending", d.Pending}, {"first_seen", orNull(d.FirstSeen)}, {"last_seen", orNull(d.LastSeen)},
+						{"position", d.Position}, {"pending", d.Pending}, {"first_seen", orNull(d.FirstSeen)}, {"last_seen", orNull(d.LastSeen)},
 						{"wipe_at", orNull(d.WipeAt)}, {"wiped_at", orNull(d.WipedAt)}})
 				}
 				return a.result(object{{"items", items}})
@@ -39,9 +39,9 @@ func (a *app) deviceList() *cobra.Command {
 				a.say("no device has synced yet")
 				return nil
 			}
-			t := &table{head: []string{"ID", "LOGIN", "DEVICE", "SEEN", "UNSENT", "BEHIND", "PROGRAM", "SCHEMA", "STATE"}, most: a.cellLimit(), right: []bool{4: true, 5: true, 7: true, 8: false}}
+			t := &table{head: []string{"ID", "LOGIN", "DEVICE", "SEEN", "UNSENT", "PROGRAM", "SCHEMA", "STATE"}, most: a.cellLimit(), right: []bool{4: true, 6: true, 7: false}}
 			for _, d := range devices {
-				t.add(d.ID.Short(), d.Login, d.Name, a.value(model.Time, d.LastSeen), fmt.Sprint(d.Pending), fmt.Sprint(d.Behind), d.Program, fmt.Sprint(d.Schema), d.State())
+				t.add(d.ID.Short(), d.Login, d.Name, a.value(model.Time, d.LastSeen), fmt.Sprint(d.Pending), d.Program, fmt.Sprint(d.Schema), d.State())
 			}
 			return t.write(a.Out)
 		},

@@ -15,8 +15,8 @@ type personFlags struct{ role, scope, name, email, team, territory string }
 
 func (p *personFlags) flags(c *cobra.Command) {
 	f := c.Flags()
-	f.StringVar(&p.role, "role", "", "what the person may do: "+strings.Join(model.Roles(), ", "))
-	f.StringVar(&p.scope, "scope", "", "whose records the person sees: "+strings.Join(model.Scopes(), ", "))
+	f.StringVar(&p.role, "role", "", "what the person may do: "+strings.Join(model.Roles(), ", ")+"; a new one is sales")
+	f.StringVar(&p.scope, "scope", "", "whose records the person sees: "+strings.Join(model.Scopes(), ", ")+"; a new one sees the own")
 	f.StringVar(&p.name, "name", "", "the person's name")
 	f.StringVar(&p.email, "email", "", "the person's e-mail")
 	f.StringVar(&p.team, "team", "", "the team, for the scope team")
