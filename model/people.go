@@ -89,7 +89,7 @@ type DeviceState struct {
 	Program   string    `json:"program"`
 	Schema    int64     `json:"schema_version"`
 	Position  int64     `json:"position"` // of the feed, when its last contact began
-	Pending   int64     `json:"pending"` // changes that it had not sent
+	Pending   int64     `json:"pending"`  // changes that it had not sent
 	FirstSeen time.Time `json:"first_seen"`
 	LastSeen  time.Time `json:"last_seen"`
 	WipeAt    time.Time `json:"-"` // when it was asked to empty itself
