@@ -3,6 +3,7 @@ package sim
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 
@@ -42,7 +43,7 @@ func (c *conn) request() error {
 func (c *conn) head(at model.Position) model.Head {
 	s := c.server
 	h := model.Head{
-		Position:    model.Position{Epoch: s.epoch, Seq: s.seq, Run: s.run, Nonce: s.runs[s.run], Loaded: at.Loaded, Term: 1},
+		Position:    model.Position{Epoch: s.epoch, Seq: s.seq, Run: s.run, Nonce: s.runs[s.run], Loaded: at.Loaded, Term: 1, Access: c.access()},
 		SameRun:     at.Nonce == "" || s.runs[at.Run] == at.Nonce,
 		Unsequenced: int64(min(len(s.outbox), runChanges+1)),
 		ReadOnly:    s.readOnly, SchemaVersion: model.SchemaVersion, MinClient: s.minClient, MinSeq: s.minSeq,
@@ -50,7 +51,7 @@ func (c *conn) head(at model.Position) model.Head {
 	}
 	changed := map[model.Noun]bool{}
 	for _, e := range s.feed {
-		if e.Seq > at.Seq && e.Seq <= at.Seq+changedWithin {
+		if e.Seq > at.Seq && e.Seq <= at.Seq+changedWithin && s.sees(c.person, e.scope) {
 			changed[e.Table] = true
 		}
 	}
@@ -58,6 +59,15 @@ func (c *conn) head(at model.Position) model.Head {
 		h.Changed = append(h.Changed, n)
 	}
 	return h
+}
+
+// access is the fingerprint of what the person may see.
+func (c *conn) access() string {
+	scopes, limited := c.server.reach[c.person]
+	if !limited {
+		return "all"
+	}
+	return fmt.Sprint(scopes)
 }
 
 // Poll says where the feed is.
@@ -142,13 +152,19 @@ func (t *Tx) operate(op *model.PushOp) (found bool, err error) {
 		for i, name := range op.Columns {
 			row.Set(e, name, op.Values[i])
 		}
+		if there := t.row(k); there != nil && !t.server.shows(t.person, e, there) {
+			return false, &refusal{"not_visible", "this is out of reach"}
+		}
+		if err := t.reachable(e, row); err != nil {
+			return false, err
+		}
 		err := t.insertRow(e, row)
 		if errors.Is(err, errTwin) {
 			return false, nil
 		}
 		return err == nil, err
 	}
-	if t.row(k) == nil {
+	if !t.server.shows(t.person, e, t.row(k)) {
 		return false, nil
 	}
 	if err := t.lock(k, true); err != nil {
@@ -166,10 +182,27 @@ func (t *Tx) operate(op *model.PushOp) (found bool, err error) {
 	for i, name := range op.Columns {
 		row.Set(e, name, op.Values[i])
 	}
+	if err := t.reachable(e, row); err != nil {
+		return false, err
+	}
 	if op.EditedAt != 0 {
 		row.Set(e, model.ColumnUpdatedAt, op.EditedAt)
 	}
 	return true, t.updateRow(e, row)
+}
+
+// reachable refuses a row that points to what the person does not see, whether
+// it is there or not.
+func (t *Tx) reachable(e *model.Entity, row model.Row) error {
+	if _, limited := t.server.reach[t.person]; !limited {
+		return nil
+	}
+	for i, c := range e.Columns() {
+		if id, ok := row[i].(model.ID); ok && c.Ref != "" && id != "" && !t.server.shows(t.person, model.EntityOf(c.Ref), t.row(rowKey{c.Ref, id})) {
+			return &refusal{"reference", c.Name + " names a record that the company's database does not have"}
+		}
+	}
+	return nil
 }
 
 // results turns what a receipt holds into outcomes. An insert whose row was
@@ -190,7 +223,7 @@ func (c *conn) results(b *model.PushBatch, r receipt) []model.PushResult {
 		if op.Insert {
 			asked = true
 			e := model.EntityOf(op.Table)
-			if row := c.server.lookup(rowKey{op.Table, op.ID}); row != nil && holds(e, row, op) {
+			if row := c.server.lookup(rowKey{op.Table, op.ID}); c.server.shows(c.person, e, row) && holds(e, row, op) {
 				out[i].Outcome = model.PushApplied
 			}
 		}
@@ -214,32 +247,43 @@ func holds(e *model.Entity, row model.Row, op *model.PushOp) bool {
 }
 
 // Pull returns a stretch of the feed with the current rows behind it, each row
-// once with the newest thing that happened to it.
+// once with the newest thing that happened to it. Who sees everything is not
+// told that a row left a scope, for it came into another.
 func (c *conn) Pull(ctx context.Context, from, to int64, nouns []model.Noun) (model.FeedPage, error) {
 	page := model.FeedPage{To: to, Rows: map[model.Noun][]model.Row{}}
 	if err := c.request(); err != nil {
 		return page, err
 	}
+	s := c.server
+	_, limited := s.reach[c.person]
+	page.MinSeq = s.minSeq
+	told := func(e entry) bool {
+		return e.Seq > from && e.Seq <= to && (limited || e.Op != model.FeedLeave) && s.sees(c.person, e.scope)
+	}
 	newest := map[rowKey]int64{}
-	for _, e := range c.server.feed {
-		if e.Seq > from && e.Seq <= to && e.Op != model.FeedLeave {
+	for _, e := range s.feed {
+		if told(e) {
 			newest[rowKey{e.Table, e.ID}] = e.Seq
 		}
 	}
-	page.MinSeq = c.server.minSeq
 	rest := map[model.Noun][]model.ID{}
-	for _, e := range c.server.feed {
+	for _, e := range s.feed {
 		k := rowKey{e.Table, e.ID}
-		if e.Op == model.FeedLeave || newest[k] != e.Seq {
+		if !told(e) || newest[k] != e.Seq {
 			continue
 		}
+		row := s.lookup(k)
+		if !s.shows(c.person, model.EntityOf(e.Table), row) {
+			row = nil
+		}
+		if e.Op == model.FeedLeave && row != nil {
+			e.Op = model.FeedUpsert
+		}
 		page.Entries = append(page.Entries, e.FeedEntry)
-		row := c.server.lookup(k)
 		switch {
-		case slices.Contains(nouns, e.Table):
-			if row != nil {
-				page.Rows[e.Table] = append(page.Rows[e.Table], slices.Clone(row))
-			}
+		case row == nil:
+		case limited || slices.Contains(nouns, e.Table):
+			page.Rows[e.Table] = append(page.Rows[e.Table], slices.Clone(row))
 		case e.Op == model.FeedUpsert:
 			rest[e.Table] = append(rest[e.Table], e.ID)
 		}
@@ -260,7 +304,7 @@ func (c *conn) Fetch(_ context.Context, ids map[model.Noun][]model.ID) (map[mode
 	}
 	for n, list := range ids {
 		for _, id := range list {
-			if row := c.server.lookup(rowKey{n, id}); row != nil {
+			if row := c.server.lookup(rowKey{n, id}); c.server.shows(c.person, model.EntityOf(n), row) {
 				out[n] = append(out[n], slices.Clone(row))
 			}
 		}
@@ -273,7 +317,7 @@ func (c *conn) Load(_ context.Context, n model.Noun, after model.ID, each func(m
 	if err := c.request(); err != nil {
 		return err
 	}
-	for _, row := range c.server.sorted(n) {
+	for _, row := range c.server.visible(c.person, n) {
 		if row.ID() <= after {
 			continue
 		}

@@ -16,8 +16,8 @@ func (c *conn) Survey(_ context.Context, each func(model.Noun, model.Row) error)
 		return nil, err
 	}
 	totals := map[model.Noun]int64{}
-	for n, table := range c.server.tables {
-		totals[n] = int64(len(table))
+	for n := range c.server.tables {
+		totals[n] = int64(len(c.server.visible(c.person, n)))
 	}
 	me := model.ID("")
 	for _, row := range c.server.sorted("user") {
@@ -28,7 +28,7 @@ func (c *conn) Survey(_ context.Context, each func(model.Noun, model.Row) error)
 	for _, n := range surveyed {
 		e := model.EntityOf(n)
 		owned, _ := e.Column("owner_id")
-		for _, row := range c.server.sorted(n) {
+		for _, row := range c.server.visible(c.person, n) {
 			if row.Get(e, model.ColumnDeletedAt) != nil || owned >= 0 && (me == "" || row[owned] != me) {
 				continue
 			}
@@ -58,7 +58,7 @@ func (c *conn) Digest(_ context.Context, bits map[model.Noun]int) (map[model.Nou
 	for n, size := range bits {
 		h, columns := hasher(model.EntityOf(n))
 		d := model.Digest{Columns: columns, Buckets: map[uint32]model.Bucket{}}
-		for _, row := range c.server.sorted(n) {
+		for _, row := range c.server.visible(c.person, n) {
 			at := model.BucketOf(row.ID(), size)
 			b := d.Buckets[at]
 			b.Rows++
@@ -79,7 +79,7 @@ func (c *conn) RowHashes(_ context.Context, bits map[model.Noun]int, buckets map
 	for n, list := range buckets {
 		h, _ := hasher(model.EntityOf(n))
 		out[n] = map[model.ID]uint64{}
-		for _, row := range c.server.sorted(n) {
+		for _, row := range c.server.visible(c.person, n) {
 			if slices.Contains(list, model.BucketOf(row.ID(), bits[n])) {
 				out[n][row.ID()] = h.Hash(row)
 			}

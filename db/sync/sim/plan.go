@@ -41,6 +41,8 @@ const (
 	opSnapshot      = "back server up"
 	opRestoreServer = "restore server"
 	opStandby       = "meet standby"
+	opGrant         = "change grants"
+	opCompact       = "compact feed"
 )
 
 // Config shapes a simulation.
@@ -61,6 +63,9 @@ func (c Config) level() int {
 	return int(c.Seed % 4)
 }
 
+// scoped tells whether one of the people sees some scopes only.
+func (c Config) scoped() bool { return !c.Portable && c.Seed/4%2 == 1 }
+
 // Plan generates the schedule of a seed: the same one every time.
 func Plan(c Config) []Op {
 	rng := rand.New(rand.NewPCG(c.Seed, 1))
@@ -73,8 +78,11 @@ func Plan(c Config) []Op {
 		weight int
 	}
 	choices := []choice{{opEdit, 42}, {opSync, 32}, {opForeign, 18}, {opDeliver, 4}, {opClock, 2}, {opReopen, 1}, {opPurge, 2}}
+	if c.scoped() {
+		choices = append(choices, choice{opGrant, 2})
+	}
 	if c.level() >= 1 {
-		choices = append(choices, choice{opRestart, 2}, choice{opSnapshot, 2}, choice{opStandby, 1})
+		choices = append(choices, choice{opCompact, 2}, choice{opRestart, 2}, choice{opSnapshot, 2}, choice{opStandby, 1})
 	}
 	if c.level() >= 2 {
 		choices = append(choices, choice{opCopy, 2}, choice{opRestoreClient, 2}, choice{opClone, 1})

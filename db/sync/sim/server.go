@@ -42,6 +42,7 @@ type state struct {
 	runs       map[int64]string // nonce of each run
 	receipts   map[receiptKey]receipt
 	arrivals   map[arrival]int
+	reach      map[string][]model.ID // the scopes of a person who does not see all
 }
 
 // rowKey names one row.
@@ -89,7 +90,7 @@ type arrival struct {
 func NewServer(clock func() time.Time, random *rand.Rand) *Server {
 	s := &Server{clock: clock, random: random, state: state{
 		minClient: 1, tables: map[model.Noun]map[model.ID]model.Row{},
-		runs: map[int64]string{}, receipts: map[receiptKey]receipt{}, arrivals: map[arrival]int{}}}
+		runs: map[int64]string{}, receipts: map[receiptKey]receipt{}, arrivals: map[arrival]int{}, reach: map[string][]model.ID{}}}
 	s.epoch = string(s.newID())
 	for _, e := range model.Entities() {
 		s.tables[e.Noun] = map[model.ID]model.Row{}
@@ -173,6 +174,7 @@ func (st *state) copyState() state {
 	}
 	c.outbox, c.feed = slices.Clone(st.outbox), slices.Clone(st.feed)
 	c.runs, c.receipts, c.arrivals = maps.Clone(st.runs), maps.Clone(st.receipts), maps.Clone(st.arrivals)
+	c.reach = maps.Clone(st.reach)
 	return c
 }
 
@@ -199,4 +201,41 @@ func (s *Server) restore(st state, newEpoch bool) {
 func (s *Server) purge(to int64) {
 	s.feed = slices.DeleteFunc(s.feed, func(e entry) bool { return e.Seq <= to })
 	s.minSeq = max(s.minSeq, min(to, s.seq))
+}
+
+// compact forgets the entries of the feed that a newer one of the same row and
+// scope replaces.
+func (s *Server) compact() {
+	type told struct {
+		key   rowKey
+		scope model.ID
+	}
+	newest := map[told]int64{}
+	of := func(e entry) told { return told{rowKey{e.Table, e.ID}, e.scope} }
+	for _, e := range s.feed {
+		newest[of(e)] = e.Seq
+	}
+	s.feed = slices.DeleteFunc(s.feed, func(e entry) bool { return newest[of(e)] != e.Seq })
+}
+
+// sees tells whether a person sees a scope.
+func (st *state) sees(person string, scope model.ID) bool {
+	scopes, limited := st.reach[person]
+	return !limited || scope == model.SharedScope || slices.Contains(scopes, scope)
+}
+
+// shows tells whether a person sees a row, which may be nil.
+func (st *state) shows(person string, e *model.Entity, row model.Row) bool {
+	if row == nil {
+		return false
+	}
+	scope, _ := row.Get(e, model.ColumnScope).(model.ID)
+	return st.sees(person, scope)
+}
+
+// visible returns the rows of a table that a person sees, in the order of
+// their ids.
+func (s *Server) visible(person string, n model.Noun) []model.Row {
+	e := model.EntityOf(n)
+	return slices.DeleteFunc(s.sorted(n), func(row model.Row) bool { return !s.shows(person, e, row) })
 }

@@ -36,6 +36,12 @@ type keeper interface {
 	restart()
 	// standby logs in to a server that stands where the snapshot does.
 	standby(snapshot any, person string) model.Central
+	// grant lets a person see some scopes only.
+	grant(person string, scopes []model.ID)
+	// shows tells whether a person sees a row.
+	shows(person string, e *model.Entity, row model.Row) bool
+	// compact forgets what newer entries of the feed replace.
+	compact()
 }
 
 // writer is a transaction of another program. Rows that are not there are left
@@ -96,6 +102,8 @@ func (m memorySite) restore(snapshot any, newEpoch bool) {
 }
 
 func (m memorySite) restart() { m.Restart() }
+
+func (m memorySite) grant(person string, scopes []model.ID) { m.reach[person] = scopes }
 
 func (m memorySite) standby(snapshot any, person string) model.Central {
 	st := snapshot.(state)

@@ -143,7 +143,7 @@ func (t *Tx) insertRow(e *model.Entity, row model.Row) error {
 			row.Set(e, c, moment)
 		}
 	}
-	t.ownerScope(e, row)
+	t.newScope(e, row)
 	if e.Noun == "deal" {
 		t.firstStage(e, row)
 	}
@@ -160,6 +160,20 @@ func (t *Tx) insertRow(e *model.Entity, row model.Row) error {
 	t.capture(k, model.FeedUpsert, nil, row)
 	return nil
 }
+
+// newScope says who sees a new row: everybody, if the noun is shared; who owns
+// it; or, of a part, whom its record shows itself to.
+func (t *Tx) newScope(e *model.Entity, row model.Row) {
+	if e.Shared {
+		row.Set(e, model.ColumnScope, model.SharedScope)
+	} else if owner := row.Get(e, ownerColumn); owner != nil && row.Get(e, model.ColumnScope) == model.CompanyScope {
+		row.Set(e, model.ColumnScope, owner)
+	}
+	t.ownerScope(e, row)
+}
+
+// ownerColumn is the column of the person who looks after a record.
+const ownerColumn = "owner_id"
 
 // ownerScope lets a part be seen by whom its owner is seen.
 func (t *Tx) ownerScope(e *model.Entity, row model.Row) {

@@ -60,6 +60,7 @@ type World struct {
 	portable                       bool         // the same on a real server
 	late                           []func()     // requests that are still on their way
 	snapshots                      []any        // of the server
+	limited                        string       // who sees some scopes only, "" for nobody
 	strict                         bool         // no side was restored or cloned
 	made                           int          // ids that other programs took
 

@@ -35,12 +35,15 @@ var mutants = []mutant{
 	one("a receipt has no outcome of each change", centralFile, "		s.receipts[key] = r\n",
 		"		s.receipts[key] = receipt{nonce: r.nonce, found: slices.Repeat([]bool{true}, len(b.Ops))}\n"),
 	one("the nonce of a batch is not checked", centralFile, "	if again && r.nonce != b.Nonce {", "	if false {"),
-	one("a change is applied whatever the row holds now", centralFile, "		if row.Get(e, name) != op.Base[i] {", "		if row == nil {"),
+	one("a change is applied whatever the row holds now", centralFile, "		if row.Get(e, name) != op.Base[i] {", "		if row.Get(e, name) != op.Base[i] && e == nil {"),
 	one("an insert takes the place of the row that is there", txFile, "	if t.row(k) != nil {\n		return errTwin\n	}\n", ""),
 	one("a transaction's changes show before it commits", txFile, "	t.outbox = append(t.outbox, c)\n", "	t.server.outbox = append(t.server.outbox, c)\n"),
-	one("the echo of one's own changes is filtered out", centralFile, "		if e.Op == model.FeedLeave || newest[k] != e.Seq {",
-		"		if row := c.server.lookup(k); e.Op == model.FeedLeave || newest[k] != e.Seq || row != nil && row.Get(model.EntityOf(e.Table), model.ColumnUpdatedBy) == c.person {"),
+	one("the echo of one's own changes is filtered out", centralFile, "		if !told(e) || newest[k] != e.Seq {",
+		"		if row := s.lookup(k); !told(e) || newest[k] != e.Seq || row != nil && row.Get(model.EntityOf(e.Table), model.ColumnUpdatedBy) == c.person {"),
 	one("a deletion of another program does not reach the feed", serverFile, "			add(c.scopeOld, model.FeedDelete)\n", ""),
+
+	one("compaction keeps one entry of a row, whatever its scope", serverFile, "told{rowKey{e.Table, e.ID}, e.scope}", "told{rowKey{e.Table, e.ID}, \"\"}"),
+	one("a row that leaves a scope is not told there", serverFile, "			add(c.scopeOld, model.FeedLeave)\n", ""),
 
 	// What the engine promises.
 	one("the position is stored before the rows", engineFile, "			if err := r.apply(ctx, &page, next); err != nil {",
@@ -52,6 +55,7 @@ var mutants = []mutant{
 	one("a copy of the workspace keeps the id of the original", engineFile, "		if receipt.Foreign {", "		if receipt.Foreign && len(b.Ops) == 0 {"),
 	one("a standby that lags is believed", engineFile, "	if r.head.Behind(r.at) {", "	if r.head.Behind(r.at) && len(r.pushed) > 0 {"),
 	one("changes without a position are left there", engineFile, "		if r.head.Unsequenced == 0 || r.head.ReadOnly {", "		if r.head.Unsequenced >= 0 {"),
+	one("a change of what a person may see is not followed", loadFile, "	case r.head.Access != r.at.Access:", "	case r.head.Access == \"\":"),
 	one("two syncs of a workspace run at the same time", engineFile, "	if err != nil {\n		return model.SyncResult{}, err\n	}\n	defer release()",
 		"	if err != nil {\n		release = func() {}\n	}\n	defer release()"),
 	one("what clashed is not merged", engineFile, "		if err := r.merge(ctx, b, clashed); err != nil {\n			return err\n		}\n		if worn {", "		if worn || len(clashed) > 0 {"),
