@@ -230,6 +230,9 @@ func (w *clauses) service(c model.Condition) error {
 		f.Type = model.Time
 	}
 	expr := "t." + quote(col.Name)
+	if c.Field == model.ColumnUpdatedAt {
+		expr = lastChange(w.e)
+	}
 	switch c.Op {
 	case model.IsEmpty:
 		w.add(expr + " IS NULL")

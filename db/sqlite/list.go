@@ -168,6 +168,10 @@ func sortTerm(e *model.Entity, k model.SortKey) (term, error) {
 		t.expr = "t." + columnSortKey
 		return t, nil
 	case f == nil:
+		if k.Field == model.ColumnUpdatedAt {
+			t.expr, t.nullable = lastChange(e), true
+			return t, nil
+		}
 		if i, c := e.Column(k.Field); i >= 0 && c.Service {
 			t.expr, t.nullable = "t."+quote(c.Name), true
 			return t, nil

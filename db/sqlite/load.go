@@ -105,6 +105,9 @@ func (d *DB) fill(ctx context.Context, q querier, e *model.Entity, records []*mo
 	if err := fillProbability(ctx, q, e, records); err != nil {
 		return err
 	}
+	if err := fillLastChange(ctx, q, e, ids, byID); err != nil {
+		return err
+	}
 	return fillSync(ctx, q, ids, byID)
 }
 

@@ -128,7 +128,8 @@ func (t *Tx) beginUndo(ctx context.Context, act int64) (*undo, error) {
 	case model.LastAct:
 		wanted, arg = "act IS NOT NULL AND undone IS NULL AND undoes IS NULL AND ?", true
 	case model.LastUndo:
-		wanted, arg = "act IS NOT NULL AND undone IS NULL AND undoes IS NOT NULL AND ?", true
+		// What did an act again is no undo in this sense.
+		wanted, arg = "act IS NOT NULL AND undone IS NULL AND EXISTS (SELECT 1 FROM audit AS o WHERE o.act = audit.undoes AND o.undoes IS NULL) AND ?", true
 	}
 	u := &undo{Tx: t, ctx: ctx, changed: map[recordKey]bool{}}
 	var run sql.NullString
@@ -149,6 +150,11 @@ func (t *Tx) beginUndo(ctx context.Context, act int64) (*undo, error) {
 	if u.entries, err = entries(ctx, t, "act = ?", 0, u.act.ID); err != nil {
 		return nil, err
 	}
+	records := map[recordKey]bool{}
+	for _, x := range u.entries {
+		records[x.record] = true
+	}
+	u.act.Records = len(records)
 	return u, t.db.describeAct(ctx, t, &u.act)
 }
 

@@ -134,12 +134,16 @@ func (a *app) wouldUndo(ctx context.Context, ws model.Workspace, act int64) erro
 	if err != nil {
 		return err
 	}
+	undoes := map[int64]int64{}
+	for _, x := range acts {
+		undoes[x.ID] = x.Undoes
+	}
 	i := slices.IndexFunc(acts, func(x model.Act) bool {
 		switch act {
 		case model.LastAct:
 			return !x.Undone && x.Undoes == 0
 		case model.LastUndo:
-			return !x.Undone && x.Undoes != 0
+			return !x.Undone && x.Undoes != 0 && undoes[x.Undoes] == 0
 		}
 		return x.ID == act
 	})
