@@ -91,21 +91,33 @@ type batchBuilder struct {
 func (b *batchBuilder) full() bool { return len(b.out) >= b.ops || b.size >= b.bytes }
 
 // collect adds the unsent changes of one table in the order in which they were
-// first made.
+// first made. Those that have nothing to send, because they wait for a person,
+// are passed over, however many they are.
 func (b *batchBuilder) collect(ctx context.Context, e *model.Entity) error {
-	if b.full() {
-		return nil
-	}
-	ids, err := scanIDs(b.tx.QueryContext(ctx, "SELECT id FROM sync_base WHERE tbl = ? AND code IS NULL ORDER BY seq LIMIT ?", string(e.Noun), 4*b.ops))
-	if err != nil {
-		return err
-	}
-	for _, id := range ids {
-		if b.full() {
-			return nil
-		}
-		if err := b.add(ctx, e, id); err != nil {
+	seq, last := int64(-1), []byte{}
+	for !b.full() {
+		rows, err := b.tx.QueryContext(ctx, "SELECT seq, id FROM sync_base WHERE tbl = ? AND code IS NULL AND (seq, id) > (?, ?) ORDER BY seq, id LIMIT ?", string(e.Noun), seq, last, 4*b.ops)
+		if err != nil {
 			return err
+		}
+		var ids []model.ID
+		for rows.Next() {
+			if err := rows.Scan(&seq, &last); err != nil {
+				rows.Close()
+				return err
+			}
+			ids = append(ids, model.IDFromBytes(last))
+		}
+		if err := errors.Join(rows.Err(), rows.Close()); err != nil || len(ids) == 0 {
+			return err
+		}
+		for _, id := range ids {
+			if b.full() {
+				return nil
+			}
+			if err := b.add(ctx, e, id); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

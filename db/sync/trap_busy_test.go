@@ -290,3 +290,35 @@ func limitRaisedBetween(t *testing.T, c *central, url string) {
 	}
 	converge(t, c, a, b)
 }
+
+// T41: records that wait for a person hold nobody up, however many they are.
+func TestT41WaitingRecordsHoldNobodyUp(t *testing.T) {
+	c := newCentral(t)
+	a, b := newHome(t, "ann", c.url), newHome(t, "bob", c.url)
+	eur := func(n int64) model.Money { return model.Money{Minor: n, Currency: "EUR"} }
+	var deals []model.ID
+	for i := range 9 {
+		deals = append(deals, a.save(t, "deal", "", map[string]any{"name": fmt.Sprint("deal ", i), "amount": eur(100)}).ID)
+	}
+	a.sync(t)
+	b.sync(t)
+	for _, id := range deals[:8] {
+		a.save(t, "deal", id, map[string]any{"amount": eur(200)})
+		b.save(t, "deal", id, map[string]any{"amount": eur(300)})
+	}
+	a.sync(t)
+	if res := b.sync(t); res.Conflicts != 8 {
+		t.Fatalf("conflicts = %d, want 8", res.Conflicts)
+	}
+	b.save(t, "deal", deals[8], map[string]any{"next_step": "call"})
+	batch, err := b.NextBatch(t.Context(), 1, 1<<20)
+	if err != nil || batch == nil || len(batch.Ops) != 1 || batch.Ops[0].ID != deals[8] {
+		t.Fatalf("the next batch is %+v, %v", batch, err)
+	}
+	for _, cf := range b.conflicts(t) {
+		if err := b.Settle(t.Context(), cf.ID, []model.Settlement{{Take: "mine"}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	converge(t, c, a, b)
+}
