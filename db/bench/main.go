@@ -3,6 +3,7 @@
 // compared with each other only.
 //
 //	go run ./db/bench --contacts 200000
+//	go run ./db/bench --contacts 5000 --only pouch
 //	go run ./db/bench --home /tmp/big --contacts 1000000 --only search,list
 //
 // Without --home it works in a folder that it removes at the end; with it the
@@ -18,6 +19,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -58,6 +60,12 @@ var sections = []section{
 	{"load", "First load from a private server, against mariadb and sqlite3", withServer(loading)},
 	{"sync", "Sync with a private server", syncing},
 	{"peers", "Other programs on the same contacts", comparing},
+}
+
+// asked are the parts that run only where they are named, because they fetch
+// programs from the network.
+var asked = []section{
+	{"pouch", "Sync over a wide area link, against PouchDB with express-pouchdb", withServer(pouching)},
 }
 
 func main() {
@@ -119,7 +127,7 @@ func choose(only string) ([]section, error) {
 	var out []section
 	for _, name := range strings.Split(only, ",") {
 		found := false
-		for _, s := range sections {
+		for _, s := range slices.Concat(sections, asked) {
 			if s.name == name {
 				out, found = append(out, s), true
 			}
