@@ -44,10 +44,6 @@ func (c *quietCentral) Sequence(_ context.Context, at model.Position) (model.Hea
 	return c.lab.head(at), nil
 }
 
-func (c *quietCentral) Load(context.Context, model.Noun, model.ID, func(model.Row) error) error {
-	return nil
-}
-
 func (c *quietCentral) Traffic() (int64, int64, int64) { return c.lab.polls, 0, 0 }
 
 func (c *quietCentral) Close() error {
@@ -86,7 +82,7 @@ type followLab struct {
 	dials, polls, sequenced, unsequenced int64
 	pushed                               []int
 	fail, stale, refuse                  error
-	busy                                 bool
+	busy, standby                        bool
 	random                               float64
 }
 
@@ -96,9 +92,7 @@ type alarm struct {
 }
 
 func (l *followLab) head(at model.Position) model.Head {
-	h := model.Head{Position: at, SameRun: true, Unsequenced: l.unsequenced}
-	h.Epoch, h.Nonce = "e", "aa"
-	return h
+	return model.Head{Position: at, SameRun: true, Unsequenced: l.unsequenced, ReadOnly: l.standby}
 }
 
 // follow begins to follow, with the first sync behind it.
@@ -110,6 +104,10 @@ func follow(t *testing.T, set func(*followLab)) *followLab {
 		clock: time.Date(2026, 11, 21, 9, 0, 0, 0, time.UTC)}
 	if set != nil {
 		set(l)
+	}
+	// The workspace has met the central before.
+	if err := l.SetPosition(ctx, model.Position{Epoch: "e", Nonce: "aa", Loaded: true}); err != nil {
+		t.Fatal(err)
 	}
 	e := sync.New(lockedHome{l.home, l}, func(context.Context) (model.Central, error) {
 		l.dials++
@@ -340,6 +338,23 @@ func TestFollowReconnects(t *testing.T) {
 	if s := l.step(); s.State != model.FollowOnline {
 		t.Errorf("told %+v", s)
 	}
+}
+
+// TestFollowLooksForThePrimary does not stay with a standby that answered while
+// the primary was away.
+func TestFollowLooksForThePrimary(t *testing.T) {
+	l := follow(t, nil)
+	l.waits()
+	l.standby = true
+	l.ring()
+	l.waits()
+	l.want("dials", l.dials, int64(1))
+	l.standby = false
+	for range 3 {
+		l.ring()
+		l.waits()
+	}
+	l.want("dials", l.dials, int64(2))
 }
 
 // TestFollowBesideAnotherSync waits for the other process and tells so.

@@ -114,9 +114,10 @@ func (l *link) close() error {
 }
 
 // end keeps the connection after a sync that went well and drops it after any
-// other: what it still has to say would be taken for the next answer.
-func (l *link) end(err error) error {
-	if err != nil {
+// other: what it still has to say would be taken for the next answer. One to a
+// standby is dropped as well, so that the next sync looks for the primary.
+func (l *link) end(standby bool, err error) error {
+	if err != nil || standby {
 		return errors.Join(err, l.close())
 	}
 	return nil

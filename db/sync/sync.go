@@ -100,7 +100,7 @@ func (e *Engine) once(ctx context.Context, l *link, full bool, n model.Notify) (
 	res.Upgrade = r.head.SchemaVersion > model.SchemaVersion
 	l.traffic(&res)
 	r.beside.addTo(&res)
-	err = l.end(err)
+	err = l.end(r.head.ReadOnly, err)
 	// The counts are wanted even where the sync was interrupted.
 	var openErr error
 	res.Conflicts, res.Refused, openErr = e.replica.Open(context.WithoutCancel(ctx))

@@ -17,6 +17,9 @@ func (a *app) sync() *cobra.Command {
 	var watch, full bool
 	c := &cobra.Command{
 		Use: "sync", Short: "Send and fetch changes", Args: exactly(0),
+		Long: "Sends unsent changes in order and fetches what is new. With --watch it keeps on: an edit goes out two seconds later, the central is polled\n" +
+			"every 5 to 30 seconds ([sync] interval fixes the pause), less and less often while it cannot be reached. It ends where only you can help:\n" +
+			"a wrong password, a locked account, a newer database. With --json it prints one object for each sync that did something.",
 		Example: "  rapport sync\n  rapport sync --watch",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx := cmd.Context()
@@ -159,7 +162,7 @@ func (a *app) status() *cobra.Command {
 }
 
 func (a *app) pending() *cobra.Command {
-	return branch("pending", "Unsent changes: list, retry, discard", a.pendingList(), a.pendingAct("retry"), a.pendingAct("discard"))
+	return branch("pending", "Unsent changes: list, retry, discard, export", a.pendingList(), a.pendingAct("retry"), a.pendingAct("discard"), a.pendingExport())
 }
 
 func (a *app) pendingList() *cobra.Command {
