@@ -213,6 +213,7 @@ func Default() *Map {
 		Binding{Sync, NextField, []string{"tab"}, "next part", 2},
 		Binding{Sync, Retry, []string{"r"}, "retry", 3},
 		Binding{Sync, Discard, []string{"d"}, "discard", 4},
+		Binding{Sync, Export, []string{"X"}, "export the refused", 0},
 	)
 
 	add(moving(Conflict)...)

@@ -8,6 +8,8 @@ package syncer
 
 import (
 	"context"
+	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -208,6 +210,8 @@ func (s *Screen) Do(a keymap.Action) (tea.Cmd, bool) {
 		return s.retry()
 	case keymap.Discard:
 		return s.discard()
+	case keymap.Export:
+		return s.export()
 	default:
 		return nil, false
 	}
@@ -219,7 +223,7 @@ func (s *Screen) Can(a keymap.Action) bool {
 	switch a {
 	case keymap.Open:
 		return s.rows(s.at) > 0
-	case keymap.Retry:
+	case keymap.Retry, keymap.Export:
 		return len(s.items[refused]) > 0
 	case keymap.Discard:
 		return s.item() != nil
@@ -276,6 +280,30 @@ func (s *Screen) retry() (tea.Cmd, bool) {
 		n, err := ws.Retry(ctx, ids...)
 		return draw.Plural(int64(n), "record is", "records are") + " sent again with the next sync; " + again + " syncs now.", err
 	}), true
+}
+
+// export writes what was refused into a file.
+func (s *Screen) export() (tea.Cmd, bool) {
+	if len(s.items[refused]) == 0 {
+		return screen.Notice("Nothing was refused: there is nothing to export."), true
+	}
+	ws, items := s.env.Workspace, slices.Clone(s.items[refused])
+	ask := screen.AskMsg{Title: "Export the refused changes", Text: "Write them with their whole records and the server's reasons into a file, one JSON object in a line each.",
+		Yes: "Export", Input: "File", Value: "refused.ndjson",
+		Do: func(path string) tea.Cmd {
+			if s.acting.Busy() {
+				return screen.Notice(wait)
+			}
+			return s.acting.Load(func(ctx context.Context) (any, error) {
+				var n int64
+				path, err := screen.WriteNew(path, func(w io.Writer) (err error) {
+					n, err = model.WriteUnsent(ctx, ws, items, w)
+					return err
+				})
+				return draw.Plural(n, "record is", "records are") + " in " + path + ".", err
+			})
+		}}
+	return func() tea.Msg { return ask }, true
 }
 
 // discard gives up the unsent change under the cursor, after a question.

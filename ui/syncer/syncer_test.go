@@ -2,6 +2,8 @@ package syncer
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -189,4 +191,20 @@ func TestClicksChooseRows(t *testing.T) {
 		}
 	}
 	t.Fatal("the change is not drawn")
+}
+
+func TestExportWritesWhatWasRefused(t *testing.T) {
+	ws := workspace()
+	ws.Pages = map[model.Noun][]*model.Record{"organization": {fake.Record("organization", "o1", "name", "Acme")}}
+	s := opener(t, ws)(theme.New(true))
+	ask := fake.Want[screen.AskMsg](t, fake.Do(t, s, keymap.Export))
+	path := filepath.Join(t.TempDir(), "refused.ndjson")
+	fake.Want[screen.NoticeMsg](t, fake.Run(s, ask.Do(path)))
+	data, err := os.ReadFile(path)
+	if err != nil || strings.Count(string(data), "\n") != 1 || !strings.Contains(string(data), `"code":"too_long"`) || !strings.Contains(string(data), `"name":"Acme"`) {
+		t.Errorf("%v\n%s", err, data)
+	}
+	if m := fake.Want[screen.NoticeMsg](t, fake.Run(s, ask.Do(path))); m.Err == nil {
+		t.Error("a file was replaced")
+	}
 }
