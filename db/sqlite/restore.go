@@ -19,7 +19,7 @@ const keyLineage = "backup_lineage"
 // serviceTables are the tables beside those of the declaration whose rows a
 // backup holds: what is unsent, in conflict, and known of the past. Everything
 // else in the file is derived from the records.
-var serviceTables = []string{"sync_base", "sync_batch", "sync_conflict", "audit", "duplicate", "state", "load_state", "load_late", "search_late", "import_run"}
+var serviceTables = []string{"sync_base", "sync_batch", "sync_conflict", "audit", "duplicate", "state", "load_state", "load_late", "import_run"}
 
 // ownState are the states that belong to one copy of a workspace. A restored
 // copy makes its own, except for the declaration, which is that of its file.
@@ -368,7 +368,7 @@ func (r *Refill) Finish() error {
 // workspace, so that a restored copy may differ in it: its state, and how far a
 // load came.
 func IsOwn(table string) bool {
-	return table == "state" || table == "load_state" || table == "load_late" || table == "search_late"
+	return table == "state" || table == "load_state" || table == "load_late"
 }
 
 // LockFile takes the sync lock of the cache at path, which need not be there.
