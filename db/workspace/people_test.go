@@ -71,6 +71,12 @@ func find(t *testing.T, items any, field, value string) map[string]any {
 	return nil
 }
 
+// databaseOf is the name of a database in an address with options.
+func databaseOf(central string) string {
+	address, _, _ := strings.Cut(central, "?")
+	return servertest.Name(address)
+}
+
 // TestJoinFromAFreshHome comes in over TLS with nothing but the invite, on a
 // server whose certificate the company signed itself.
 func TestJoinFromAFreshHome(t *testing.T) {
@@ -95,6 +101,9 @@ func TestJoinFromAFreshHome(t *testing.T) {
 	o.json("sync")
 	o.json("contact", "show", id)
 
+	// The account is there for TLS only.
+	open := &laptop{t, t.TempDir(), s.URLFor("ann", strings.ReplaceAll(ownPassword, " ", "%20"), databaseOf(o.central)) + "?tls=false"}
+	open.refused(6, "by TLS only", "sync")
 	// A person is told of the central what a person may know.
 	if st := ann.json("central", "status"); st["position"] == 0.0 || len(st["rows"].(map[string]any)) != 0 {
 		t.Errorf("%v", st)

@@ -6,7 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"time"
+	"strings"
 
 	"rapport/db/mysql"
 	"rapport/model"
@@ -63,37 +63,55 @@ func (w *Workspace) answered(ctx context.Context, err error) error {
 // wipe removes every record and the password from this device and tells the
 // central that it did. What was not sent is lost: that was the administrator's
 // decision. An empty cache takes the place of the old one, so that what is
-// open goes on without failing.
+// open goes on without failing. Whatever it is interrupted by, the next sync
+// goes on with it.
 func (w *Workspace) wipe(ctx context.Context) error {
-	told := w.wasWiped() // another process was here before and has confirmed it
-	client, err := w.cache().Client(ctx)
+	mark := filepath.Join(w.settings.Home, wipedName)
+	client, confirmed, err := w.wipedClient(ctx, mark)
 	if err != nil {
 		return err
 	}
 	// The password is needed once more, after it was removed.
 	url, urlErr := w.central(ctx)
-	if err := replaceFile(filepath.Join(w.settings.Home, wipedName), w.now().UTC().Format(time.RFC3339)+"\n"); err != nil {
-		w.log.Warn("wipe not marked", "kind", outcome(err)) // the records must go all the same
-	}
 	err = w.exclusive(ctx, func() error {
+		if !confirmed {
+			if err := replaceFile(mark, string(client)+"\n"); err != nil {
+				w.log.Warn("wipe not marked", "kind", outcome(err)) // the records must go all the same
+			}
+		}
 		w.forgetCentral()
 		return errors.Join(removeData(w.settings.Home), w.removeSecrets())
 	})
 	w.log.Warn("wiped", "kind", outcome(err))
-	if err != nil || told {
+	if err != nil || confirmed {
 		return err
-	}
-	if urlErr != nil {
-		return urlErr
 	}
 	ctx, cancel := context.WithTimeout(ctx, centralTime)
 	defer cancel()
-	if err := mysql.ConfirmWipe(ctx, url, client, w.dialOptions()); err != nil {
+	if err = urlErr; err == nil {
+		err = mysql.ConfirmWipe(ctx, url, client, w.dialOptions())
+	}
+	if err == nil {
+		err = replaceFile(mark, "")
+	}
+	if err != nil {
 		// The records are gone, which is what counts; the administrator
 		// sees that the device was told.
 		w.log.Warn("wipe not confirmed", "kind", outcome(err))
 	}
 	return nil
+}
+
+// wipedClient returns which device is to be empty. Where a process began to
+// empty it before, that stands in its mark, until the central knows.
+func (w *Workspace) wipedClient(ctx context.Context, mark string) (client model.ID, confirmed bool, err error) {
+	data, err := os.ReadFile(mark)
+	if err == nil {
+		client = model.ID(strings.TrimSpace(string(data)))
+		return client, client == "", nil
+	}
+	client, err = w.cache().Client(ctx)
+	return client, false, err
 }
 
 // removeData removes what records lie in and leaves everything else of a home.
