@@ -36,7 +36,8 @@ func TestMain(m *testing.M) {
 }
 
 // syncOnce syncs a home as a process of its own does. With a number in
-// RAPPORT_TEST_POINT it dies at the point of that number.
+// RAPPORT_TEST_POINT it dies at the point of that number; RAPPORT_TEST_FULL asks
+// for every row to be compared.
 func syncOnce(dir, url string) error {
 	ctx := context.Background()
 	if err := limitFiles(os.Getenv("RAPPORT_TEST_FILE_LIMIT")); err != nil {
@@ -55,7 +56,7 @@ func syncOnce(dir, url string) error {
 			return nil, err
 		}
 		return mortalCentral{c, p}, nil
-	}, sync.Options{}).Sync(ctx, false, nil)
+	}, sync.Options{}).Sync(ctx, os.Getenv("RAPPORT_TEST_FULL") != "", nil)
 	return err
 }
 

@@ -56,6 +56,16 @@ func (r mortalReplica) Apply(ctx context.Context, page *model.FeedPage, at model
 	return res, err
 }
 
+func (r mortalReplica) Reconcile(ctx context.Context, mode model.LoadMode, page *model.FeedPage, at model.Position) (res model.ApplyResult, err error) {
+	r.around(func() { res, err = r.Replica.Reconcile(ctx, mode, page, at) })
+	return res, err
+}
+
+func (r mortalReplica) SetNextCompare(ctx context.Context, at time.Time) (err error) {
+	r.around(func() { err = r.Replica.SetNextCompare(ctx, at) })
+	return err
+}
+
 func (r mortalReplica) SetPosition(ctx context.Context, at model.Position) (err error) {
 	r.around(func() { err = r.Replica.SetPosition(ctx, at) })
 	return err

@@ -14,9 +14,9 @@ import (
 )
 
 // killed runs a child that dies at a point and tells whether it did.
-func killed(t *testing.T, h *home, point int) bool {
+func killed(t *testing.T, h *home, point int, env ...string) bool {
 	t.Helper()
-	out, err := child(h, fmt.Sprint("RAPPORT_TEST_POINT=", point)).CombinedOutput()
+	out, err := child(h, append(env, fmt.Sprint("RAPPORT_TEST_POINT=", point))...).CombinedOutput()
 	if err == nil {
 		return false
 	}
@@ -92,6 +92,72 @@ func TestT25KilledDuringLoad(t *testing.T) {
 	}
 	if problems, err := a.IntegrityCheck(t.Context()); err != nil || len(problems) > 0 {
 		t.Error(problems, err)
+	}
+}
+
+// unseen changes rows behind the feed's back, as a program does that switches
+// the triggers off.
+func unseen(t *testing.T, c *central, changes ...string) {
+	t.Helper()
+	tx, err := c.BeginTx(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tx.Rollback()
+	for _, q := range append(changes, "DELETE FROM sync_outbox") {
+		if _, err := tx.Exec(q); err != nil {
+			t.Fatalf("%s: %v", q, err)
+		}
+	}
+	if err := tx.Commit(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// T25: the client dies while it compares every row and repairs what differs.
+func TestT25KilledDuringCompare(t *testing.T) {
+	c := newCentral(t)
+	a := newHome(t, "ann", c.asPerson(t, "ann"))
+	c.exec(t, "INSERT INTO contact (last_name) SELECT CONCAT('c', seq) FROM seq_1_to_300")
+	a.sync(t)
+	r := only(t, a, "c7")
+	kills := 0
+	for point := 1; ; point += times(4, 1) {
+		value := fmt.Sprint("point ", point)
+		unseen(t, c, "UPDATE contact SET job_title = '"+value+"' WHERE last_name LIKE 'c7%'", "DELETE FROM contact WHERE last_name LIKE 'c1%' LIMIT 1",
+			"INSERT INTO contact (last_name) VALUES ('"+value+"')")
+		a.save(t, "contact", r.ID, map[string]any{"department": value})
+		died := killed(t, a, point, "RAPPORT_TEST_FULL=1")
+		if _, err := a.engine().Sync(t.Context(), true, nil); err != nil {
+			t.Fatal(err)
+		}
+		compared(t, c, a, r.ID, value)
+		if !died || t.Failed() {
+			break
+		}
+		kills++
+	}
+	t.Logf("killed %d times", kills)
+	if kills < 3 {
+		t.Errorf("killed at %d points only", kills)
+	}
+	converge(t, c, a)
+}
+
+// compared holds that a full sync found what the feed did not tell, and that
+// the edit made here is on both sides.
+func compared(t *testing.T, c *central, h *home, id model.ID, value string) {
+	t.Helper()
+	got := h.get(t, "contact", id)
+	if got.Text("job_title") != value || got.Text("department") != value || got.Sync != model.Clean {
+		t.Errorf("%s: here %q, %s", value, got.Values, got.Sync)
+	}
+	if there := c.value(t, "SELECT CONCAT(job_title, '|', department) FROM contact WHERE id = ?", id.Bytes()); there != value+"|"+value {
+		t.Errorf("%s: there %s", value, there)
+	}
+	n, err := h.Count(t.Context(), model.Query{Noun: "contact"})
+	if err != nil || c.value(t, "SELECT COUNT(*) FROM contact") != fmt.Sprint(n) {
+		t.Errorf("%s: %d contacts here (%v)", value, n, err)
 	}
 }
 

@@ -84,6 +84,45 @@ func cutAtEveryByte(t *testing.T, c *central, url string) {
 	converge(t, c, a)
 }
 
+// T22: the connection is cut while every row is compared.
+func TestT22CutDuringCompare(t *testing.T) { bothWays(t, cutDuringCompare) }
+
+func cutDuringCompare(t *testing.T, c *central, url string) {
+	w := wire.New(t, servertest.Shared(t).Address())
+	a := newHome(t, "ann", w.URL(url))
+	c.exec(t, "INSERT INTO contact (last_name) SELECT CONCAT('c', seq) FROM seq_1_to_200")
+	a.sync(t)
+	r := only(t, a, "c7")
+	cuts := 0
+	for name, cut := range map[string]func(int64) []wire.Fault{"up": wire.CutUp, "down": wire.CutDown} {
+		for n, end := int64(200), int64(1<<40); n < end; n += 50 + n/int64(times(2, 30)) {
+			value := fmt.Sprint(name, " ", n)
+			unseen(t, c, "UPDATE contact SET job_title = '"+value+"' WHERE last_name LIKE 'c7%'", "DELETE FROM contact WHERE last_name LIKE 'c1%' LIMIT 1")
+			a.save(t, "contact", r.ID, map[string]any{"department": value})
+			w.Is(t, cut(n))
+			if _, err := a.engine().Sync(t.Context(), true, nil); err != nil {
+				cuts++
+				tells(t, err, model.Unreachable)
+			} else {
+				end = n
+			}
+			w.Is(t)
+			if _, err := a.engine().Sync(t.Context(), true, nil); err != nil {
+				t.Fatal(err)
+			}
+			compared(t, c, a, r.ID, value)
+			if t.Failed() {
+				t.Fatalf("cut after %s bytes", value)
+			}
+		}
+	}
+	t.Logf("%d cuts", cuts)
+	if cuts < 8 {
+		t.Errorf("only %d cuts", cuts)
+	}
+	converge(t, c, a)
+}
+
 // whole is a cheap look at both sides between two cuts: the value of one
 // contact is there, and so many others were made, once each.
 func whole(t *testing.T, c *central, h *home, id model.ID, value string, others int) {
