@@ -38,7 +38,8 @@ func workspace() *fake.Workspace {
 }
 
 var same = []model.Duplicate{{First: model.Ref{Noun: "contact", ID: fake.ID("p1"), Name: "Grace Hopper"},
-	Second: model.Ref{Noun: "contact", ID: fake.ID("p9"), Name: "G. Hopper"}, Field: "email", Value: "grace@example.org"}}
+	Second: model.Ref{Noun: "contact", ID: fake.ID("p9"), Name: "G. Hopper"}, Field: "email", Value: "grace@example.org"},
+	{First: model.Ref{Noun: "contact", ID: fake.ID("p3"), Name: "山本"}, Second: model.Ref{Noun: "contact", ID: fake.ID("p4"), Name: "山本"}, Field: "name", Value: "山本\x1b[5m"}}
 
 func TestEnterOpensAPossibleDuplicate(t *testing.T) {
 	s := opener(t, &fake.Workspace{Twins: same})(theme.New(true))

@@ -145,7 +145,11 @@ func (s *Screen) line(p part, i int) string {
 	}
 	if p == twins {
 		d := s.pairs[i]
-		same := strings.ToLower(model.EntityOf(d.First.Noun).Field(d.Field).Label) + " " + d.Value
+		same := d.Field
+		if f := model.EntityOf(d.First.Noun).Field(d.Field); f != nil {
+			same = strings.ToLower(f.Label)
+		}
+		same += " " + d.Value
 		return draw.Row(th, here, s.w, draw.Cell{Text: "?", Width: 1, Style: th.Warn}, draw.Cell{Text: string(d.First.Noun), Width: 12, Style: th.Muted},
 			draw.Cell{Text: d.First.Name + " = " + d.Second.Name, Style: th.Text}, draw.Cell{Text: same, Width: s.w / 3, Style: th.Warn})
 	}
