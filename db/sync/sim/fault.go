@@ -62,6 +62,9 @@ type attempt struct {
 	dead    bool // the client's process is gone
 }
 
+// endless is how many calls of one side no sync of a few rows takes.
+const endless = 1000
+
 var errCrash = errors.New("sim: the client's process is gone")
 
 func errCut() error { return model.Errorf(model.Unreachable, "the connection broke") }
@@ -74,6 +77,9 @@ func (a *attempt) next(store bool) (strike, bool) {
 	}
 	n := *at
 	*at++
+	if n > endless {
+		a.world.fail("a sync of %s does not end", a.laptop.name)
+	}
 	for _, s := range a.strikes {
 		if s.Store == store && s.At == n {
 			return s, true

@@ -18,14 +18,14 @@ func TestServerInMemoryIsTrue(t *testing.T) {
 	}
 	db := srv.DB(servertest.Name(url))
 	defer db.Close()
-	real := &Real{DB: db, URL: url}
+	onServer := &Real{DB: db, URL: url}
 	for seed := range uint64(*conforming) {
 		c := Config{Seed: seed, Portable: true}
 		fake, err := Run(t.Context(), c)
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := RunReal(t.Context(), c, real)
+		got, err := RunReal(t.Context(), c, onServer)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -94,7 +94,7 @@ func (m mutant) try(ctx context.Context, dir string) verdict {
 		run, args = "^TestSeeds$", []string{"-seeds=" + mutantSeeds}
 	}
 	began := time.Now()
-	command := append([]string{"-overlay=" + overlay, "-vet=off", "-count=1", "-timeout=5m", "-run=" + run, pkg}, args...)
+	command := append([]string{"-overlay=" + overlay, "-vet=off", "-count=1", "-timeout=3m", "-run=" + run, pkg}, args...)
 	out, failed, err := goTest(ctx, dir, nil, command...)
 	v.Seconds = time.Since(began).Seconds()
 	switch {
