@@ -183,3 +183,48 @@ func TestT30FailoverThatLostSeconds(t *testing.T) {
 		t.Errorf("on the new primary: %s", got)
 	}
 }
+
+// T30: the address is a list. The primary dies, the standby is read from and
+// then promoted, and the old primary comes back with what it had and takes
+// changes: nobody follows it.
+func TestT30ListOfServers(t *testing.T) {
+	p := newPair(t)
+	list := p.primary.URLFor("ann", "", p.database) + "," + p.replica.URLFor("ann", "", p.database)
+	a := newHome(t, "ann", list)
+	r := a.save(t, "contact", "", map[string]any{"last_name": "x"})
+	if res := a.sync(t); res.Pushed != 1 {
+		t.Fatalf("beside both: %+v", res)
+	}
+	p.at.exec(t, "UPDATE contact SET department = 'of the primary'")
+	p.at.exec(t, "UPDATE sync_counter SET tick = tick + 1")
+	p.primary.CatchUp(t, p.replica)
+	p.primary.Kill9()
+
+	a.save(t, "contact", r.ID, map[string]any{"job_title": "kept"})
+	_, err := a.try(t)
+	tells(t, err, model.Unreachable)
+	if got := a.get(t, "contact", r.ID); got.Text("department") != "of the primary" || got.Sync != model.Pending {
+		t.Errorf("beside the standby: %q, %s", got.Values, got.Sync)
+	}
+
+	p.replica.Promote(t)
+	p.replica.SQL(t, p.database, "UPDATE sync_meta SET writer_term = writer_term + 1")
+	if res := a.sync(t); res.Pushed != 1 {
+		t.Fatalf("beside the new primary: %+v", res)
+	}
+	if err := p.primary.Restart(); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 3 {
+		a.save(t, "contact", r.ID, map[string]any{"salutation": fmt.Sprint("after ", i)})
+		a.sync(t)
+	}
+	now := p.on(p.replica)
+	if got := now.value(t, "SELECT CONCAT_WS('|', salutation, department, job_title) FROM contact"); got != "after 2|of the primary|kept" {
+		t.Errorf("on the new primary: %s", got)
+	}
+	if got := p.on(p.primary).value(t, "SELECT COALESCE(salutation, job_title, 'nothing') FROM contact"); got != "nothing" {
+		t.Errorf("the old primary was given %q", got)
+	}
+	converge(t, now, a)
+}
