@@ -178,7 +178,8 @@ func (t *Tx) partsOf(e *model.Entity, id model.ID) ([]partRef, error) {
 	return out, nil
 }
 
-// dropRecord removes a record with its parts and its history.
+// dropRecord removes a record with its parts and everything that quotes it: its
+// history, its conflicts, and that it may be a duplicate.
 func (t *Tx) dropRecord(e *model.Entity, id model.ID) error {
 	parts, err := t.partsOf(e, id)
 	if err != nil {
@@ -195,8 +196,11 @@ func (t *Tx) dropRecord(e *model.Entity, id model.ID) error {
 	if err := t.setBase(e, id, nil, false); err != nil {
 		return err
 	}
-	if err := t.exec("DELETE FROM audit\nWHERE record_id = ?", id.Bytes()); err != nil {
-		return err
+	for _, q := range []string{"DELETE FROM audit\nWHERE record_id = ?", "DELETE FROM sync_conflict\nWHERE record_id = ?",
+		"DELETE FROM duplicate\nWHERE first_id = ?", "DELETE FROM duplicate\nWHERE second_id = ?"} {
+		if err := t.exec(q, id.Bytes()); err != nil {
+			return err
+		}
 	}
 	return t.drop(e, id)
 }

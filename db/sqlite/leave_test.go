@@ -57,7 +57,8 @@ func apply(t *testing.T, d *DB, page *model.FeedPage) {
 func remains(t *testing.T, d *DB, noun model.Noun, id model.ID) (n int) {
 	t.Helper()
 	for _, q := range []string{"SELECT count(*) FROM " + quote(string(noun)) + " WHERE id = ?", "SELECT count(*) FROM contact_method WHERE contact_id = ?",
-		"SELECT count(*) FROM sync_base WHERE record_id = ?", "SELECT count(*) FROM audit WHERE record_id = ?"} {
+		"SELECT count(*) FROM sync_base WHERE record_id = ?", "SELECT count(*) FROM audit WHERE record_id = ?",
+		"SELECT count(*) FROM sync_conflict WHERE record_id = ?", "SELECT count(*) FROM duplicate WHERE first_id = ?"} {
 		var some int
 		if err := d.read().QueryRowContext(ctx, q, id.Bytes()).Scan(&some); err != nil {
 			t.Fatal(err)
@@ -88,6 +89,9 @@ func TestLeave(t *testing.T) {
 		d, _ := testDB(t)
 		r := ada(t, d)
 		page := shown(t, d, "contact", r.ID)
+		if _, err := d.writer.ExecContext(ctx, "INSERT INTO duplicate (noun, first_id, second_id, field, value, found_at) VALUES ('contact', ?, x'00', 'email', 'ada@example.com', 1)", r.ID.Bytes()); err != nil {
+			t.Fatal(err)
+		}
 		if len(page.Entries) < 2 {
 			t.Fatalf("the contact has no parts: %+v", page.Entries)
 		}
