@@ -62,7 +62,7 @@ func newMenu(env *screen.Env) screen.Screen {
 		{label: "First steps", text: "the demo, an import, or the company's database", do: open(screen.Welcome, "")},
 		{head: true, label: "Look after"},
 		{label: "Central database", text: "how the company's database stands", do: open(screen.Central, "")},
-		{label: "People", text: "who has an account there; lock one, let one in again", do: open(screen.People, "")},
+		{label: "People", text: "who has an account there; let somebody in, keep somebody out", do: open(screen.People, "")},
 		{label: "Devices", text: "what syncs with it; empty one that is lost", do: open(screen.Devices, "")},
 		{label: "Change your password", text: "on the company's database", do: func() tea.Cmd { return func() tea.Msg { return screen.PasswordMsg{} } }},
 		{label: "Check this workspace", text: "what is wrong and how to mend it", do: open(screen.Doctor, "")},

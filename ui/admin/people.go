@@ -18,6 +18,7 @@ type roster[T any] struct {
 	load, acting *screen.Loader
 	list         func(ctx context.Context, ws model.Workspace) ([]T, error)
 	rowsOf       func(items []T) []row
+	acted        func(v any) string // what to say of an act's result that is no text
 	items        []T
 	loaded       bool
 }
@@ -56,7 +57,11 @@ func (s *roster[T]) Update(msg tea.Msg) tea.Cmd {
 		if m.Err != nil {
 			return tea.Batch(screen.Fail(m.Err), s.reload())
 		}
-		return tea.Batch(screen.Notice(m.Value.(string)), s.reload())
+		said, plain := m.Value.(string)
+		if !plain {
+			said = s.acted(m.Value)
+		}
+		return tea.Batch(screen.Notice(said), s.reload())
 	}
 	if !s.load.Take(m) {
 		return nil
@@ -86,11 +91,71 @@ func joined(parts ...string) string {
 	return strings.Join(out, " · ")
 }
 
-// newPeople is the page of the people with an account.
+// people is the page of the people with an account.
+type people struct {
+	*roster[model.Person]
+	inv model.Invitation // of who was let in last; it is shown until the page is left
+}
+
 func newPeople(env *screen.Env) screen.Screen {
-	s := newRoster(env, "People", "Who has an account on the company's database. Somebody new is let in, and somebody who leaves handed over and removed, with the command rapport central user.", model.Workspace.People)
-	s.rowsOf = func(items []model.Person) []row { return personRows(s, items) }
+	s := &people{roster: newRoster(env, "People", "Who has an account on the company's database. Somebody who leaves is handed over and removed with the command rapport central user.", model.Workspace.People)}
+	s.rowsOf = func(items []model.Person) []row { return append(s.inviteRows(), personRows(s.roster, items)...) }
+	s.acted = func(v any) string {
+		s.inv = v.(model.Invitation)
+		return s.inv.Login + " is let in. The invite is shown until you leave this page."
+	}
 	return s
+}
+
+// inviteRows offer to let somebody in and show the invite of the last one.
+func (s *people) inviteRows() []row {
+	rows := []row{{label: "Let somebody in", text: "an account, and an invite to hand on", do: s.askLogin}}
+	if s.inv.Login == "" {
+		return rows
+	}
+	th := s.env.Theme
+	line := s.inv.Line
+	rows = append(rows, row{label: "Invite for " + s.inv.Login, text: line, sign: "→", style: &th.Text, do: func() tea.Cmd {
+		return tea.Batch(s.env.Copy(line), screen.Notice("The invite is copied. Hand it on by a way that nobody else reads."))
+	}})
+	for _, n := range s.inv.Notes {
+		rows = append(rows, row{text: n, sign: "!", style: &th.Warn})
+	}
+	return rows
+}
+
+// askLogin asks for what an account needs, one after the other.
+func (s *people) askLogin() tea.Cmd {
+	return ask(screen.AskMsg{Title: "Let somebody in", Text: "The name with which the person logs in: letters, digits, dots, - and _.", Yes: "Go on", Input: "Login", Do: func(login string) tea.Cmd {
+		p := model.NewPerson{Person: model.Person{Login: strings.TrimSpace(login)}}
+		return choose("What may "+p.Login+" do?", "Support may not change what a deal is worth.", model.RoleSales, model.Roles(), func(role string) tea.Cmd {
+			p.Role = role
+			return choose("Whose records does "+p.Login+" see?", "", model.ScopeOwn, model.Scopes(), func(scope string) tea.Cmd {
+				p.Scope = scope
+				return s.askGroup(p)
+			})
+		})
+	}})
+}
+
+// askGroup asks for the team or the territory where the scope is one.
+func (s *people) askGroup(p model.NewPerson) tea.Cmd {
+	group := map[string]*string{model.ScopeTeam: &p.Team, model.ScopeTerritory: &p.Territory}[p.Scope]
+	if group == nil {
+		return s.add(p)
+	}
+	return ask(screen.AskMsg{Title: "Which " + p.Scope + "?", Text: "Its members see and change each other's records.", Yes: "Let in", Input: p.Scope, Do: func(name string) tea.Cmd {
+		*group = strings.TrimSpace(name)
+		return s.add(p)
+	}})
+}
+
+func (s *people) add(p model.NewPerson) tea.Cmd {
+	if s.acting.Busy() {
+		return screen.Notice("One thing at a time: this is still running.")
+	}
+	ws := s.env.Workspace
+	return s.acting.Load(func(ctx context.Context) (any, error) { return ws.AddPerson(ctx, p) })
 }
 
 func personRows(s *roster[model.Person], items []model.Person) []row {

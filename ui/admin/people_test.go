@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 
+	tea "charm.land/bubbletea/v2"
+
 	"rapport/keymap"
 	"rapport/model"
 	"rapport/ui/screen"
@@ -15,7 +17,7 @@ import (
 // TestLockAsksAndNamesWhom goes from the list to the lock, and back.
 func TestLockAsksAndNamesWhom(t *testing.T) {
 	ws := workspace()
-	s := opener(t, ws, screen.People)(theme.New(true)).(*roster[model.Person])
+	s := opener(t, ws, screen.People)(theme.New(true)).(*people)
 	s.SetSize(100, 30)
 	s.goTo("bob")
 	q := fake.Want[screen.AskMsg](t, fake.Do(t, s, keymap.Open))
@@ -65,7 +67,7 @@ func TestWipeAsksAndNamesWhatIsLost(t *testing.T) {
 // TestRefusalIsToldAndTheListStays lacks the right.
 func TestRefusalIsToldAndTheListStays(t *testing.T) {
 	ws := workspace()
-	s := opener(t, ws, screen.People)(theme.New(true)).(*roster[model.Person])
+	s := opener(t, ws, screen.People)(theme.New(true)).(*people)
 	s.SetSize(100, 30)
 	s.goTo("carl")
 	q := fake.Want[screen.AskMsg](t, fake.Do(t, s, keymap.Open))
@@ -73,5 +75,35 @@ func TestRefusalIsToldAndTheListStays(t *testing.T) {
 	m := fake.Want[screen.NoticeMsg](t, fake.Run(s, q.Do(unlockIt)))
 	if model.KindOf(m.Err) != model.Refused || len(s.items) != 4 || !strings.Contains(s.View(), "may not do that") {
 		t.Errorf("%+v, %d people", m, len(s.items))
+	}
+}
+
+// TestLetSomebodyIn asks for what is needed and shows the invite.
+func TestLetSomebodyIn(t *testing.T) {
+	ws := workspace()
+	s := opener(t, ws, screen.People)(theme.New(true)).(*people)
+	s.SetSize(100, 30)
+	s.goTo("Let somebody in")
+	for _, c := range []struct {
+		scope, group, want string
+	}{{model.ScopeAll, "", "add eve support all "}, {model.ScopeTeam, "North", "add eve support team North"}} {
+		q := fake.Want[screen.AskMsg](t, fake.Do(t, s, keymap.Open))
+		q = fake.Want[screen.AskMsg](t, fake.Run(s, q.Do(" eve ")))
+		q = fake.Want[screen.AskMsg](t, fake.Run(s, q.Do(model.RoleSupport)))
+		msgs := fake.Run(s, q.Do(c.scope))
+		if c.group != "" {
+			msgs = fake.Run(s, fake.Want[screen.AskMsg](t, msgs).Do(c.group))
+		}
+		fake.Want[screen.NoticeMsg](t, msgs)
+		if got := ws.Decided[len(ws.Decided)-1]; got != c.want {
+			t.Errorf("%q, want %q", got, c.want)
+		}
+	}
+	var copied string
+	s.env.Copy = func(text string) tea.Cmd { copied = text; return nil }
+	s.goTo("Invite for eve")
+	fake.Do(t, s, keymap.Open)
+	if v := s.View(); copied != "rapport1-abc" || !strings.Contains(v, "rapport1-abc") || !strings.Contains(v, "no TLS") {
+		t.Errorf("copied %q\n%s", copied, v)
 	}
 }

@@ -9,6 +9,14 @@ import (
 // People answers with Folk.
 func (w *Workspace) People(context.Context) ([]model.Person, error) { return w.Folk, w.called(nil) }
 
+// AddPerson notes whom and answers with an invite.
+func (w *Workspace) AddPerson(_ context.Context, p model.NewPerson) (model.Invitation, error) {
+	err := w.called(func() {
+		w.Decided = append(w.Decided, "add "+p.Login+" "+p.Role+" "+p.Scope+" "+p.Team+p.Territory)
+	})
+	return model.Invitation{Login: p.Login, Password: "once", Line: "rapport1-abc", Notes: []string{"no TLS"}}, err
+}
+
 // LockPerson notes whom.
 func (w *Workspace) LockPerson(_ context.Context, login string) (int, error) {
 	return 1, w.called(func() { w.Decided = append(w.Decided, "lock "+login) })
