@@ -353,7 +353,12 @@ func (p *pusher) again(ctx context.Context) (model.Receipt, error) {
 // even where sequencing it met another run: then it is sequenced anew.
 func (p *pusher) headAfter(ctx context.Context) (model.Head, error) {
 	if p.line == "" {
-		return p.Sequence(ctx, p.at)
+		head, err := p.Sequence(ctx, p.at)
+		if err != nil && passing(err) {
+			// Others hold the sequencer: whoever comes next does this work.
+			return p.Poll(ctx, model.Device{}, p.at)
+		}
+		return head, err
 	}
 	return p.readHead(p.line, p.at)
 }

@@ -24,13 +24,27 @@ type link struct {
 	sent    int64
 	got     int64
 	noted   time.Time // when a sync that moved nothing was last noted in the cache
+	// head is what the server last said, and heard is when.
+	head  model.Head
+	heard time.Time
 }
+
+// recently is for how long what a kept connection said counts: then unsent
+// changes go without a poll before them. A push is measured against what it
+// changed, and its receipt tells what a poll would have told.
+const recently = 20 * time.Second
 
 // greet connects, unless a connection was kept, and polls. A kept connection
 // that does not answer is replaced once: the server or a router on the way ends
 // those that are silent for long.
 func (r *run) greet(ctx context.Context) error {
 	if r.central != nil {
+		if since := r.now().Sub(r.heard); since >= 0 && since < recently && !r.link.head.ReadOnly {
+			if n, err := r.replica.Unsent(ctx); err == nil && n > 0 {
+				r.head, r.assumed = r.link.head, true
+				return nil
+			}
+		}
 		short, cancel := context.WithTimeout(ctx, answerWithin)
 		head, err := r.central.Poll(short, r.device(ctx), r.at)
 		cancel()

@@ -101,6 +101,7 @@ func (e *Engine) once(ctx context.Context, l *link, full bool, n model.Notify) (
 	l.traffic(&res)
 	r.beside.addTo(&res)
 	err = l.end(r.head.ReadOnly, err)
+	l.head, l.heard = r.head, e.now()
 	// The counts are wanted even where the sync was interrupted.
 	var openErr error
 	res.Conflicts, res.Refused, openErr = e.replica.Open(context.WithoutCancel(ctx))
@@ -119,6 +120,7 @@ type run struct {
 	client  model.ID
 	at      model.Position
 	head    model.Head
+	assumed bool                   // head is what a kept connection said before this sync
 	touched map[model.Noun]bool    // nouns that this run sent: their rows come back
 	clashed map[model.ID]model.Row // what the server had of a row that clashed
 	pushed  map[model.ID]bool
@@ -147,10 +149,8 @@ func (r *run) sync(ctx context.Context, full bool) error {
 	if err := r.whole(ctx); err != nil {
 		return err
 	}
-	if !r.head.ReadOnly {
-		if err := r.push(ctx); err != nil {
-			return err
-		}
+	if err := r.send(ctx); err != nil {
+		return err
 	}
 	if err := r.pull(ctx); err != nil {
 		return err
@@ -162,6 +162,45 @@ func (r *run) sync(ctx context.Context, full bool) error {
 		return err
 	}
 	return r.noteSynced(ctx)
+}
+
+// send pushes what is unsent. Where the server was not asked before, because a
+// kept connection had just told how it is, the receipt is looked at as the
+// answer to a poll would have been; a connection that is broken after all is
+// replaced once.
+func (r *run) send(ctx context.Context) error {
+	if r.head.ReadOnly {
+		return nil
+	}
+	assumed := r.assumed
+	err := r.push(ctx)
+	if !assumed {
+		return err
+	}
+	switch {
+	case err == nil && !r.assumed:
+		// The head is that of a receipt.
+	case err == nil, ctx.Err() == nil && model.KindOf(err) == model.Unreachable:
+		if err != nil {
+			_ = r.link.close() // it is broken: what closing it says is no news
+		}
+		r.heard, r.assumed = time.Time{}, false
+		if err := r.greet(ctx); err != nil {
+			return err
+		}
+	default:
+		return err
+	}
+	if err := r.usable(); err != nil || r.head.ReadOnly {
+		return err
+	}
+	if _, due := r.loadMode(); err == nil && !due {
+		return nil
+	}
+	if err := r.whole(ctx); err != nil {
+		return err
+	}
+	return r.push(ctx)
 }
 
 // usable tells why nothing may be exchanged with this server, nil if it may.
@@ -248,7 +287,7 @@ func (r *run) push(ctx context.Context) error {
 			}
 			continue
 		}
-		r.head = receipt.Head
+		r.head, r.assumed = receipt.Head, false
 		pushed, clashed, err := r.replica.Acknowledge(ctx, b, receipt.Results)
 		if err != nil {
 			return err
