@@ -11,8 +11,12 @@
 //     a generated number.
 //   - An edit made while a sync runs stays unsent until the next batch takes
 //     it; an echo of one's own change rewrites nothing.
-//   - The engine holds no state between syncs. It knows the server through
-//     model.Central and the cache through model.Replica only.
+//   - The engine holds no state between syncs but the connection that a follow
+//     keeps. It knows the server through model.Central and the cache through
+//     model.Replica only.
+//   - A follow asks with one small request whether there is news, sends soon
+//     after an edit, waits longer and longer for a central that is away, and
+//     ends where only a person can help.
 //
 // The cursor that survives any order of commits is the outbox with a
 // sequencer after the commit; the batch receipts follow Bayou and CouchDB's
