@@ -3,6 +3,7 @@ package sim
 import (
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"rapport/model"
@@ -176,7 +177,11 @@ func (w *World) checkValues() {
 	contacts, err := w.site.table(w.ctx, "contact")
 	w.must(err, "read the central")
 	w.checkOwn(contacts)
-	w.checkTwice()
+	w.checkNotes(contacts)
+	arrivals, err := w.site.arrivals(w.ctx)
+	w.must(err, "read what arrived")
+	w.checkTwice(arrivals)
+	w.checkKnown(arrivals)
 }
 
 // checkOwn checks that a field which one side alone edits holds its last
@@ -203,14 +208,74 @@ func (w *World) checkOwn(contacts map[model.ID]model.Row) {
 	}
 }
 
-// checkTwice checks that nothing came to the central twice: a value that comes
-// again after somebody changed it was sent again.
-func (w *World) checkTwice() {
-	arrivals, err := w.site.arrivals(w.ctx)
-	w.must(err, "read what arrived")
-	for a, n := range arrivals {
-		if n > 1 && !w.ledger.gone[a.key.id] && a.column != "notes" && !strings.HasPrefix(a.value, "etl") && !strings.HasPrefix(a.value, "ETL") {
-			w.fail("%s of %s %s became %q %d times", a.column, a.key.noun, a.key.id, a.value, n)
+// checkNotes checks that a long text to which everybody appended holds each
+// line once, as a list in a test of isolation does.
+func (w *World) checkNotes(contacts map[model.ID]model.Row) {
+	e := model.EntityOf("contact")
+	if e.Field("notes").Policy != model.JoinLines {
+		return
+	}
+	for _, a := range w.ledger.list {
+		row := contacts[a.key.id]
+		if a.given || row == nil || w.ledger.gone[a.key.id] || !strings.HasPrefix(a.key.field, "notes ") {
+			continue
+		}
+		notes, _ := row.Get(e, "notes").(string)
+		if n := strings.Count(notes, a.token); n != 1 {
+			w.fail("the notes of %s hold the line %q of step %d %d times: %q", a.key.id, a.token, a.step, n, notes)
 		}
 	}
+}
+
+// checkTwice checks that nothing came to the central twice: a value that comes
+// again after somebody changed it was sent again.
+func (w *World) checkTwice(arrivals map[arrival]int) {
+	times := map[arrival]int{}
+	for a, n := range arrivals {
+		if w.ledger.gone[a.key.id] || a.column == "notes" || w.author(a.value) == nil {
+			continue
+		}
+		a.from = ""
+		if times[a] += n; times[a] > 1 {
+			w.fail("%s of %s %s became %q %d times", a.column, a.key.noun, a.key.id, a.value, times[a])
+		}
+	}
+}
+
+// checkKnown checks that no laptop overwrote a value that it never knew: it
+// either edited that value, or was told of it and decided.
+func (w *World) checkKnown(arrivals map[arrival]int) {
+	told := map[*laptop]string{}
+	for a := range arrivals {
+		l := w.author(a.value)
+		if l == nil || a.from == "" || a.column == "notes" || w.ledger.gone[a.key.id] {
+			continue
+		}
+		if told[l] == "" {
+			told[l] = w.text1(l, "SELECT changes FROM audit UNION ALL SELECT theirs FROM sync_conflict")
+		}
+		if !strings.Contains(told[l], a.from) {
+			w.fail("%s overwrote %q by %q in %s of %s %s without a word", l.name, a.from, a.value, a.column, a.key.noun, a.key.id)
+		}
+	}
+}
+
+// author returns the laptop whose person made a text, nil for another program
+// and for what is no such text.
+func (w *World) author(value string) *laptop {
+	if amount, err := strconv.Atoi(value); err == nil {
+		for _, a := range w.ledger.list {
+			if a.token == strconv.Itoa(amount) {
+				return w.laptops[a.key.laptop]
+			}
+		}
+		return nil
+	}
+	name, _, _ := strings.Cut(strings.TrimPrefix(value, forbiddenPrefix), mark)
+	for _, l := range w.laptops {
+		if l.name == name {
+			return l
+		}
+	}
+	return nil
 }

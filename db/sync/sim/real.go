@@ -125,12 +125,14 @@ func (r *Real) arrivals(ctx context.Context) (map[arrival]int, error) {
 			return nil, fmt.Errorf("history of %s: %w", table, err)
 		}
 		for column, pair := range pairs {
-			v := pair[1]
-			if n, ok := v.(json.Number); ok {
-				v, _ = n.Int64()
+			for i, v := range pair {
+				if n, ok := v.(json.Number); ok {
+					pair[i], _ = n.Int64()
+				}
 			}
-			if s, ok := tokenOf(v); ok {
-				out[arrival{rowKey{model.Noun(table), model.IDFromBytes(pk)}, column, s}]++
+			from, _ := tokenOf(pair[0])
+			if s, ok := tokenOf(pair[1]); ok {
+				out[arrival{rowKey{model.Noun(table), model.IDFromBytes(pk)}, column, from, s}]++
 			}
 		}
 	}

@@ -82,6 +82,7 @@ type receipt struct {
 type arrival struct {
 	key    rowKey
 	column string
+	from   string // the value it took the place of, "" if its way is not followed
 	value  string
 }
 

@@ -121,7 +121,9 @@ const firstAmount, lastAmount = 1_000_000, 9_999_999
 func tokenOf(v any) (string, bool) {
 	switch x := v.(type) {
 	case string:
-		return x, strings.Contains(x, mark)
+		if strings.Contains(x, mark) {
+			return x, true
+		}
 	case int64:
 		if x >= firstAmount && x <= lastAmount {
 			return formatAmount(x), true

@@ -106,7 +106,11 @@ func (t *Tx) capture(k rowKey, op model.FeedOp, old, row model.Row) {
 		for i, col := range e.Columns() {
 			if old == nil || old[i] != row[i] {
 				if s, ok := tokenOf(row[i]); ok && !col.Service {
-					t.arrivals = append(t.arrivals, arrival{k, col.Name, s})
+					from := ""
+					if old != nil {
+						from, _ = tokenOf(old[i])
+					}
+					t.arrivals = append(t.arrivals, arrival{k, col.Name, from, s})
 				}
 			}
 		}
