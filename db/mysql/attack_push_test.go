@@ -111,7 +111,7 @@ func TestAttackCalls(t *testing.T) {
 		`[{"t":"user","n":0,"k":"team","o":[{"i":"` + plainHex(s.bob) + `","c":{"team":["west","east"]}}]}]`,
 		`[{"t":null,"o":[{}]}]`, `{}`, `x`, `[[[]]]`, ``,
 	} {
-		q := fmt.Sprintf("CALL sync_push(%s,%d,'n',%s,1,X'00',0)", client, i, quote(ops))
+		q := fmt.Sprintf("CALL sync_push(%s,%d,'n',%s,0,1,X'00',0)", client, i, quote(ops))
 		s.try(s.bobs, q)
 		if got := s.one("SELECT CONCAT(HEX(scope_id), last_name) FROM contact WHERE id = " + idLiteral(s.own)); !strings.HasPrefix(got, strings.ToUpper(plainHex(s.bob))) {
 			t.Fatalf("%s gives bob's contact to %s", q, got)
@@ -133,7 +133,7 @@ func TestAttackSession(t *testing.T) {
 	batch := 0
 	call := func(op string) string {
 		batch++
-		return fmt.Sprintf("CALL sync_push(%s,%d,'n',%s,1,X'00',0)", client, batch, quote(op))
+		return fmt.Sprintf("CALL sync_push(%s,%d,'n',%s,0,1,X'00',0)", client, batch, quote(op))
 	}
 	contact := func(name string) string {
 		return `[{"t":"contact","n":1,"k":"last_name","o":[{"i":"` + plainHex(s.ids.New()) + `","c":{"last_name":"` + name + `"}}]}]`
@@ -165,7 +165,7 @@ func TestAttackSession(t *testing.T) {
 			t.Errorf("with %s: %.200s, %v", name, text, err)
 		}
 	}
-	if text, err := s.try(s.raw("bob"), "START TRANSACTION READ ONLY; "+fmt.Sprintf("CALL sync_push(%s,1,'n',%s,1,X'00',0)", idLiteral(s.ids.New()), quote(contact("within")))+"; ROLLBACK"); err != nil || s.one("SELECT COUNT(*) FROM contact WHERE last_name = 'within'") != "1" {
+	if text, err := s.try(s.raw("bob"), "START TRANSACTION READ ONLY; "+fmt.Sprintf("CALL sync_push(%s,1,'n',%s,0,1,X'00',0)", idLiteral(s.ids.New()), quote(contact("within")))+"; ROLLBACK"); err != nil || s.one("SELECT COUNT(*) FROM contact WHERE last_name = 'within'") != "1" {
 		t.Errorf("in a transaction of the caller: %s, %v", text, err)
 	}
 	s.try(s.raw("bob"), "XA START 'x'; CALL sync_sequence(1,X'00',0)")
@@ -181,7 +181,7 @@ func TestAttackSequencer(t *testing.T) {
 		"SET max_statement_time = 0.0001; CALL sync_sequence(1,X'00',0)", "SET max_statement_time = 0.001; CALL sync_sequence(1,X'00',0)", "SET max_statement_time = 0.004; CALL sync_sequence(1,X'00',0)",
 		"SET STATEMENT max_statement_time = 0.002 FOR CALL sync_sequence(1,X'00',0)", "START TRANSACTION; CALL sync_sequence(1,X'00',0)", "SET autocommit = 0; CALL sync_sequence(1,X'00',0)",
 		"SET completion_type = 1; START TRANSACTION; CALL sync_sequence(1,X'00',0)", "SET lock_wait_timeout = 0, innodb_lock_wait_timeout = 0; CALL sync_sequence(1,X'00',0)",
-		"SET max_statement_time = 0.001; CALL sync_push(" + idLiteral(s.ids.New()) + ",1,'n','[]',1,X'00',0)", "BEGIN; CALL sync_pull(0,100)",
+		"SET max_statement_time = 0.001; CALL sync_push(" + idLiteral(s.ids.New()) + ",1,'n','[]',0,1,X'00',0)", "BEGIN; CALL sync_pull(0,100)",
 	} {
 		s.try(s.raw("bob"), q) // that session stays open
 		began := time.Now()
@@ -219,7 +219,7 @@ func TestAttackNames(t *testing.T) {
 			t.Fatal(err)
 		}
 		db := openConnector(t, connector)
-		for _, q := range []string{"CALL sync_load('contact', '')", "CALL sync_pull(0, 1000)", "CALL sync_sequence(1,X'00',0)", "CALL sync_push(" + idLiteral(s.client) + ",9,'n','[]',1,X'00',0)"} {
+		for _, q := range []string{"CALL sync_load('contact', '')", "CALL sync_pull(0, 1000)", "CALL sync_sequence(1,X'00',0)", "CALL sync_push(" + idLiteral(s.client) + ",9,'n','[]',0,1,X'00',0)"} {
 			_, err := s.try(db, q)
 			var my *mysql.MySQLError
 			if !errors.As(err, &my) || my.Number != 1370 {

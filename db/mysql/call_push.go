@@ -93,7 +93,8 @@ func callValue(c model.Column, v any) any {
 	return v
 }
 
-// callPush is Push through the procedures: one request, whatever is refused.
+// callPush is Push through the procedures: one request, or a second one where
+// the server gives up at an update and is asked to make each alone.
 func (c *Central) callPush(ctx context.Context, b *model.PushBatch, at model.Position) (model.Receipt, error) {
 	p := &pusher{Central: c, batch: b, at: at, refused: map[int]model.PushResult{}}
 	for i := range b.Ops {
@@ -120,6 +121,11 @@ func (c *Central) callPush(ctx context.Context, b *model.PushBatch, at model.Pos
 		}
 		if p.done {
 			break
+		}
+		if !p.singly && slices.Contains(refusedNumbers, number(err)) {
+			p.singly = true
+			requests, sent = p.callRequests()
+			continue
 		}
 		if err == nil || !passing(err) || enough(tries, err) {
 			return model.Receipt{}, mapError("push", orInvalid(err))
@@ -162,12 +168,15 @@ func (p *pusher) callRequests() (requests []string, sent []int) {
 		}
 		ops, sent, size = append(ops, op), append(sent, i), size+n
 	}
-	text := jsonLiteral(blocks(ops))
+	text, flag := jsonLiteral(blocks(ops)), 0
+	if p.singly {
+		flag = 1
+	}
 	if len(requests) > 0 {
 		stage(text)
 		text = "''"
 	}
-	return append(requests, fmt.Sprintf("CALL sync_push(%s,%s,%s,%s)", head, quote(p.batch.Nonce), text, atSQL(p.at))), sent
+	return append(requests, fmt.Sprintf("CALL sync_push(%s,%s,%s,%d,%s)", head, quote(p.batch.Nonce), text, flag, atSQL(p.at))), sent
 }
 
 // callResults reads a receipt: a mark for each operation that was sent, and why

@@ -234,3 +234,38 @@ func TestInitByAnAccountOfTheDatabase(t *testing.T) {
 		t.Errorf("%+v, %v", st.Checks, err)
 	}
 }
+
+// TestUpdateThatTheEngineRefuses sends updates whose errors end a call whatever
+// handles errors, among others that are fine.
+func TestUpdateThatTheEngineRefuses(t *testing.T) {
+	c := newCompany(t)
+	c.person("dan", RoleSales, ReachAll, "")
+	one, two := c.ids.New(), c.ids.New()
+	c.sql("ALTER TABLE contact ADD UNIQUE KEY one_external_id (external_id)",
+		"INSERT INTO contact (id, last_name, external_id) VALUES ("+idLiteral(one)+", 'one', 'A-1'), ("+idLiteral(two)+", 'two', 'A-2')")
+	central := c.as("dan")
+	made := c.ids.New()
+	res := c.push(central, insert("contact", made, map[string]any{"last_name": "made"}), update("contact", one, "external_id", "A-1", "A-2"),
+		update("contact", two, "organization_id", nil, c.ids.New()), update("contact", made, "notes", nil, "n"))
+	codes := ""
+	for _, r := range res {
+		codes += r.Code + ";"
+	}
+	if codes != ";duplicate;reference;;" || res[0].Outcome != model.PushApplied || res[3].Outcome != model.PushApplied {
+		t.Errorf("%+v", res)
+	}
+	// What such a call had done is undone by the next one, not kept.
+	s := &siege{company: c}
+	conn := s.raw("dan")
+	lost := plainHex(c.ids.New())
+	ops := `[{"t":"contact","n":1,"k":"last_name","o":[{"i":"` + lost + `","c":{"last_name":"half"}}]},{"t":"contact","n":0,"k":"external_id","o":[{"i":"` + plainHex(one) + `","c":{"external_id":["A-1","A-2"]}}]}]`
+	if _, err := ask(t.Context(), conn, fmt.Sprintf("CALL sync_push(X'%s',1,'n',%s,0,1,X'00',0)", lost, quote(ops))); err == nil {
+		t.Error("the call does not tell")
+	}
+	if _, err := ask(t.Context(), conn, "CALL sync_sequence(1,X'00',0)"); err != nil {
+		t.Error(err)
+	}
+	if got := c.one("SELECT CONCAT((SELECT COUNT(*) FROM contact WHERE last_name = 'half'), (SELECT COUNT(*) FROM sync_push WHERE client = X'" + lost + "'))"); got != "00" {
+		t.Errorf("half a batch is kept: %s", got)
+	}
+}

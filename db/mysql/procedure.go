@@ -72,11 +72,11 @@ func allProcedures(d dialect) []procedure {
 // preludeMark stands in a body for the dialect's prelude.
 const preludeMark = "{prelude}"
 
-// prelude ends what the caller left open and takes the session's variables out
-// of the caller's hands. insert_id would let one person use up the numbers of
+// prelude undoes what an interrupted call left open and takes the session's
+// variables out of the caller's hands. insert_id would let one person use up the numbers of
 // the outbox for everybody.
 func (d dialect) prelude() string {
-	set := "  SET SESSION completion_type=0;\n  COMMIT;\n" +
+	set := "  SET SESSION completion_type=0;\n  ROLLBACK;\n" +
 		"  SET SESSION autocommit=1, foreign_key_checks=1, unique_checks=1, timestamp=DEFAULT, time_zone='+00:00', group_concat_max_len=67108864,\n" +
 		"    insert_id=0, auto_increment_increment=DEFAULT, auto_increment_offset=DEFAULT, sql_auto_is_null=0, sql_safe_updates=0, sql_select_limit=DEFAULT"
 	if d.product == mariaDB {

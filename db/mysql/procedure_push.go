@@ -22,7 +22,7 @@ import (
 
 // pushProcedure applies a batch once and sequences it.
 func pushProcedure() procedure {
-	return procedure{"sync_push", "IN p_client VARBINARY(16), IN p_batch BIGINT, IN p_nonce VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin, IN p_ops LONGTEXT CHARACTER SET utf8mb4, IN p_run BIGINT, IN p_run_nonce VARBINARY(32), IN p_seq BIGINT",
+	return procedure{"sync_push", "IN p_client VARBINARY(16), IN p_batch BIGINT, IN p_nonce VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin, IN p_ops LONGTEXT CHARACTER SET utf8mb4, IN p_singly TINYINT, IN p_run BIGINT, IN p_run_nonce VARBINARY(32), IN p_seq BIGINT",
 		me + `  DECLARE again, foreign_batch TINYINT DEFAULT 0;
   DECLARE receipt, reasons LONGTEXT CHARACTER SET utf8mb4;
   DECLARE stored_nonce VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin;
@@ -63,7 +63,7 @@ func pushProcedure() procedure {
     WHILE turn <= blocks DO
       SELECT MIN(n), MAX(n) INTO first_op, last_op FROM sync_op WHERE block = turn;
       IF first_op IS NOT NULL THEN
-        CALL sync_apply(me, my_role, everything, my_user, scopes, writable, first_op, last_op);
+        CALL sync_apply(me, my_role, everything, my_user, scopes, writable, first_op, last_op, p_singly);
       END IF;
       SET turn = turn + 1;
     END WHILE;
@@ -111,9 +111,9 @@ func applyProcedure() procedure {
 	for i, n := range refusedNumbers {
 		numbers[i] = strconv.Itoa(int(n))
 	}
-	return procedure{"sync_apply", "IN me VARCHAR(80) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin, IN my_role VARCHAR(40) CHARACTER SET ascii COLLATE ascii_bin, IN everything TINYINT, IN my_user BINARY(16), IN scopes LONGTEXT CHARACTER SET utf8mb4, IN writable LONGTEXT CHARACTER SET utf8mb4, IN first_op INT, IN last_op INT",
+	return procedure{"sync_apply", "IN me VARCHAR(80) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin, IN my_role VARCHAR(40) CHARACTER SET ascii COLLATE ascii_bin, IN everything TINYINT, IN my_user BINARY(16), IN scopes LONGTEXT CHARACTER SET utf8mb4, IN writable LONGTEXT CHARACTER SET utf8mb4, IN first_op INT, IN last_op INT, IN p_singly TINYINT",
 		`  DECLARE noun VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin;
-  DECLARE cols, pieces, heads, sets, same, targets, needs LONGTEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
+  DECLARE cols, pieces, heads, sets, same, targets, needs, ids LONGTEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
   DECLARE unknown, reason LONGTEXT CHARACTER SET utf8mb4;
   DECLARE adding, may_add, may_change, may_remove TINYINT DEFAULT 0;
   DECLARE failed, lo, hi, size INT;
@@ -157,7 +157,7 @@ func applyProcedure() procedure {
     IF adding AND NOT FIND_IN_SET('created_at', cols) THEN
       SET heads = CONCAT(heads, ',created_at'), sets = CONCAT(sets, ',o.at');
     END IF;
-    SET lo = first_op, size = last_op - first_op + 1;
+    SET lo = first_op, size = IF(p_singly AND NOT adding, 1, last_op - first_op + 1);
     BEGIN
     -- Only here an error is one of an operation; above it ends the batch.
     DECLARE CONTINUE HANDLER FOR SQLEXCEPTION BEGIN
@@ -169,9 +169,13 @@ func applyProcedure() procedure {
       IF adding THEN
 ` + runIn("INSERT INTO `', noun, '` (id', heads, ',updated_at) SELECT o.id', sets, ',o.at FROM sync_op o STRAIGHT_JOIN JSON_TABLE(o.c,''$'' COLUMNS(', pieces, ')) j WHERE o.n BETWEEN ', lo, ' AND ', hi, ' AND o.ok=''s'' ORDER BY o.n") + `        IF failed IS NULL THEN UPDATE sync_op o SET o.ok = '1' WHERE o.n BETWEEN lo AND hi AND o.ok = 's'; END IF;
       ELSE
-` + runIn("UPDATE sync_op o STRAIGHT_JOIN `', noun, '` t ON t.id=o.id', IF(everything, '', ' AND t.scope_id=o.scope'), ' STRAIGHT_JOIN JSON_TABLE(o.c,''$'' COLUMNS(', pieces, ')) j SET o.ok=''1'',t.updated_at=COALESCE(o.at,t.updated_at)', sets, ' WHERE o.n BETWEEN ', lo, ' AND ', hi, ' AND o.ok=''s'' AND (o.guard=0 OR t.row_version=o.guard)', same, '") + `      END IF;
+        -- An error of the server's engine in an update of many rows ends the call
+        -- whatever handles errors; in one of a row that is found first, it does
+        -- not. The client then calls again and asks for that.
+        SET ids = IF(p_singly, CONCAT(' AND t.id=X''', (SELECT HEX(o.id) FROM sync_op o WHERE o.n = lo), ''''), '');
+` + runIn("UPDATE ', IF(p_singly, CONCAT('`', noun, '` t STRAIGHT_JOIN sync_op o'), CONCAT('sync_op o STRAIGHT_JOIN `', noun, '` t')), ' ON t.id=o.id', IF(everything, '', ' AND t.scope_id=o.scope'), ' STRAIGHT_JOIN JSON_TABLE(o.c,''$'' COLUMNS(', pieces, ')) j SET o.ok=''1'',t.updated_at=COALESCE(o.at,t.updated_at)', sets, ' WHERE o.n BETWEEN ', lo, ' AND ', hi, ids, ' AND o.ok=''s'' AND (o.guard=0 OR t.row_version=o.guard)', same, '") + `      END IF;
       IF failed IS NULL THEN
-        SET lo = hi + 1, size = size * 2;
+        SET lo = hi + 1, size = IF(p_singly AND NOT adding, 1, size * 2);
       ELSEIF hi > lo THEN
         SET size = (hi - lo + 2) DIV 2;
       ELSE
