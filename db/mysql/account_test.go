@@ -369,6 +369,8 @@ func TestCheckFindsWhatIsWrong(t *testing.T) {
 		return out
 	}
 	o.add(model.NewPerson{Person: model.Person{Login: "hal_6"}})
+	o.add(model.NewPerson{Person: model.Person{Login: "ivy_6"}})
+	o.add(model.NewPerson{Person: model.Person{Login: "jan_6", Role: model.RoleAdministrator}})
 	for name, state := range states() {
 		if state != "ok" {
 			t.Errorf("%s is %s", name, state)
@@ -378,7 +380,7 @@ func TestCheckFindsWhatIsWrong(t *testing.T) {
 		t.Errorf("%s tags are left, %v", n, err)
 	}
 	o.server.SQL(t, name, "CREATE USER ''@'10.0.0.1'", "GRANT SELECT ON `"+name+"`.contact TO PUBLIC", "DROP USER hal_6@'%'",
-		"CREATE USER etl_6@'%'", "GRANT INSERT ON `"+name+"`.* TO etl_6@'%'",
+		"GRANT UPDATE ON `"+name+"`.* TO ivy_6@'%'", "CREATE USER etl_6@'%'", "GRANT INSERT ON `"+name+"`.* TO etl_6@'%'",
 		"ALTER TABLE tag MODIFY color VARCHAR(20) CHARACTER SET latin1",
 		"CREATE TABLE later (id BINARY(16), FOREIGN KEY (id) REFERENCES contact (id) ON DELETE CASCADE)",
 		"DROP TRIGGER tag_after_delete")
@@ -386,7 +388,7 @@ func TestCheckFindsWhatIsWrong(t *testing.T) {
 		o.server.SQL(t, name, "DROP USER ''@'10.0.0.1', etl_6@'%'", "REVOKE SELECT ON `"+name+"`.contact FROM PUBLIC")
 	})
 	got := states()
-	for check, want := range map[string]string{"central anonymous": "fail", "central public rights": "fail", "central people": "warn",
+	for check, want := range map[string]string{"central anonymous": "fail", "central public rights": "fail", "central people": "warn", "central table rights": "fail",
 		"central character set": "fail", "central foreign keys": "fail", "central feed": "fail"} {
 		if got[check] != want {
 			t.Errorf("%s is %q, want %q", check, got[check], want)

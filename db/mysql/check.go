@@ -105,9 +105,9 @@ func (c *checker) bypass() {
 	if !c.dialect.procedures() {
 		return // there the tables are the only way
 	}
-	who, ok := c.ask(name, "SELECT DISTINCT p.login FROM sync_person p JOIN mysql.db d ON BINARY d.user = BINARY p.login AND d.db IN (DATABASE(), REPLACE(DATABASE(), '_', '\\\\_'), '%')"+
+	who, ok := c.ask(name, "SELECT DISTINCT p.login FROM sync_person p JOIN mysql.db d ON CAST(d.user AS BINARY) = CAST(p.login AS BINARY) AND d.db IN (DATABASE(), REPLACE(DATABASE(), '_', '\\\\_'), '%')"+
 		" WHERE p.role <> "+quote(model.RoleAdministrator)+" AND 'Y' IN (d.select_priv, d.insert_priv, d.update_priv, d.delete_priv)"+
-		" UNION SELECT DISTINCT p.login FROM sync_person p JOIN mysql.tables_priv t ON BINARY t.user = BINARY p.login AND t.db = DATABASE() WHERE p.role <> "+quote(model.RoleAdministrator))
+		" UNION SELECT DISTINCT p.login FROM sync_person p JOIN mysql.tables_priv t ON CAST(t.user AS BINARY) = CAST(p.login AS BINARY) AND t.db = DATABASE() WHERE p.role <> "+quote(model.RoleAdministrator))
 	switch {
 	case !ok:
 	case len(who) > 0:
@@ -140,9 +140,9 @@ func (c *checker) people() {
 			locked = append(locked, p.Login)
 		}
 	}
-	strangers, ok := c.ask(name, "SELECT DISTINCT d.user FROM mysql.db d LEFT JOIN sync_person p ON BINARY p.login = BINARY d.user"+
+	strangers, ok := c.ask(name, "SELECT DISTINCT d.user FROM mysql.db d LEFT JOIN sync_person p ON CAST(p.login AS BINARY) = CAST(d.user AS BINARY)"+
 		" WHERE d.db IN (DATABASE(), REPLACE(DATABASE(), '_', '\\\\_')) AND p.login IS NULL AND d.user NOT IN ('', 'PUBLIC', "+quote(definerName(c.database))+")"+
-		" UNION SELECT DISTINCT r.user FROM mysql.procs_priv r LEFT JOIN sync_person p ON BINARY p.login = BINARY r.user WHERE r.db = DATABASE() AND p.login IS NULL AND r.user NOT IN ('', 'PUBLIC')")
+		" UNION SELECT DISTINCT r.user FROM mysql.procs_priv r LEFT JOIN sync_person p ON CAST(p.login AS BINARY) = CAST(r.user AS BINARY) WHERE r.db = DATABASE() AND p.login IS NULL AND r.user NOT IN ('', 'PUBLIC')")
 	if !ok {
 		return
 	}

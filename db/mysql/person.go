@@ -46,12 +46,17 @@ func rightsOf(d dialect, database, account, role string) []string {
 // hosts returns the hosts from which a login may come in. An account of the
 // same name at several hosts is one person.
 func (f *Office) hosts(ctx context.Context, login string) ([]string, error) {
-	hosts, err := f.lines(ctx, "SELECT host FROM mysql.user WHERE BINARY user = "+quote(login)+" ORDER BY host")
+	hosts, err := f.lines(ctx, "SELECT host FROM mysql.user WHERE "+sameBytes("user", login)+" ORDER BY host")
 	if n := number(err); n == erTableDenied || n == erDBAccessDenied {
 		return nil, &model.Error{Kind: model.Refused, Op: "look at the accounts", Msg: "your account on the server may not look at others", Err: err,
 			Hint: "accounts are made and changed by one with CREATE USER, such as root: name it with --central mysql://root@…"}
 	}
 	return hosts, mapError("look at the accounts", err)
+}
+
+// sameBytes compares a name as the server does for accounts: exactly.
+func sameBytes(column, name string) string {
+	return "CAST(" + column + " AS BINARY) = CAST(" + quote(name) + " AS BINARY)"
 }
 
 // must fails where somebody is not there.
@@ -68,7 +73,7 @@ func (f *Office) must(ctx context.Context, login string) error {
 
 // user returns the id of the user of a login in the CRM, "" if there is none.
 func (f *Office) user(ctx context.Context, login string) (model.ID, error) {
-	v, err := f.text(ctx, "SELECT HEX(id) FROM user WHERE BINARY login = "+quote(login)+" ORDER BY deleted_at IS NULL DESC, created_at, id LIMIT 1")
+	v, err := f.text(ctx, "SELECT HEX(id) FROM user WHERE "+sameBytes("login", login)+" ORDER BY deleted_at IS NULL DESC, created_at, id LIMIT 1")
 	if err != nil || v == "" {
 		return "", mapError("find the user "+login, err)
 	}
@@ -287,7 +292,7 @@ func (f *Office) alter(ctx context.Context, login, how string) error {
 
 // end ends the open sessions of a login and returns how many there were.
 func (f *Office) end(ctx context.Context, login string) (int, error) {
-	ids, err := f.lines(ctx, "SELECT id FROM information_schema.processlist WHERE BINARY user = "+quote(login))
+	ids, err := f.lines(ctx, "SELECT id FROM information_schema.processlist WHERE "+sameBytes("user", login))
 	if err != nil {
 		return 0, mapError("find the sessions of "+login, err)
 	}
@@ -332,7 +337,7 @@ func (f *Office) RemovePerson(ctx context.Context, login string) error {
 		return err
 	}
 	for _, q := range []string{
-		"UPDATE user SET active = 0 WHERE BINARY login = " + quote(login),
+		"UPDATE user SET active = 0 WHERE " + sameBytes("login", login),
 		"DELETE FROM sync_scope_grant WHERE login = " + quote(login),
 		"DELETE FROM sync_person WHERE login = " + quote(login),
 	} {
