@@ -189,7 +189,9 @@ func (d *DB) addE164(part *model.Record) {
 	}
 }
 
-// sortParts puts the primary part first and the others in their order.
+// sortParts puts the primary part first and the others in their order. Where
+// two people made one primary, or gave two the same place, the one that was
+// made first comes first everywhere.
 func sortParts(parts []*model.Record) {
 	slices.SortStableFunc(parts, func(a, b *model.Record) int {
 		if pa, pb := a.Bool("primary"), b.Bool("primary"); pa != pb {
@@ -198,7 +200,7 @@ func sortParts(parts []*model.Record) {
 			}
 			return 1
 		}
-		return cmp.Compare(a.Int("position"), b.Int("position"))
+		return cmp.Or(cmp.Compare(a.Int("position"), b.Int("position")), a.CreatedAt.Compare(b.CreatedAt), cmp.Compare(a.ID, b.ID))
 	})
 }
 

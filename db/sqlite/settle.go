@@ -205,7 +205,7 @@ func (t *Tx) choiceFor(ctx context.Context, c conflictRow, choices []model.Settl
 		return -1, err
 	}
 	for _, name := range []string{field, c.e.Field(c.field).Follows, ""} {
-		if i := slices.IndexFunc(choices, func(s model.Settlement) bool { return s.Field == name }); i >= 0 && (name != "" || choices[i].Field == "") {
+		if i := slices.IndexFunc(choices, func(s model.Settlement) bool { return s.Field == name }); i >= 0 {
 			return i, nil
 		}
 	}

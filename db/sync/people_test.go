@@ -46,7 +46,8 @@ func TestThroughProcedures(t *testing.T) {
 		"T45": TestT45DeleteAgainstUpdate, "T45 foreign": TestT45DeletedByAnotherProgram, "T48": TestT48EditDuringPush,
 		"T50": TestT50Echo, "T52": TestT52LostAcknowledgementThenLaterEdit, "T60": TestT60RestoredServer, "T63": TestT63Clone,
 		"twins": TestTwinsMeet, "drift": TestFullFindsDrift, "load": TestInterruptedLoadGoesOn, "random": TestRandomSchedules,
-		"batch": TestT21CutDuringBatch,
+		"batch": TestT21CutDuringBatch, "T46": TestT46BothDelete, "T47": TestT47DeletedWhileAddedTo, "T47 foreign": TestT47DeletedByAnotherProgram,
+		"T55": TestT55OneIDTwoPeople, "T56": TestT56MadeAnew, "T58": TestT58MovedAway, "T59": TestT59Cascade, "undo": TestUndoTravels, "merge": TestMergedRecordsTravel,
 	} {
 		t.Run(name, test)
 	}

@@ -77,7 +77,9 @@ func TestUndoOfWhatASyncDecided(t *testing.T) {
 		want, back string
 	}{
 		{"the later arrival",
-			func(t *testing.T, h *home, id model.ID) { h.save(t, "contact", id, map[string]any{"job_title": "mine"}) },
+			func(t *testing.T, h *home, id model.ID) {
+				h.save(t, "contact", id, map[string]any{"job_title": "mine"})
+			},
 			func(t *testing.T, h *home, id model.ID) {
 				h.save(t, "contact", id, map[string]any{"job_title": "theirs"})
 			},
@@ -87,7 +89,9 @@ func TestUndoOfWhatASyncDecided(t *testing.T) {
 			func(t *testing.T, h *home, id model.ID) { h.save(t, "contact", id, map[string]any{"notes": "a\nb\nC"}) },
 			"SELECT notes FROM contact", "A\nb\nC", "a\nb\nC"},
 		{"an edit over a deletion",
-			func(t *testing.T, h *home, id model.ID) { h.save(t, "contact", id, map[string]any{"job_title": "mine"}) },
+			func(t *testing.T, h *home, id model.ID) {
+				h.save(t, "contact", id, map[string]any{"job_title": "mine"})
+			},
 			func(t *testing.T, h *home, id model.ID) {
 				if err := h.Delete(t.Context(), "contact", id); err != nil {
 					t.Fatal(err)
