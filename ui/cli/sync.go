@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -67,7 +68,14 @@ func (a *app) synced(ctx context.Context, ws model.Workspace, res model.SyncResu
 	if err != nil {
 		return err
 	}
-	if forbidden(ctx, ws, res) {
+	if res.Upgrade {
+		a.say("the company's database is newer than this program: what both know is synced; upgrade Rapport when you can")
+	}
+	if refusedFor(ctx, ws, res, "upgrade") {
+		return model.Errorf(model.TooNew, "%s for a newer Rapport", plural(res.Refused, "record waits", "records wait")).
+			WithHint("upgrade Rapport; see rapport pending list")
+	}
+	if refusedFor(ctx, ws, res, "not_allowed", "not_visible") {
 		return model.Errorf(model.Refused, "the company's database refused %s", plural(res.Refused, "record", "records")).
 			WithHint("see rapport pending list")
 	}
@@ -82,9 +90,8 @@ func (a *app) synced(ctx context.Context, ws model.Workspace, res model.SyncResu
 	return nil
 }
 
-// forbidden tells whether a refused change was one that the person may not
-// make, as opposed to one that breaks a rule.
-func forbidden(ctx context.Context, ws model.Workspace, res model.SyncResult) bool {
+// refusedFor tells whether a change was refused for one of some reasons.
+func refusedFor(ctx context.Context, ws model.Workspace, res model.SyncResult, codes ...string) bool {
 	if res.Refused == 0 {
 		return false
 	}
@@ -93,7 +100,7 @@ func forbidden(ctx context.Context, ws model.Workspace, res model.SyncResult) bo
 		return false
 	}
 	for _, p := range items {
-		if p.Code == "not_allowed" || p.Code == "not_visible" {
+		if slices.Contains(codes, p.Code) {
 			return true
 		}
 	}
@@ -101,8 +108,12 @@ func forbidden(ctx context.Context, ws model.Workspace, res model.SyncResult) bo
 }
 
 func syncObject(r model.SyncResult) object {
-	return object{{"pushed", r.Pushed}, {"pulled", r.Pulled}, {"conflicts", r.Conflicts}, {"refused", r.Refused}, {"round_trips", r.RoundTrips},
+	o := object{{"pushed", r.Pushed}, {"pulled", r.Pulled}, {"conflicts", r.Conflicts}, {"refused", r.Refused}, {"round_trips", r.RoundTrips},
 		{"bytes_sent", r.BytesSent}, {"bytes_received", r.BytesReceived}, {"duration_ms", r.Duration.Milliseconds()}}
+	if r.Upgrade {
+		o = append(o, object{{"upgrade", true}}...)
+	}
+	return o
 }
 
 func syncLine(r model.SyncResult) string {
