@@ -53,8 +53,15 @@ func (t *Tx) look(e *model.Entity, old, row model.Row) {
 }
 
 // pairUp looks for records that are here already under another id and keeps
-// the pairs for a person.
-func (d *DB) pairUp(ctx context.Context, looked map[recordKey]bool) error {
+// the pairs for a person. What was stored is stored, so nobody hears of it where
+// this fails: a scan finds what was not looked for.
+func (d *DB) pairUp(ctx context.Context, looked map[recordKey]bool) {
+	if len(looked) > 0 {
+		_ = d.keepTwins(ctx, looked)
+	}
+}
+
+func (d *DB) keepTwins(ctx context.Context, looked map[recordKey]bool) error {
 	var pairs []pair
 	for k := range looked {
 		r, err := d.Get(ctx, k.noun, k.id)

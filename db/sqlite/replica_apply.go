@@ -62,10 +62,10 @@ func (d *DB) apply(ctx context.Context, page *model.FeedPage, at model.Position,
 	if errors.Is(err, errMissingOwners) {
 		return res, nil
 	}
-	if err != nil {
-		return res, err
+	if err == nil {
+		d.pairUp(ctx, looked)
 	}
-	return res, d.pairUp(ctx, looked)
+	return res, err
 }
 
 // applier merges rows of the server into the cache within one transaction.

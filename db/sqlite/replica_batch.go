@@ -310,7 +310,7 @@ func (d *DB) Acknowledge(ctx context.Context, b *model.PushBatch, results []mode
 		return err
 	})
 	if err == nil {
-		err = d.pairUp(ctx, looked)
+		d.pairUp(ctx, looked)
 	}
 	return pushed, clashed, err
 }

@@ -30,9 +30,7 @@ func (d *DB) Save(ctx context.Context, ed model.Edit) (*model.Record, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := d.pairUp(ctx, looked); err != nil {
-		return nil, err
-	}
+	d.pairUp(ctx, looked)
 	return d.Get(ctx, ed.Noun, saved.ID)
 }
 
