@@ -55,9 +55,7 @@ func (c *conn) head(at model.Position) model.Head {
 			changed[e.Table] = true
 		}
 	}
-	for _, n := range slices.Sorted(maps.Keys(changed)) {
-		h.Changed = append(h.Changed, n)
-	}
+	h.Changed = slices.Sorted(maps.Keys(changed))
 	return h
 }
 
