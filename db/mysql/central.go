@@ -14,6 +14,9 @@
 //   - A batch is applied whole or not at all, and only once however often it
 //     is sent. A column is changed only where it still holds, byte for byte,
 //     what the change was measured against.
+//   - A person whose account the central made sees and changes what is in reach
+//     and nothing else, with whatever program: the account may execute the
+//     procedures of procedure.go and has no right on a table.
 //   - Text travels and is stored as it is.
 //   - Passwords are in no message and no log.
 package mysql
@@ -43,8 +46,9 @@ const sequenceSQL = "UPDATE sync_counter SET tick=tick+1 WHERE id=1"
 // that changed.
 const changedWithin = 10000
 
-// Central is a connection to the central database in plain statements. It
-// implements model.Central. It is for one goroutine at a time.
+// Central is a connection to the central database: through procedures where a
+// person logs in, else in plain statements. It implements model.Central. It is
+// for one goroutine at a time.
 type Central struct {
 	session *session
 	options DialOptions

@@ -105,3 +105,41 @@ func TestOldServer(t *testing.T) {
 		}
 	}
 }
+
+// TestProceduresByDialect looks for what only one of the products knows.
+func TestProceduresByDialect(t *testing.T) {
+	if got := allProcedures(dialectOf("8.0.11-TiDB-v8.5.0")); len(got) != 1 {
+		t.Errorf("%d procedures for a server without them", len(got))
+	}
+	if dialectOf("10.6.3-MariaDB").procedures() || dialectOf("8.0.16").procedures() || !dialectOf("8.4.3").procedures() || !dialectOf("11.4.2-MariaDB").procedures() {
+		t.Error("which server runs the procedures")
+	}
+	for _, p := range allProcedures(dialectOf("8.4.3")) {
+		q := p.create("'x'@'localhost'", false)
+		for _, word := range []string{"check_constraint_checks", "OR REPLACE", "EXECUTE IMMEDIATE", "JSON_VALUE(", "JSON_EXISTS", "RETURNING", "NOT ATOMIC", preludeMark} {
+			if strings.Contains(q, word) {
+				t.Errorf("%s for MySQL holds %s", p.name, word)
+			}
+		}
+		if !strings.Contains(q, "SQL SECURITY DEFINER") {
+			t.Errorf("%s runs with the rights of its caller", p.name)
+		}
+	}
+	public := map[string]bool{}
+	for _, name := range personProcedures() {
+		public[name] = true
+	}
+	for _, p := range allProcedures(dialectOf("10.11.6-MariaDB")) {
+		if !public[p.name] {
+			continue
+		}
+		delete(public, p.name)
+		first, _, _ := strings.Cut(p.body[strings.Index(p.body, "  SET "):], "\n")
+		if !strings.Contains(first, "completion_type=0") || !strings.Contains(p.body, "check_constraint_checks=1") || p.name != "sync_poll" && !strings.Contains(p.body, "IF NOT known THEN SIGNAL") {
+			t.Errorf("%s trusts its caller: %s", p.name, first)
+		}
+	}
+	if len(public) > 0 {
+		t.Errorf("people may execute what there is not: %v", public)
+	}
+}
