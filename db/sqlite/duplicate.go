@@ -321,12 +321,13 @@ func (d *DB) Distinct(ctx context.Context, n model.Noun, a, b model.ID) error {
 	return d.write(ctx, "keep both", func(t *Tx) error { return t.settlePair(n, a, b, "distinct") })
 }
 
-// settlePair notes what a person said about two records.
+// settlePair notes what a person said about two records. A pair that nobody
+// found but the person is known by that, should it be asked about again.
 func (t *Tx) settlePair(n model.Noun, a, b model.ID, resolution string) error {
 	a, b = ordered(a, b)
 	t.changed[n] = true
 	return t.exec(`INSERT INTO duplicate (noun, first_id, second_id, field, value, found_at, settled_at, resolution)
-VALUES (?1, ?2, ?3, '', '', ?4, ?4, ?5)
+VALUES (?1, ?2, ?3, ?5, 'before', ?4, ?4, ?5)
 ON CONFLICT DO UPDATE SET settled_at = excluded.settled_at, resolution = excluded.resolution`,
 		string(n), a.Bytes(), b.Bytes(), t.now.UnixMilli(), resolution)
 }

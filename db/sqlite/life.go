@@ -120,6 +120,9 @@ func (a *applier) needed(e *model.Entity, old, row model.Row) error {
 		if err := a.tx.change(te, end, back, revision{Action: "merge", Noun: k.noun, Record: k.id, Note: noteWanted}); err != nil {
 			return err
 		}
+		if err := a.tx.reopenDuplicates(target.ID); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -167,6 +167,11 @@ func (a *applier) came(e *model.Entity, old, theirs model.Row) error {
 	if a.looking && old != nil {
 		a.tx.look(e, old, theirs)
 	}
+	if deleted(e, old) && !deleted(e, theirs) {
+		if err := a.tx.reopenDuplicates(theirs.ID()); err != nil {
+			return err
+		}
+	}
 	return a.needed(e, old, theirs)
 }
 

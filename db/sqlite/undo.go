@@ -209,7 +209,7 @@ func (u *undo) entry(x entry) error {
 	if err := u.change(x.e, row, next, revision{Action: "undo", Noun: x.record.noun, Record: x.record.id, Undoes: u.act.ID}); err != nil {
 		return err
 	}
-	if deleted(x.e, row) && !deleted(x.e, next) && !x.e.IsPart() {
+	if deleted(x.e, row) && !deleted(x.e, next) {
 		if err := u.reopenDuplicates(x.row); err != nil {
 			return err
 		}

@@ -230,3 +230,32 @@ func TestMergedRecordsTravel(t *testing.T) {
 		t.Errorf("the other one has %d phones after the undo", n)
 	}
 }
+
+// TestMergeMeetsAnAddition: a record that was merged away comes back when
+// somebody put a phone on it meanwhile, and the pair is asked about again.
+func TestMergeMeetsAnAddition(t *testing.T) {
+	for _, first := range []string{"the merge first", "the phone first"} {
+		t.Run(first, func(t *testing.T) {
+			c, a, b := two(t)
+			keep := a.save(t, "contact", "", map[string]any{"last_name": "Lovelace"})
+			other := a.save(t, "contact", "", map[string]any{"last_name": "Byron"})
+			both(t, a, b)
+			if _, err := a.Merge(t.Context(), "contact", keep.ID, other.ID); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := b.Save(t.Context(), model.Edit{Noun: "contact", ID: other.ID, Add: map[string][]*model.Record{"phone": {phone(t, "+41446681801")}}}); err != nil {
+				t.Fatal(err)
+			}
+			if first == "the merge first" {
+				both(t, a, b)
+			} else {
+				both(t, b, a)
+			}
+			converge(t, c, a, b)
+			alive(t, c, "contact", other.ID, a, b)
+			if pairs, err := a.Duplicates(t.Context(), "contact", false); err != nil || len(pairs) != 1 {
+				t.Errorf("duplicates = %+v, %v", pairs, err)
+			}
+		})
+	}
+}
