@@ -59,10 +59,10 @@ var mutants = []mutant{
 	one("a change of what a person may see is not followed", loadFile, "	case r.head.Access != r.at.Access:", "	case r.head.Access == \"\":"),
 	one("two syncs of a workspace run at the same time", engineFile, "	if err != nil {\n		return model.SyncResult{}, err\n	}\n	defer release()",
 		"	if err != nil {\n		release = func() {}\n	}\n	defer release()"),
-	one("what clashed is not merged", engineFile, "		if err := r.merge(ctx, b, clashed); err != nil {\n			return err\n		}\n		if worn {", "		if worn || len(clashed) > 0 {"),
 
 	// What the cache promises.
 	one("an edit made during the push counts as sent", batchFile, "	return record, t.setBase(e, op.ID, base, !model.SameData(e, row, base))", "	return record, t.setBase(e, op.ID, base, false)"),
+	one("a change that clashed is forgotten", batchFile, "			case model.PushClashed:\n", "			case model.PushClashed:\n				if err := t.setBase(e, op.ID, nil, false); err != nil {\n					return err\n				}\n"),
 	one("an edit taken back during the push counts as never made", batchFile, "	if !pending {\n		// Taken back", "	if !pending {\n		return record, nil\n		// Taken back"),
 	one("the base is not kept at the first edit", pendingFile, "	return t.storeBase(e, new, old)\n", "	return t.storeBase(e, new, new)\n"),
 	one("an unsent edit is overwritten by what is pulled", applyFile, "	if pending {\n		if err := t.back(e, id); err != nil {", "	if pending && base == nil {\n		if err := t.back(e, id); err != nil {"),
