@@ -186,6 +186,20 @@ func applyProcedure() procedure {
       END IF;
     END WHILE;
     END;
+    IF adding AND noun = 'activity_link' THEN
+      -- A call or a note about somebody else's record is seen with that record.
+      DROP TEMPORARY TABLE IF EXISTS sync_move;
+      CREATE TEMPORARY TABLE sync_move (id BINARY(16) NOT NULL PRIMARY KEY, scope BINARY(16) NOT NULL) ENGINE=InnoDB;
+      INSERT IGNORE INTO sync_move (id, scope)
+        SELECT l.activity_id, COALESCE(c.scope_id, g.scope_id, d.scope_id)
+        FROM sync_op o STRAIGHT_JOIN activity_link l ON l.id = o.id STRAIGHT_JOIN activity a ON a.id = l.activity_id
+          LEFT JOIN contact c ON c.id = l.contact_id LEFT JOIN organization g ON g.id = l.organization_id LEFT JOIN deal d ON d.id = l.deal_id
+        WHERE o.n BETWEEN first_op AND last_op AND o.ok = '1' AND a.scope_id = a.owner_id
+          AND COALESCE(c.scope_id, g.scope_id, d.scope_id) NOT IN (a.scope_id, ` + idLiteral(model.CompanyScope) + `)
+        ORDER BY o.n;
+      UPDATE sync_move m STRAIGHT_JOIN activity a ON a.id = m.id SET a.scope_id = m.scope;
+      DROP TEMPORARY TABLE sync_move;
+    END IF;
   END IF;
 `}
 }

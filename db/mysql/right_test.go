@@ -188,3 +188,35 @@ func TestFeedOfAPerson(t *testing.T) {
 	step("DELETE FROM contact_method", map[string]string{"ann": "", "bob": "gonecontact_method", "cid": ""})
 	step("UPDATE contact SET owner_id = NULL", map[string]string{"ann": "", "bob": "leftcontact", "cid": ""})
 }
+
+// TestActivityIsSeenWithItsRecord lets somebody note something about a
+// colleague's contact.
+func TestActivityIsSeenWithItsRecord(t *testing.T) {
+	c := newCompany(t)
+	ann := c.person("ann", RoleSales, ReachOwn, "")
+	dan := c.person("dan", RoleSupport, ReachAll, "")
+	c.sql("INSERT INTO contact (id, last_name, owner_id) VALUES (UNHEX(MD5('a')), 'a', "+idLiteral(ann)+")", "INSERT INTO contact (id, last_name) VALUES (UNHEX(MD5('n')), 'n')")
+	var ops []model.PushOp
+	for _, name := range []string{"a", "n"} {
+		id := c.ids.New()
+		ops = append(ops, insert("activity", id, map[string]any{"subject": "about " + name, "kind": "note", "owner_id": dan}),
+			insert("activity_link", c.ids.New(), map[string]any{"activity_id": id, "contact_id": idOf(c, name)}))
+	}
+	ops = []model.PushOp{ops[0], ops[2], ops[1], ops[3]}
+	for _, r := range c.push(c.as("dan"), ops...) {
+		if r.Outcome != model.PushApplied {
+			t.Errorf("%+v", r)
+		}
+	}
+	central := c.as("ann")
+	if got := c.rowsOf(central, "activity", "subject"); got != "about a" {
+		t.Errorf("ann sees %q", got)
+	}
+	links := 0
+	if err := central.Load(t.Context(), "activity_link", "", func(model.Row) error { links++; return nil }); err != nil || links != 1 {
+		t.Errorf("ann sees %d links, %v", links, err)
+	}
+	if got := c.one("SELECT COUNT(*) FROM activity WHERE owner_id = " + idLiteral(dan)); got != "2" {
+		t.Errorf("%s of 2 are dan's", got)
+	}
+}
