@@ -192,6 +192,9 @@ func (d *DB) UndoImportRun(ctx context.Context, run string) (undone int64, kept 
 		if undone, kept, err = t.unmake(made); err != nil {
 			return err
 		}
+		if err := t.exec("UPDATE audit\nSET undone = act\nWHERE run = ?", run); err != nil {
+			return err
+		}
 		return t.exec("UPDATE import_run\nSET undone_at = ?\nWHERE run = ?", t.now.UnixMilli(), run)
 	})
 	return undone, kept, err

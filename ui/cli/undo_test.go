@@ -1,6 +1,8 @@
 package cli_test
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -66,5 +68,26 @@ func TestDistinctRecordsStayTwo(t *testing.T) {
 	s.ok("org", "distinct", one, two)
 	if items := s.ok("org", "duplicates")["items"].([]any); len(items) != 0 {
 		t.Errorf("asked again: %v", items)
+	}
+}
+
+// An import is taken back as a whole, by its own command; what was done before
+// can then be taken back again.
+func TestUndoLeavesImportsToTheirOwn(t *testing.T) {
+	s := newShell(t)
+	id := s.ok("contact", "add", "--set", "last_name=Lovelace")["id"].(string)
+	file := filepath.Join(t.TempDir(), "leads.csv")
+	if err := os.WriteFile(file, []byte("last_name,email\nMeier,m@example.org\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	run := s.ok("import", file, "--as", "contact")["run"].(string)
+	if a := s.run("undo", "--json"); a.code != 2 || !strings.Contains(a.err, "import undo "+run) {
+		t.Errorf("exit %d: %s", a.code, a.err)
+	}
+	s.ok("import", "undo", run)
+	s.ok("undo") // the deletion that this was
+	s.ok("undo")
+	if got := s.ok("contact", "show", id); got["deleted_at"] == nil {
+		t.Errorf("making the contact was not taken back: %v", got)
 	}
 }
