@@ -97,6 +97,7 @@ type callReader struct {
 	entity  *model.Entity
 	columns []*model.Column
 	at      []int
+	empty   model.Row // every column absent
 }
 
 func newCallReader(names []string) *callReader {
@@ -104,7 +105,10 @@ func newCallReader(names []string) *callReader {
 	if e == nil || string(e.Noun) != names[0] {
 		return &callReader{}
 	}
-	r := &callReader{entity: e, columns: make([]*model.Column, len(names)), at: make([]int, len(names))}
+	r := &callReader{entity: e, columns: make([]*model.Column, len(names)), at: make([]int, len(names)), empty: make(model.Row, len(e.Columns()))}
+	for i := range r.empty {
+		r.empty[i] = model.Absent // until the server sends it
+	}
 	for i, name := range names {
 		if i == 0 {
 			name = model.ColumnID
@@ -117,7 +121,7 @@ func newCallReader(names []string) *callReader {
 }
 
 func (r *callReader) row(v []driver.Value) model.Row {
-	row := model.NewRow(r.entity)
+	row := slices.Clone(r.empty)
 	for i, c := range r.columns {
 		if c != nil {
 			row[r.at[i]] = cell(c, v[i])
