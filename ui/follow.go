@@ -29,6 +29,8 @@ type keeping struct {
 	problem  string
 	again    time.Time // of the next attempt while offline
 	progress model.Progress
+	pace     model.Pace
+	speed    string        // how fast the progress is, "" while that is not known
 	done     chan struct{} // closed when the follow that ran last has ended
 }
 
@@ -135,7 +137,8 @@ func (r *Root) updateFollow(msg tea.Msg) (tea.Cmd, bool) {
 		cmd, _ := r.updateFollow(m.msg)
 		return tea.Batch(cmd, nextStep(m.from)), true
 	case progressMsg:
-		r.keeping.progress = model.Progress(m)
+		k := &r.keeping
+		k.progress, k.speed = model.Progress(m), k.pace.Speed(r.env.Now(), model.Progress(m))
 	case model.Following:
 		return r.applyStep(m), true
 	case followedMsg:
@@ -153,7 +156,7 @@ func (r *Root) applyStep(m model.Following) tea.Cmd {
 	was := *k
 	k.state, k.problem, k.again = m.State, "", time.Time{}
 	if m.State == model.FollowSyncing {
-		k.progress = model.Progress{}
+		k.progress, k.pace, k.speed = model.Progress{}, model.Pace{}, ""
 		return nil
 	}
 	asked := m.Asked || k.asked

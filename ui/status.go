@@ -151,7 +151,7 @@ func (r *Root) words() (out []string, grades []grade) {
 	case !r.hasCentral():
 		add(plain, "on this computer only")
 	case k.on && k.state == model.FollowSyncing && k.progress.Phase != "":
-		add(plain, progressWords(k.progress))
+		add(plain, progressWords(k.progress)+k.speed)
 	case k.stopped:
 		add(danger, "sync stopped")
 	case k.tried && k.state == model.FollowOffline:

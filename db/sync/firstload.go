@@ -68,7 +68,7 @@ func (r *run) load(ctx context.Context, start model.Position) error {
 	if err := l.tables(ctx); err != nil {
 		return err
 	}
-	r.notify.Tell(phaseIndexing, l.done, l.total)
+	r.notify.Tell(phaseIndexing, 0, 0)
 	res, err := r.replica.FinishLoad(ctx)
 	if err != nil {
 		return err

@@ -303,19 +303,15 @@ func (a *app) notify() model.Notify {
 		return nil
 	}
 	last := time.Time{}
+	var pace model.Pace
 	return func(p model.Progress) {
 		now := time.Now()
+		words := pace.Words(now, p)
 		if now.Sub(last) < 100*time.Millisecond && p.Done < p.Total {
 			return
 		}
 		last = now
-		if p.Total > 0 {
-			fmt.Fprintf(a.Err, "\r\x1b[K%s %d of %d", p.Phase, p.Done, p.Total)
-		} else if p.Done > 0 {
-			fmt.Fprintf(a.Err, "\r\x1b[K%s %d", p.Phase, p.Done)
-		} else {
-			fmt.Fprintf(a.Err, "\r\x1b[K%s", p.Phase)
-		}
+		fmt.Fprint(a.Err, "\r\x1b[K"+words)
 	}
 }
 
