@@ -66,6 +66,18 @@ func newCentral(ctx context.Context, srv *servertest.Server, name string) (url s
 // quietly changes the central's tables without triggers, as if everything had
 // been there for long.
 func quietly(ctx context.Context, url string, db *sql.DB, fn func() error) error {
+	if err := dropTriggers(ctx, db); err != nil {
+		return err
+	}
+	if err := fn(); err != nil {
+		return err
+	}
+	_, err := mysql.Migrate(ctx, url)
+	return err
+}
+
+// dropTriggers takes the triggers of the synced tables away.
+func dropTriggers(ctx context.Context, db *sql.DB) error {
 	rows, err := db.QueryContext(ctx, "SELECT trigger_name FROM information_schema.triggers WHERE trigger_schema = DATABASE() AND trigger_name NOT LIKE 'sync%'")
 	if err != nil {
 		return err
@@ -86,11 +98,7 @@ func quietly(ctx context.Context, url string, db *sql.DB, fn func() error) error
 			return err
 		}
 	}
-	if err := fn(); err != nil {
-		return err
-	}
-	_, err = mysql.Migrate(ctx, url)
-	return err
+	return nil
 }
 
 // fill copies the workspace's contacts with all that belongs to them to a
@@ -190,14 +198,16 @@ func (b *bench) newLaptop(ctx context.Context, name, url string) (*laptop, error
 }
 
 // engine returns what syncs the laptop.
-func (l *laptop) engine() *sync.Engine {
+func (l *laptop) engine() *sync.Engine { return l.engineWith(sync.Options{}) }
+
+func (l *laptop) engineWith(o sync.Options) *sync.Engine {
 	return sync.New(l.DB, func(ctx context.Context) (model.Central, error) {
 		c, err := mysql.Dial(ctx, l.url, mysql.DialOptions{})
 		if err != nil {
 			return nil, err // not c, which would be no nil interface
 		}
 		return c, nil
-	}, sync.Options{})
+	}, o)
 }
 
 // sync syncs once.

@@ -1,0 +1,213 @@
+package main
+
+import (
+	"context"
+	"database/sql"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	gosync "sync"
+	"time"
+
+	"rapport/db/mysql"
+	"rapport/db/mysql/servertest"
+	"rapport/model"
+)
+
+// Sizes of what the server is asked: writes of another program in turns with
+// and without triggers, and clients that push at once.
+const (
+	foreignWrites = 1500
+	clients       = 50
+	clientBatches = 4
+	clientRows    = 100
+)
+
+// heldID is the row that another program holds. It is the first: beside the
+// place where new rows go, InnoDB turns its lock into one of the gap when it
+// splits the page.
+const heldID = "X'00000000000000000000000000000011'"
+
+// serving measures the server's side: what the triggers cost other programs,
+// and how many changes fifty clients bring at once.
+func serving(ctx context.Context, b *bench, srv *servertest.Server) error {
+	if err := b.foreignLatency(ctx); err != nil {
+		return err
+	}
+	url, db, err := newCentral(ctx, srv, "many")
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	raw, err := atOnce(ctx, func(ctx context.Context, client int) error { return rawClient(ctx, srv, client) })
+	if err != nil {
+		return err
+	}
+	// Another program keeps a transaction open over all that follows. It names
+	// its row by the id: a range would lock the gaps around it for everybody.
+	if _, err := db.ExecContext(ctx, "INSERT INTO contact (id, last_name) VALUES ("+heldID+", 'held')"); err != nil {
+		return err
+	}
+	tx, err := db.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback()
+	if _, err := tx.ExecContext(ctx, "UPDATE contact SET job_title = 'held' WHERE id = "+heldID); err != nil {
+		return err
+	}
+	var slowest slowest
+	ours, err := atOnce(ctx, func(ctx context.Context, _ int) error { return pushClient(ctx, url, &slowest) })
+	if err != nil {
+		return err
+	}
+	rows := float64(clients * clientBatches * clientRows)
+	fmt.Fprintf(b.out, "  %d clients at once, batches of %d new contacts: raw multi-row upsert %6.0f rows/s, push %6.0f rows/s, ratio %.2f (at least 0.6)\n",
+		clients, clientRows, rows/raw.Seconds(), rows/ours.Seconds(), raw.Seconds()/ours.Seconds())
+	fmt.Fprintf(b.out, "  slowest push beside a transaction that stays open %6.0f ms\n", ms(slowest.most))
+	return nil
+}
+
+// foreignLatency compares single-row writes of another program into tables
+// with and without triggers, in turns, on a server that brings every commit to
+// the disk as a company's does. The others here do not.
+func (b *bench) foreignLatency(ctx context.Context) (err error) {
+	srv, err := servertest.Run(ctx, filepath.Join(b.temp, "durable"), servertest.Flag("--innodb-flush-log-at-trx-commit=1"))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, srv.Close()) }()
+	var conns [2]*sql.Conn
+	var ids [2][][]byte
+	for i, name := range []string{"noticed", "unnoticed"} {
+		if _, err := seedContacts(ctx, srv, name, 10000); err != nil {
+			return err
+		}
+		db := srv.DB(name)
+		defer db.Close()
+		if i == 1 {
+			if err := dropTriggers(ctx, db); err != nil {
+				return err
+			}
+		}
+		var err error
+		if conns[i], err = db.Conn(ctx); err != nil {
+			return err
+		}
+		defer conns[i].Close()
+		if ids[i], err = someIDs(ctx, db); err != nil {
+			return err
+		}
+	}
+	var took [2][]time.Duration
+	for n := range foreignWrites {
+		for i, conn := range conns {
+			from := time.Now()
+			if _, err := conn.ExecContext(ctx, "UPDATE contact SET job_title = ?, department = ? WHERE id = ?", fmt.Sprint("t", n), "d", ids[i][n%len(ids[i])]); err != nil {
+				return err
+			}
+			took[i] = append(took[i], time.Since(from))
+		}
+	}
+	with, without := medianOf(took[0]), medianOf(took[1])
+	fmt.Fprintf(b.out, "  another program's update of one row: %.2f ms with triggers, %.2f ms without, ratio %.2f (limit 1.2)\n", ms(with), ms(without), float64(with)/float64(without))
+	return nil
+}
+
+func someIDs(ctx context.Context, db *sql.DB) ([][]byte, error) {
+	rows, err := db.QueryContext(ctx, "SELECT id FROM contact ORDER BY RAND() LIMIT 500")
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var out [][]byte
+	for rows.Next() {
+		var id []byte
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		out = append(out, slices.Clone(id))
+	}
+	return out, rows.Err()
+}
+
+// slowest keeps the longest of several durations.
+type slowest struct {
+	mu   gosync.Mutex
+	most time.Duration
+}
+
+func (s *slowest) add(d time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.most = max(s.most, d)
+}
+
+// atOnce runs every client at the same time and returns how long all took.
+func atOnce(ctx context.Context, client func(context.Context, int) error) (time.Duration, error) {
+	from := time.Now()
+	errs := make(chan error, clients)
+	for i := range clients {
+		go func() { errs <- client(ctx, i) }()
+	}
+	var err error
+	for range clients {
+		if failed := <-errs; err == nil {
+			err = failed
+		}
+	}
+	return time.Since(from), err
+}
+
+// rawClient upserts rows as the bare driver does it best.
+func rawClient(ctx context.Context, srv *servertest.Server, client int) error {
+	db := srv.DB("many")
+	defer db.Close()
+	db.SetMaxOpenConns(1)
+	ids := model.NewIDSource(time.Now, nil)
+	for batch := range clientBatches {
+		var values []string
+		for i := range clientRows {
+			values = append(values, fmt.Sprintf("(X'%s','First','Raw %d-%d-%d','Head of Procurement')", hex.EncodeToString(ids.New().Bytes()), client, batch, i))
+		}
+		_, err := db.ExecContext(ctx, "INSERT INTO contact (id, first_name, last_name, job_title) VALUES "+strings.Join(values, ",")+
+			" ON DUPLICATE KEY UPDATE first_name = VALUES(first_name), last_name = VALUES(last_name), job_title = VALUES(job_title)")
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// pushClient pushes the same as batches.
+func pushClient(ctx context.Context, url string, slow *slowest) error {
+	c, err := mysql.Dial(ctx, url, mysql.DialOptions{})
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	ids := model.NewIDSource(time.Now, nil)
+	me := ids.New()
+	for batch := range clientBatches {
+		b := &model.PushBatch{Client: me, Number: int64(batch + 1), Nonce: hex.EncodeToString(ids.New().Bytes()[:8])}
+		for i := range clientRows {
+			b.Ops = append(b.Ops, model.PushOp{Table: "contact", ID: ids.New(), Insert: true, EditedAt: time.Now().UnixMilli(),
+				Columns: []string{"first_name", "last_name", "job_title"}, Values: []any{"First", fmt.Sprint("Pushed ", batch, i), "Head of Procurement"}})
+		}
+		from := time.Now()
+		receipt, err := c.Push(ctx, b, model.Position{})
+		if err != nil {
+			return err
+		}
+		slow.add(time.Since(from))
+		for _, r := range receipt.Results {
+			if r.Outcome != model.PushApplied {
+				return fmt.Errorf("a pushed row was not applied: %+v", r)
+			}
+		}
+	}
+	return nil
+}
