@@ -269,3 +269,49 @@ func TestUpdateThatTheEngineRefuses(t *testing.T) {
 		t.Errorf("half a batch is kept: %s", got)
 	}
 }
+
+// TestPersonsRequests counts the packets and bytes of what a person's laptop
+// does all day.
+func TestPersonsRequests(t *testing.T) {
+	c := newCompany(t)
+	c.person("ann", RoleSales, ReachTeam, "east")
+	central := c.as("ann")
+	h, err := central.Poll(t.Context(), model.Device{Client: c.client, Name: "laptop"}, model.Position{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	cost := func(what string, packets, bytes int64, do func() error) {
+		t.Helper()
+		n0, s0, r0 := central.Traffic()
+		if err := do(); err != nil {
+			t.Fatalf("%s: %v", what, err)
+		}
+		n1, s1, r1 := central.Traffic()
+		if n1-n0 > packets || s1-s0+r1-r0 > bytes {
+			t.Errorf("%s: %d packets, %d bytes", what, n1-n0, s1-s0+r1-r0)
+		}
+	}
+	cost("idle poll", 1, 600, func() error {
+		next, err := central.Poll(t.Context(), model.Device{Client: c.client}, h.Position)
+		if err == nil && (!next.SameRun || next.Seq != h.Seq || next.User != "ann"+c.database) {
+			t.Errorf("%+v", next)
+		}
+		return err
+	})
+	var ops []model.PushOp
+	for range 100 {
+		ops = append(ops, insert("contact", c.ids.New(), map[string]any{"last_name": "Lovelace"}))
+	}
+	var receipt model.Receipt
+	cost("push of 100", 1, 20_000, func() (err error) {
+		receipt, err = central.Push(t.Context(), c.batch(ops...), h.Position)
+		return err
+	})
+	cost("pull of 100", 1, 60_000, func() error {
+		page, err := central.Pull(t.Context(), h.Seq, receipt.Head.Seq, nil)
+		if err == nil && len(page.Rows["contact"]) != 100 {
+			t.Errorf("%d rows", len(page.Rows["contact"]))
+		}
+		return err
+	})
+}
