@@ -160,7 +160,7 @@ func TestAttackTables(t *testing.T) {
 	for _, q := range []string{
 		"SELECT 1 FROM contact WHERE (@x := last_name) IS NOT NULL", "UPDATE contact SET notes = '' WHERE (@x := last_name)", "SELECT CAST(last_name AS INT) > 1 FROM contact",
 		"SELECT EXP(IF(last_name LIKE 'S%', 1000, 1)) FROM contact", "INSERT INTO contact (id, last_name) VALUES (" + idLiteral(s.contact) + ", 'x') ON DUPLICATE KEY UPDATE scope_id = " + idLiteral(s.bob),
-		"REPLACE INTO contact (id, last_name) VALUES (" + idLiteral(s.contact) + ", 'mine')", "SELECT * FROM contact INTO OUTFILE '/tmp/x'", "SELECT * FROM sync_feed WHERE seq > 0", "SELECT MAX(seq) FROM sync_feed",
+		"REPLACE INTO contact (id, last_name) VALUES (" + idLiteral(s.contact) + ", 'mine')", "SELECT * FROM contact INTO OUTFILE 'x.txt'", "SELECT * FROM sync_feed WHERE seq > 0", "SELECT MAX(seq) FROM sync_feed",
 		"UPDATE sync_counter SET tick = tick + 1", "SELECT * FROM sync_counter FOR UPDATE", "INSERT INTO sync_scope_grant (login, scope) VALUES ('bob', " + idLiteral(s.ann) + ")", "UPDATE sync_person SET reach = 'all'",
 	} {
 		s.refused(q)
