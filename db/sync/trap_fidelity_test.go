@@ -3,10 +3,13 @@ package sync_test
 import (
 	"encoding/hex"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	driver "github.com/go-sql-driver/mysql"
 
 	"rapport/model"
 )
@@ -379,6 +382,12 @@ func TestT86OtherWaysToWrite(t *testing.T) {
 	}
 	c.exec(t, "INSERT INTO contact (id, last_name, job_title) VALUES (?, 'never', 'v') ON DUPLICATE KEY UPDATE job_title = VALUES(job_title)", r.ID.Bytes())
 	c.exec(t, "UPDATE contact c JOIN organization o ON o.name = 'Acme' SET c.department = o.name, o.notes = c.last_name WHERE c.id = ?", r.ID.Bytes())
+	driver.RegisterReaderHandler(t.Name(), func() io.Reader { return strings.NewReader("loaded\t1\nloaded\t2\n") })
+	defer driver.DeregisterReaderHandler(t.Name())
+	c.exec(t, "LOAD DATA LOCAL INFILE 'Reader::"+t.Name()+"' INTO TABLE contact (last_name, job_title)")
+	if res := a.sync(t); res.Pulled != 4 {
+		t.Errorf("pulled %d records, want the two loaded and the two changed", res.Pulled)
+	}
 	converge(t, c, a, b)
 	if got := b.get(t, "contact", r.ID); got.Text("job_title") != "v" || got.Text("department") != "Acme" || got.Text("last_name") != "replaced" {
 		t.Errorf("contact: %v", got.Values)

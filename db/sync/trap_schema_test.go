@@ -367,7 +367,8 @@ func TestT92ManyRows(t *testing.T) {
 	c.exec(t, "ALTER TABLE contact "+strings.Join(add, ", "))
 	a := newHome(t, "ann", c.url)
 	a.sync(t)
-	const rows, most = 2500, 500
+	const most = 500
+	rows := times(2500, 30_000)
 	var edits []model.Edit
 	for i := range rows {
 		edits = append(edits, model.Edit{Noun: "contact", Set: map[string]any{"last_name": fmt.Sprint("c", i), "notes": strings.Repeat("n", 200)}})
@@ -376,7 +377,7 @@ func TestT92ManyRows(t *testing.T) {
 		t.Fatal(err)
 	}
 	res := a.sync(t)
-	if res.Pushed != rows {
+	if res.Pushed != int64(rows) {
 		t.Errorf("sent %d of %d", res.Pushed, rows)
 	}
 	if n := c.value(t, "SELECT COUNT(*) FROM sync_push"); n != fmt.Sprint(rows/most) {
