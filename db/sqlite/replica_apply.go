@@ -152,6 +152,9 @@ func (a *applier) row(ctx context.Context, e *model.Entity, theirs model.Row) er
 		return t.setBase(e, id, theirs, true)
 	}
 	a.changed(e, theirs)
+	if err := a.stayBehind(e, local, theirs); err != nil {
+		return err
+	}
 	if err := t.put(e, theirs); err != nil {
 		return err
 	}
@@ -423,6 +426,12 @@ func (a *applier) offerAgain(_ context.Context, e *model.Entity, entry model.Fee
 // offerParts makes the parts of a record that the server does not have new
 // again, because the record itself is.
 func (t *Tx) offerParts(e *model.Entity, id model.ID) error {
+	return t.binnedParts(e, id, func(part *model.Entity, id model.ID) error { return t.setBase(part, id, nil, true) })
+}
+
+// binnedParts calls fn for each part that lies in the bin with a record that
+// the server does not have.
+func (t *Tx) binnedParts(e *model.Entity, id model.ID, fn func(*model.Entity, model.ID) error) error {
 	for _, part := range model.Entities() {
 		if !slices.Contains(part.Owner, e.Noun) {
 			continue
@@ -434,12 +443,33 @@ func (t *Tx) offerParts(e *model.Entity, id model.ID) error {
 			return err
 		}
 		for _, id := range ids {
-			if err := t.setBase(part, id, nil, true); err != nil {
+			if err := fn(part, id); err != nil {
 				return err
 			}
 		}
 	}
 	return nil
+}
+
+// stayBehind leaves in the bin the parts of a record that somebody else brought
+// back: those that the server has come with it.
+func (a *applier) stayBehind(e *model.Entity, local, theirs model.Row) error {
+	if versionOf(e, local) != 0 || !deleted(e, local) || deleted(e, theirs) {
+		return nil
+	}
+	return a.tx.binnedParts(e, theirs.ID(), func(part *model.Entity, id model.ID) error {
+		old, err := a.tx.row(part, id)
+		if err != nil {
+			return err
+		}
+		row := slices.Clone(old)
+		row.Set(part, model.ColumnDeletedAt, a.tx.now.UnixMilli())
+		row.Set(part, model.ColumnUpdatedBy, nil)
+		if err := a.remember(part, old, row); err != nil {
+			return err
+		}
+		return a.tx.put(part, row)
+	})
 }
 
 // ids reads one column of ids.
