@@ -63,7 +63,6 @@ var mutants = []mutant{
 	// What the cache promises.
 	one("an edit made during the push counts as sent", batchFile, "	return record, t.setBase(e, op.ID, base, !model.SameData(e, row, base))", "	return record, t.setBase(e, op.ID, base, false)"),
 	one("a change that clashed is forgotten", batchFile, "			case model.PushClashed:\n", "			case model.PushClashed:\n				if err := t.setBase(e, op.ID, nil, false); err != nil {\n					return err\n				}\n"),
-	one("an edit taken back during the push counts as never made", batchFile, "	if !pending {\n		// Taken back", "	if !pending {\n		return record, nil\n		// Taken back"),
 	one("the base is not kept at the first edit", pendingFile, "	return t.storeBase(e, new, old)\n", "	return t.storeBase(e, new, new)\n"),
 	one("an unsent edit is overwritten by what is pulled", applyFile, "	if pending {\n		if err := t.back(e, id); err != nil {", "	if pending && base == nil {\n		if err := t.back(e, id); err != nil {"),
 	one("a removed row takes the unsent edits with it", applyFile, "	wanted := !deleted(e, local) && (ownerNew ||", "	wanted := deleted(e, local) && (ownerNew ||"),
