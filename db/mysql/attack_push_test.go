@@ -182,7 +182,7 @@ func TestAttackSequencer(t *testing.T) {
 		"SET completion_type = 1; START TRANSACTION; CALL sync_sequence(1,X'00',0)", "SET lock_wait_timeout = 0, innodb_lock_wait_timeout = 0; CALL sync_sequence(1,X'00',0)",
 		"SET max_statement_time = 0.001; CALL sync_push(" + idLiteral(s.ids.New()) + ",1,'n','[]',0,1,X'00',0)", "BEGIN; CALL sync_pull(0,100)",
 	} {
-		s.try(s.raw("bob"), q) // that session stays open
+		s.try(s.raw("bob"), q)                                                   // that session stays open
 		if _, err := other.Sequence(t.Context(), model.Position{}); err != nil { // it waits for a lock for five seconds
 			t.Errorf("after %q nobody can sequence: %v", q, err)
 		}
