@@ -72,12 +72,16 @@ func (a *app) diagnosis(checks []model.Check, cause error) error {
 }
 
 func (a *app) checks(checks []model.Check) error {
+	width := 0
 	for _, c := range checks {
-		if err := a.print("%-4s  %-18s  %s", c.State, c.Name, model.Visible(c.Detail)); err != nil {
+		width = max(width, len(c.Name))
+	}
+	for _, c := range checks {
+		if err := a.print("%-4s  %-*s  %s", c.State, width, c.Name, model.Visible(c.Detail)); err != nil {
 			return err
 		}
 		if c.Fix != "" {
-			if err := a.print("      %-18s  → %s", "", model.Visible(c.Fix)); err != nil {
+			if err := a.print("      %-*s  → %s", width, "", model.Visible(c.Fix)); err != nil {
 				return err
 			}
 		}

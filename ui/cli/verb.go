@@ -328,7 +328,11 @@ func (a *app) historyText(revs []model.Revision) error {
 			if e := model.EntityOf(r.Noun); e != nil && e.Field(c.Field) != nil {
 				label = e.Field(c.Field).Label
 			}
-			if err := a.print("    %s: %s → %s", label, a.changeText(c.Field, c.Old), a.changeText(c.Field, c.New)); err != nil {
+			old, new := a.changeText(c.Field, c.Old), a.changeText(c.Field, c.New)
+			if old == new {
+				continue // a no where nothing was said
+			}
+			if err := a.print("    %s: %s → %s", label, old, new); err != nil {
 				return err
 			}
 		}
