@@ -25,9 +25,9 @@ type row struct {
 
 // page is a list of rows with a cursor: what all pages of this package are.
 type page struct {
+	screen.Still
 	env   *screen.Env
 	title string
-	w, h  int
 
 	rows []row
 	at   int
@@ -94,7 +94,7 @@ func (p *page) window() {
 }
 
 // room is how many rows are seen.
-func (p *page) room() int { return max(1, p.h-len(p.above())-len(p.below())) }
+func (p *page) room() int { return max(1, p.Height-len(p.above())-len(p.below())) }
 
 // Do carries out the actions of a page.
 func (p *page) Do(a keymap.Action) (tea.Cmd, bool) {
@@ -146,19 +146,19 @@ func (p *page) above() []string {
 	if p.intro == "" {
 		return nil
 	}
-	return append(draw.Paragraph(p.env.Theme.Muted, p.intro, p.w), "")
+	return append(draw.Paragraph(p.env.Theme.Muted, p.intro, p.Width), "")
 }
 
 // below is how far a job is, or what went wrong.
 func (p *page) below() []string {
 	switch {
 	case p.job != nil && p.job.running():
-		return append([]string{""}, p.job.lines(p.env.Theme, p.w)...)
+		return append([]string{""}, p.job.lines(p.env.Theme, p.Width)...)
 	case p.err != nil:
-		return append([]string{""}, draw.Paragraph(p.env.Theme.Danger, "! "+draw.Error(p.err), p.w)...)
+		return append([]string{""}, draw.Paragraph(p.env.Theme.Danger, "! "+draw.Error(p.err), p.Width)...)
 	}
 	if s := p.cut(); s != "" {
-		return append([]string{""}, draw.Paragraph(p.env.Theme.Text, s, p.w)...)
+		return append([]string{""}, draw.Paragraph(p.env.Theme.Text, s, p.Width)...)
 	}
 	return nil
 }
@@ -171,9 +171,9 @@ func (p *page) cut() string {
 	}
 	r := p.rows[p.at]
 	// The mark, the sign and the label come before it.
-	room := p.w - 2 - 2 - p.labelWidth() - 1
-	if r.note != "" && p.w >= 70 {
-		room -= min(draw.Width(r.note), p.w/4) + 1
+	room := p.Width - 2 - 2 - p.labelWidth() - 1
+	if r.note != "" && p.Width >= 70 {
+		room -= min(draw.Width(r.note), p.Width/4) + 1
 	}
 	if s := model.Visible(r.text); draw.Width(s) > room {
 		return s
@@ -189,24 +189,24 @@ func (p *page) labelWidth() int {
 			n = max(n, draw.Width(model.Visible(r.label)))
 		}
 	}
-	return min(n+1, max(10, p.w/3))
+	return min(n+1, max(10, p.Width/3))
 }
 
 // View draws the page.
 func (p *page) View() string {
-	if p.w <= 0 || p.h <= 0 {
+	if p.Width <= 0 || p.Height <= 0 {
 		return ""
 	}
 	th := p.env.Theme
 	lines := p.above()
 	foot := p.below()
-	h := p.h - len(lines) - len(foot)
+	h := p.Height - len(lines) - len(foot)
 	lw := p.labelWidth()
 	top := draw.Window(p.top, p.at, len(p.rows), h)
 	for i := top; i < min(len(p.rows), top+max(0, h)); i++ {
 		r := p.rows[i]
 		if r.head {
-			lines = append(lines, draw.Heading(th, model.Visible(r.label), r.note, p.w, false))
+			lines = append(lines, draw.Heading(th, model.Visible(r.label), r.note, p.Width, false))
 			continue
 		}
 		style := th.Muted
@@ -214,20 +214,20 @@ func (p *page) View() string {
 			style = *r.style
 		}
 		cells := []draw.Cell{{Text: r.sign, Width: 1, Style: style}, {Text: r.label, Width: lw, Style: th.Text}, {Text: r.text, Style: style}}
-		if r.note != "" && p.w >= 70 {
-			cells = append(cells, draw.Cell{Text: r.note, Width: min(draw.Width(r.note), p.w/4), Right: true, Style: th.Muted})
+		if r.note != "" && p.Width >= 70 {
+			cells = append(cells, draw.Cell{Text: r.note, Width: min(draw.Width(r.note), p.Width/4), Right: true, Style: th.Muted})
 		}
-		lines = append(lines, draw.Row(th, i == p.at, p.w, cells...))
+		lines = append(lines, draw.Row(th, i == p.at, p.Width, cells...))
 	}
-	if len(lines)+len(foot) < p.h || len(foot) > 0 {
+	if len(lines)+len(foot) < p.Height || len(foot) > 0 {
 		lines = append(lines, foot...)
 	}
-	return draw.View(lines, p.w, p.h)
+	return draw.View(lines, p.Width, p.Height)
 }
 
 // SetSize gives the page its rectangle.
 func (p *page) SetSize(w, h int) {
-	p.w, p.h = w, h
+	p.Width, p.Height = w, h
 	p.window()
 }
 
@@ -237,14 +237,8 @@ func (p *page) Title() string { return p.title }
 // Scope is where its keys are looked up.
 func (p *page) Scope() keymap.Scope { return keymap.Admin }
 
-// Typing is never true here: what is typed is typed into questions.
-func (p *page) Typing() bool { return false }
-
 // Dirty is true while something runs that leaving would stop.
 func (p *page) Dirty() bool { return p.job != nil && p.job.running() }
-
-// Cursor is hidden.
-func (p *page) Cursor() *tea.Cursor { return nil }
 
 // About is no record.
 func (p *page) About() model.Ref { return model.Ref{} }

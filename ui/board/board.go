@@ -24,10 +24,10 @@ const firstCards = 60
 
 // Screen is the board.
 type Screen struct {
+	screen.Still
 	env    *screen.Env
 	load   *screen.Loader
 	moving *screen.Loader
-	w, h   int
 
 	pipelines []*model.Record
 	board     model.Board
@@ -266,7 +266,7 @@ func (s *Screen) About() model.Ref {
 
 // SetSize gives the board its rectangle.
 func (s *Screen) SetSize(w, h int) {
-	s.w, s.h = w, h
+	s.Width, s.Height = w, h
 	s.settle()
 }
 
@@ -280,15 +280,6 @@ func (s *Screen) Title() string {
 
 // Scope is where its keys are looked up.
 func (s *Screen) Scope() keymap.Scope { return keymap.Board }
-
-// Typing is never true here.
-func (s *Screen) Typing() bool { return false }
-
-// Dirty is never true here: a move that is not stored yet is under way.
-func (s *Screen) Dirty() bool { return false }
-
-// Cursor is hidden.
-func (s *Screen) Cursor() *tea.Cursor { return nil }
 
 // Working implements screen.Worker.
 func (s *Screen) Working() string {

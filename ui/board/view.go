@@ -19,13 +19,13 @@ const (
 
 // columns is how many columns fit, and how wide each is.
 func (s *Screen) columns() (n, width int) {
-	n = max(1, min((s.w+1)/(leastWidth+1), len(s.board.Columns)))
-	return n, max(0, (s.w-(n-1))/n)
+	n = max(1, min((s.Width+1)/(leastWidth+1), len(s.board.Columns)))
+	return n, max(0, (s.Width-(n-1))/n)
 }
 
 // gap is the blank lines between two cards.
 func (s *Screen) gap() int {
-	if s.h >= 30 {
+	if s.Height >= 30 {
 		return 1
 	}
 	return 0
@@ -33,41 +33,41 @@ func (s *Screen) gap() int {
 
 // fit is how many cards of a column are seen at once. The last line says which
 // they are.
-func (s *Screen) fit() int { return max(1, (s.h-headLines-1+s.gap())/(cardLines+s.gap())) }
+func (s *Screen) fit() int { return max(1, (s.Height-headLines-1+s.gap())/(cardLines+s.gap())) }
 
 // View draws the board.
 func (s *Screen) View() string {
-	if s.w <= 0 || s.h <= 0 {
+	if s.Width <= 0 || s.Height <= 0 {
 		return ""
 	}
 	th := s.env.Theme
 	if !s.loaded {
-		return draw.View(nil, s.w, s.h)
+		return draw.View(nil, s.Width, s.Height)
 	}
 	if len(s.board.Columns) == 0 {
 		lines := []string{"", ""}
 		if s.err != nil {
-			lines = append(lines, draw.Paragraph(th.Danger, draw.Error(s.err), s.w)...)
+			lines = append(lines, draw.Paragraph(th.Danger, draw.Error(s.err), s.Width)...)
 		} else {
 			lines = append(lines, draw.Paragraph(th.Muted, "There is no pipeline yet. "+
-				s.env.Keys.KeyOf(keymap.GoAdmin, keymap.Global)+" opens the administration, where one is made.", s.w)...)
+				s.env.Keys.KeyOf(keymap.GoAdmin, keymap.Global)+" opens the administration, where one is made.", s.Width)...)
 		}
-		return draw.View(lines, s.w, s.h)
+		return draw.View(lines, s.Width, s.Height)
 	}
 	n, width := s.columns()
 	lines := []string{s.headLine(n)}
 	drawn := make([][]string, n)
 	for i := range n {
-		drawn[i] = draw.Block(s.column(s.left+i, width), width, s.h-1)
+		drawn[i] = draw.Block(s.column(s.left+i, width), width, s.Height-1)
 	}
-	for y := range s.h - 1 {
+	for y := range s.Height - 1 {
 		parts := make([]string, n)
 		for i := range n {
 			parts[i] = drawn[i][y]
 		}
 		lines = append(lines, strings.Join(parts, " "))
 	}
-	return draw.View(lines, s.w, s.h)
+	return draw.View(lines, s.Width, s.Height)
 }
 
 // headLine sums up the open stages and says which columns are seen.
@@ -106,7 +106,7 @@ func (s *Screen) headLine(n int) string {
 		}
 	}
 	name := model.Visible(s.board.Pipeline.Title())
-	w := s.w - draw.Width(where) - 1
+	w := s.Width - draw.Width(where) - 1
 	if draw.Width(name)+2+draw.Width(words) > w && len(weighted) > 0 {
 		words = strings.TrimSuffix(words, " weighted")
 	}
@@ -156,10 +156,10 @@ func (s *Screen) column(c, w int) []string {
 		}
 	}
 	if int64(end-top) < col.Count {
-		for len(out) < s.h-2 {
+		for len(out) < s.Height-2 {
 			out = append(out, "")
 		}
-		out = out[:max(0, s.h-2)]
+		out = out[:max(0, s.Height-2)]
 		out = append(out, th.Muted.Render(draw.Right(fmt.Sprintf("%s of %s", rows(top, end), draw.Count(col.Count)), w)))
 	}
 	return out

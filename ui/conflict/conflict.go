@@ -20,10 +20,10 @@ import (
 
 // Screen shows one conflict.
 type Screen struct {
+	screen.Still
 	env    *screen.Env
 	load   *screen.Loader
 	saving *screen.Loader
-	w, h   int
 
 	id     model.ID
 	it     model.Conflict
@@ -312,9 +312,6 @@ func (s *Screen) here() model.Ref {
 	return model.Ref{Noun: s.it.Noun, ID: s.it.Record, Name: s.it.Title}
 }
 
-// SetSize gives the page its rectangle.
-func (s *Screen) SetSize(w, h int) { s.w, s.h = w, h }
-
 // Title is the page's name.
 func (s *Screen) Title() string {
 	if s.it.Title != "" {
@@ -325,12 +322,3 @@ func (s *Screen) Title() string {
 
 // Scope is where its keys are looked up.
 func (s *Screen) Scope() keymap.Scope { return keymap.Conflict }
-
-// Typing is never true here.
-func (s *Screen) Typing() bool { return false }
-
-// Dirty is never true here: a choice is stored at once.
-func (s *Screen) Dirty() bool { return false }
-
-// Cursor is hidden.
-func (s *Screen) Cursor() *tea.Cursor { return nil }

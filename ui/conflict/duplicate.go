@@ -16,10 +16,10 @@ import (
 // Pair shows two records that may be the same thing beside each other, and
 // merges them or keeps both.
 type Pair struct {
+	screen.Still
 	env    *screen.Env
 	load   *screen.Loader
 	acting *screen.Loader
-	w, h   int
 
 	noun   model.Noun
 	ids    [2]model.ID
@@ -194,31 +194,31 @@ func (s *Pair) here() model.Ref {
 
 // View draws the two records.
 func (s *Pair) View() string {
-	if s.w <= 0 || s.h <= 0 {
+	if s.Width <= 0 || s.Height <= 0 {
 		return ""
 	}
 	th := s.env.Theme
 	switch {
 	case !s.loaded:
-		return draw.View(nil, s.w, s.h)
+		return draw.View(nil, s.Width, s.Height)
 	case s.err != nil:
-		return draw.View(append([]string{""}, draw.Paragraph(th.Danger, draw.Error(s.err), s.w)...), s.w, s.h)
+		return draw.View(append([]string{""}, draw.Paragraph(th.Danger, draw.Error(s.err), s.Width)...), s.Width, s.Height)
 	case !s.open():
-		return draw.View(append([]string{""}, draw.Paragraph(th.Muted, "One of the two is in the bin: there is nothing to decide.", s.w)...), s.w, s.h)
+		return draw.View(append([]string{""}, draw.Paragraph(th.Muted, "One of the two is in the bin: there is nothing to decide.", s.Width)...), s.Width, s.Height)
 	}
 	lines := s.intro()
-	h := max(1, s.h-len(lines))
+	h := max(1, s.Height-len(lines))
 	top := draw.Window(0, s.row, len(s.fields), h)
 	for i := top; i < min(top+h, len(s.fields)); i++ {
 		lines = append(lines, s.line(i))
 	}
-	return draw.View(lines, s.w, s.h)
+	return draw.View(lines, s.Width, s.Height)
 }
 
 // widths of the labels and of each record.
 func (s *Pair) widths() (label, value int) {
-	label = min(18, s.w/4)
-	return label, max(1, (s.w-6-label)/2)
+	label = min(18, s.Width/4)
+	return label, max(1, (s.Width-6-label)/2)
 }
 
 // intro says what is asked and names the two.
@@ -226,9 +226,9 @@ func (s *Pair) intro() []string {
 	th, now := s.env.Theme, s.env.Now()
 	label, w := s.widths()
 	key := func(a keymap.Action) string { return s.env.Keys.KeyOf(a, keymap.Duplicate, keymap.Global) }
-	lines := []string{draw.Heading(th, "Possible duplicate · "+string(s.noun), "", s.w, false)}
+	lines := []string{draw.Heading(th, "Possible duplicate · "+string(s.noun), "", s.Width, false)}
 	lines = append(lines, draw.Paragraph(th.Muted, "Are they the same? "+key(keymap.TakeMine)+" merges into the left one, "+key(keymap.TakeTheirs)+
-		" into the right one, "+key(keymap.KeepBoth)+" keeps both.", s.w)...)
+		" into the right one, "+key(keymap.KeepBoth)+" keeps both.", s.Width)...)
 	head, made := "    "+draw.Fit("", label), "    "+draw.Fit("", label)
 	for i, r := range s.two {
 		style, mark := th.Strong, ""
@@ -242,7 +242,7 @@ func (s *Pair) intro() []string {
 		}
 		made += " " + th.Muted.Render(draw.Fit(note, w))
 	}
-	return append(lines, "", draw.Fit(head, s.w), draw.Fit(made, s.w), "")
+	return append(lines, "", draw.Fit(head, s.Width), draw.Fit(made, s.Width), "")
 }
 
 // line draws one field of both; a sign tells where they differ.
@@ -263,7 +263,7 @@ func (s *Pair) line(i int) string {
 	for _, v := range values {
 		line += " " + style.Render(draw.Fit(v, w))
 	}
-	return draw.Fit(line, s.w)
+	return draw.Fit(line, s.Width)
 }
 
 // shown writes a field of a record; of a list what each item says.
@@ -287,20 +287,8 @@ func shown(f *model.Field, r *model.Record, now time.Time) string {
 	return strings.Join(items, ", ")
 }
 
-// SetSize gives the page its rectangle.
-func (s *Pair) SetSize(w, h int) { s.w, s.h = w, h }
-
 // Title is the page's name.
 func (s *Pair) Title() string { return "Possible duplicate" }
 
 // Scope is where its keys are looked up.
 func (s *Pair) Scope() keymap.Scope { return keymap.Duplicate }
-
-// Typing is never true here.
-func (s *Pair) Typing() bool { return false }
-
-// Dirty is never true here: what is decided is stored at once.
-func (s *Pair) Dirty() bool { return false }
-
-// Cursor is hidden.
-func (s *Pair) Cursor() *tea.Cursor { return nil }

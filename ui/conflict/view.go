@@ -19,17 +19,17 @@ const tallest = 6
 
 // View draws the conflict.
 func (s *Screen) View() string {
-	if s.w <= 0 || s.h <= 0 {
+	if s.Width <= 0 || s.Height <= 0 {
 		return ""
 	}
 	th := s.env.Theme
 	switch {
 	case !s.loaded:
-		return draw.View(nil, s.w, s.h)
+		return draw.View(nil, s.Width, s.Height)
 	case s.err != nil && len(s.it.Fields) == 0:
-		return draw.View(append([]string{""}, draw.Paragraph(th.Danger, draw.Error(s.err), s.w)...), s.w, s.h)
+		return draw.View(append([]string{""}, draw.Paragraph(th.Danger, draw.Error(s.err), s.Width)...), s.Width, s.Height)
 	case s.gone && len(s.it.Fields) == 0:
-		return draw.View(append([]string{""}, draw.Paragraph(th.Muted, "This conflict is settled. "+s.key(keymap.Back)+" goes back.", s.w)...), s.w, s.h)
+		return draw.View(append([]string{""}, draw.Paragraph(th.Muted, "This conflict is settled. "+s.key(keymap.Back)+" goes back.", s.Width)...), s.Width, s.Height)
 	}
 	lines := s.intro()
 	var body []string
@@ -38,7 +38,7 @@ func (s *Screen) View() string {
 		if i == s.row {
 			from = len(body)
 		}
-		if s.w >= wide {
+		if s.Width >= wide {
 			body = append(body, s.beside(i)...)
 		} else {
 			body = append(body, s.stacked(i)...)
@@ -48,12 +48,12 @@ func (s *Screen) View() string {
 		}
 		body = append(body, "")
 	}
-	if s.w >= wide {
+	if s.Width >= wide {
 		lines = append(lines, s.head())
 	}
-	h := max(1, s.h-len(lines))
+	h := max(1, s.Height-len(lines))
 	top := draw.Window(draw.Window(0, to, len(body), h), from, len(body), h)
-	return draw.View(append(lines, body[top:min(len(body), top+h)]...), s.w, s.h)
+	return draw.View(append(lines, body[top:min(len(body), top+h)]...), s.Width, s.Height)
 }
 
 func (s *Screen) key(a keymap.Action) string {
@@ -73,17 +73,17 @@ func (s *Screen) intro() []string {
 	if open == 0 {
 		note = "all settled"
 	}
-	out := []string{draw.Heading(th, string(s.it.Noun)+" · "+model.Visible(s.it.Title), note, s.w, false)}
+	out := []string{draw.Heading(th, string(s.it.Noun)+" · "+model.Visible(s.it.Title), note, s.Width, false)}
 	text := s.key(keymap.TakeMine) + " takes mine, " + s.key(keymap.TakeTheirs) + " theirs, " + s.key(keymap.Edit) + " types another value; " +
 		s.key(keymap.AllMine) + " or " + s.key(keymap.AllTheirs) + " settles all. The other value stays in the history."
-	out = append(out, draw.Paragraph(th.Muted, text, s.w)...)
+	out = append(out, draw.Paragraph(th.Muted, text, s.Width)...)
 	return append(out, "")
 }
 
 // widths of the label and of each version, beside each other.
 func (s *Screen) widths() (label, value int) {
 	label = 18
-	return label, (s.w - 4 - label - 3) / 3
+	return label, (s.Width - 4 - label - 3) / 3
 }
 
 func (s *Screen) head() string {
@@ -93,7 +93,7 @@ func (s *Screen) head() string {
 	for _, t := range []string{"before", "mine", "theirs"} {
 		cells += " " + th.Muted.Render(draw.Fit(t, w))
 	}
-	return draw.Fit(cells, s.w)
+	return draw.Fit(cells, s.Width)
 }
 
 // versions are a field's three values with who made them and when.
@@ -182,7 +182,7 @@ func (s *Screen) beside(i int) []string {
 				line += " " + blank
 			}
 		}
-		out[y] = draw.Fit(line, s.w)
+		out[y] = draw.Fit(line, s.Width)
 	}
 	return out
 }
@@ -193,9 +193,9 @@ func (s *Screen) stacked(i int) []string {
 	texts, bys := s.versions(s.it.Fields[i])
 	styles := s.styles(i)
 	name, verdict := s.name(i)
-	out := []string{draw.Fit(s.labelStyle(i).Render(name)+"  "+th.Good.Render(verdict), s.w)}
+	out := []string{draw.Fit(s.labelStyle(i).Render(name)+"  "+th.Good.Render(verdict), s.Width)}
 	const word = 9
-	w := max(1, s.w-4-word)
+	w := max(1, s.Width-4-word)
 	for c, title := range []string{"before", "mine", "theirs"} {
 		mark := " "
 		if s.chosen[i] == title {
@@ -210,7 +210,7 @@ func (s *Screen) stacked(i int) []string {
 			if y == 0 && bys[c] != "" && draw.Width(l)+draw.Width(bys[c])+3 < w {
 				line += "  " + th.Muted.Render(bys[c])
 			}
-			out = append(out, draw.Fit(line, s.w))
+			out = append(out, draw.Fit(line, s.Width))
 		}
 	}
 	return out

@@ -54,9 +54,9 @@ func (d *Detail) Do(a keymap.Action) (tea.Cmd, bool) {
 	case keymap.Down:
 		d.move(1)
 	case keymap.PageUp:
-		d.move(-max(1, d.h-4))
+		d.move(-max(1, d.Height-4))
 	case keymap.PageDown:
-		d.move(max(1, d.h-4))
+		d.move(max(1, d.Height-4))
 	case keymap.Top:
 		d.focus = 0
 		d.parts[0].cur = 0

@@ -26,6 +26,7 @@ const (
 
 // Detail is the page of one record. See New.
 type Detail struct {
+	screen.Still
 	env    *screen.Env
 	entity *model.Entity
 	id     model.ID
@@ -38,7 +39,6 @@ type Detail struct {
 
 	parts []part
 	focus int
-	w, h  int
 	tops  [2]int // first line seen of each column
 }
 
@@ -153,9 +153,6 @@ func links(e *model.Entity, n model.Noun) bool {
 	return false
 }
 
-// SetSize implements screen.Screen.
-func (d *Detail) SetSize(w, h int) { d.w, d.h = w, h }
-
 // Title implements screen.Screen.
 func (d *Detail) Title() string {
 	if d.data == nil {
@@ -166,15 +163,6 @@ func (d *Detail) Title() string {
 
 // Scope implements screen.Screen.
 func (d *Detail) Scope() keymap.Scope { return keymap.Detail }
-
-// Typing implements screen.Screen.
-func (d *Detail) Typing() bool { return false }
-
-// Dirty implements screen.Screen.
-func (d *Detail) Dirty() bool { return false }
-
-// Cursor implements screen.Screen.
-func (d *Detail) Cursor() *tea.Cursor { return nil }
 
 // About implements screen.Screen.
 func (d *Detail) About() model.Ref {

@@ -16,6 +16,7 @@ import (
 // History shows every change of a record: who, when, and each field's old and
 // new value.
 type History struct {
+	screen.Still
 	env    *screen.Env
 	entity *model.Entity
 	id     model.ID
@@ -25,7 +26,6 @@ type History struct {
 	loaded bool
 	cur    int
 	top    int
-	w, h   int
 }
 
 // NewHistory returns the history of the record m.ID; m.Set may hold its title.
@@ -45,9 +45,6 @@ func (h *History) Init() tea.Cmd {
 	return h.loader.Load(func(ctx context.Context) (any, error) { return ws.History(ctx, n, id) })
 }
 
-// SetSize implements screen.Screen.
-func (h *History) SetSize(w, ht int) { h.w, h.h = w, ht }
-
 // Title implements screen.Screen.
 func (h *History) Title() string {
 	if h.title == "" {
@@ -58,15 +55,6 @@ func (h *History) Title() string {
 
 // Scope implements screen.Screen.
 func (h *History) Scope() keymap.Scope { return keymap.Detail }
-
-// Typing implements screen.Screen.
-func (h *History) Typing() bool { return false }
-
-// Dirty implements screen.Screen.
-func (h *History) Dirty() bool { return false }
-
-// Cursor implements screen.Screen.
-func (h *History) Cursor() *tea.Cursor { return nil }
 
 // About implements screen.Screen.
 func (h *History) About() model.Ref {
@@ -154,7 +142,7 @@ func (h *History) plain(r model.Revision) []string {
 // View implements screen.Screen.
 func (h *History) View() string {
 	th := h.env.Theme
-	if h.w <= 0 || h.h <= 0 {
+	if h.Width <= 0 || h.Height <= 0 {
 		return ""
 	}
 	if len(h.revs) == 0 {
@@ -162,9 +150,9 @@ func (h *History) View() string {
 		if h.loaded {
 			text = []string{th.Muted.Render("Nothing was changed yet.")}
 		}
-		return widget.Center(text, h.w, h.h)
+		return widget.Center(text, h.Width, h.Height)
 	}
-	lines := []string{" " + th.Strong.Render(widget.Fit(h.Title(), max(0, h.w-2))), ""}
+	lines := []string{" " + th.Strong.Render(widget.Fit(h.Title(), max(0, h.Width-2))), ""}
 	at, end := 0, 0
 	for i, r := range h.revs {
 		begin := len(lines)
@@ -176,19 +164,19 @@ func (h *History) View() string {
 		}
 		head := widget.Fit(draw.When(r.At, h.env.Now()), 18) + " " + widget.Fit(r.By, 14) + " " + what
 		if i == h.cur {
-			lines = append(lines, th.Selected.Render(widget.Fit("› "+head, h.w)))
+			lines = append(lines, th.Selected.Render(widget.Fit("› "+head, h.Width)))
 		} else {
-			lines = append(lines, "  "+th.Accent.Render(widget.Fit(head, max(0, h.w-2))))
+			lines = append(lines, "  "+th.Accent.Render(widget.Fit(head, max(0, h.Width-2))))
 		}
 		for _, l := range h.plain(r) {
-			lines = append(lines, "    "+th.Text.Render(widget.Fit(l, max(0, h.w-5))))
+			lines = append(lines, "    "+th.Text.Render(widget.Fit(l, max(0, h.Width-5))))
 		}
 		if i == h.cur {
 			at, end = begin, len(lines)
 		}
 	}
-	if end > h.top+h.h {
-		h.top = end - h.h
+	if end > h.top+h.Height {
+		h.top = end - h.Height
 	}
 	if at < h.top || h.cur == 0 {
 		h.top = at
@@ -196,6 +184,6 @@ func (h *History) View() string {
 	if h.cur == 0 {
 		h.top = 0
 	}
-	h.top = max(0, min(h.top, len(lines)-h.h))
-	return draw.View(lines[h.top:min(len(lines), h.top+h.h)], h.w, h.h)
+	h.top = max(0, min(h.top, len(lines)-h.Height))
+	return draw.View(lines[h.top:min(len(lines), h.top+h.Height)], h.Width, h.Height)
 }

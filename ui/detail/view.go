@@ -19,7 +19,7 @@ const twoColumns = 100
 
 // View implements screen.Screen.
 func (d *Detail) View() string {
-	if d.w <= 0 || d.h <= 0 {
+	if d.Width <= 0 || d.Height <= 0 {
 		return ""
 	}
 	if d.data == nil {
@@ -27,19 +27,19 @@ func (d *Detail) View() string {
 		if d.err != nil {
 			text = []string{d.env.Theme.Muted.Render("This record cannot be shown.")}
 		}
-		return widget.Center(text, d.w, d.h)
+		return widget.Center(text, d.Width, d.Height)
 	}
 	lines := []string{d.heading(), ""}
-	h := max(0, d.h-len(lines))
-	if d.w < twoColumns {
-		lines = append(lines, d.column(0, 0, len(d.parts), d.w, h)...)
-		return draw.View(lines, d.w, d.h)
+	h := max(0, d.Height-len(lines))
+	if d.Width < twoColumns {
+		lines = append(lines, d.column(0, 0, len(d.parts), d.Width, h)...)
+		return draw.View(lines, d.Width, d.Height)
 	}
-	left := min(d.w*45/100, 72)
-	right := d.w - left - 2
+	left := min(d.Width*45/100, 72)
+	right := d.Width - left - 2
 	l := d.column(0, 0, 1, left, h)
 	r := d.column(1, 1, len(d.parts), right, h)
-	return draw.View(append(lines, draw.Beside(l, r, left, 2, right)...), d.w, d.h)
+	return draw.View(append(lines, draw.Beside(l, r, left, 2, right)...), d.Width, d.Height)
 }
 
 // heading is the record's name, what it is and its state in words.
@@ -57,8 +57,8 @@ func (d *Detail) heading() string {
 			right += ", see " + d.env.Keys.KeyOf(keymap.GoSync, keymap.Global)
 		}
 	}
-	right = ansi.Truncate(right, d.w/2, "…")
-	room := max(0, d.w-ansi.StringWidth(right)-3)
+	right = ansi.Truncate(right, d.Width/2, "…")
+	room := max(0, d.Width-ansi.StringWidth(right)-3)
 	return "  " + th.Strong.Render(widget.Fit(rec.Title(), max(0, room-1))) + " " + st.Render(right) + " "
 }
 

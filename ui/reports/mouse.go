@@ -4,7 +4,7 @@ import tea "charm.land/bubbletea/v2"
 
 // Click chooses the report in a line of the list at the left.
 func (s *Screen) Click(x, y int, _ bool) tea.Cmd {
-	if i := y - 1; s.w >= wide && x < listWidth && i >= 0 && i < len(s.infos) && i != s.at {
+	if i := y - 1; s.Width >= wide && x < listWidth && i >= 0 && i < len(s.infos) && i != s.at {
 		return s.choose(i)
 	}
 	return nil

@@ -22,10 +22,10 @@ import (
 
 // Screen shows one report of the list at a time.
 type Screen struct {
+	screen.Still
 	env    *screen.Env
 	load   *screen.Loader
 	saving *screen.Loader
-	w, h   int
 
 	infos  []model.ReportInfo
 	at     int
@@ -214,23 +214,11 @@ func save(r model.Report, path string) (string, error) {
 	return screen.WriteNew(path, write)
 }
 
-// SetSize gives the page its rectangle.
-func (s *Screen) SetSize(w, h int) { s.w, s.h = w, h }
-
 // Title is the page's name.
 func (s *Screen) Title() string { return "Reports" }
 
 // Scope is where its keys are looked up.
 func (s *Screen) Scope() keymap.Scope { return keymap.Report }
-
-// Typing is never true here.
-func (s *Screen) Typing() bool { return false }
-
-// Dirty is never true here.
-func (s *Screen) Dirty() bool { return false }
-
-// Cursor is hidden.
-func (s *Screen) Cursor() *tea.Cursor { return nil }
 
 // About is no record.
 func (s *Screen) About() model.Ref { return model.Ref{} }

@@ -19,17 +19,17 @@ const listWidth = 26
 
 // View draws the list of reports and the one that is chosen.
 func (s *Screen) View() string {
-	if s.w <= 0 || s.h <= 0 {
+	if s.Width <= 0 || s.Height <= 0 {
 		return ""
 	}
 	if len(s.infos) == 0 {
-		return draw.View([]string{"", "  " + s.env.Theme.Muted.Render("There are no reports.")}, s.w, s.h)
+		return draw.View([]string{"", "  " + s.env.Theme.Muted.Render("There are no reports.")}, s.Width, s.Height)
 	}
-	if s.w < wide {
-		return draw.View(append([]string{s.tabs()}, s.page(s.w, s.h-1)...), s.w, s.h)
+	if s.Width < wide {
+		return draw.View(append([]string{s.tabs()}, s.page(s.Width, s.Height-1)...), s.Width, s.Height)
 	}
-	right := s.w - listWidth - 2
-	return draw.View(draw.Beside(draw.Block(s.list(), listWidth, s.h), s.page(right, s.h), listWidth, 2, right), s.w, s.h)
+	right := s.Width - listWidth - 2
+	return draw.View(draw.Beside(draw.Block(s.list(), listWidth, s.Height), s.page(right, s.Height), listWidth, 2, right), s.Width, s.Height)
 }
 
 // list names the reports below each other.
@@ -47,7 +47,7 @@ func (s *Screen) tabs() string {
 	th := s.env.Theme
 	key := func(a keymap.Action) string { return dialog.ShowKey(s.env.Keys.KeyOf(a, keymap.Report)) }
 	return draw.Fit("  "+th.Accent.Render(fmt.Sprintf("‹ %d of %d ›", s.at+1, len(s.infos)))+
-		th.Muted.Render("  "+key(keymap.Previous)+" "+key(keymap.Next)+" other reports"), s.w)
+		th.Muted.Render("  "+key(keymap.Previous)+" "+key(keymap.Next)+" other reports"), s.Width)
 }
 
 // page draws the chosen report.

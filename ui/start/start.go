@@ -33,10 +33,10 @@ const (
 
 // Screen is the start page.
 type Screen struct {
+	screen.Still
 	env    *screen.Env
 	load   *screen.Loader
 	saving *screen.Loader
-	w, h   int
 
 	data   model.Overview
 	status model.Status
@@ -361,23 +361,11 @@ func eventRef(e model.Event) model.Ref {
 	return model.Ref{}
 }
 
-// SetSize gives the page its rectangle.
-func (s *Screen) SetSize(w, h int) { s.w, s.h = w, h }
-
 // Title is the page's name.
 func (s *Screen) Title() string { return "Start" }
 
 // Scope is where its keys are looked up.
 func (s *Screen) Scope() keymap.Scope { return keymap.Start }
-
-// Typing is never true here.
-func (s *Screen) Typing() bool { return false }
-
-// Dirty is never true here.
-func (s *Screen) Dirty() bool { return false }
-
-// Cursor is hidden.
-func (s *Screen) Cursor() *tea.Cursor { return nil }
 
 // key is the first key of an action, for sentences that say what to press.
 func (s *Screen) key(a keymap.Action) string {

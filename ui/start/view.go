@@ -15,7 +15,7 @@ const wide = 100
 
 // View draws the page.
 func (s *Screen) View() string {
-	if s.w <= 0 || s.h <= 0 {
+	if s.Width <= 0 || s.Height <= 0 {
 		return ""
 	}
 	lines := []string{s.greeting()}
@@ -23,19 +23,19 @@ func (s *Screen) View() string {
 	switch {
 	case !s.loaded:
 	case s.err != nil && s.data.Counts == nil:
-		lines = append(lines, draw.Paragraph(s.env.Theme.Danger, draw.Error(s.err), s.w)...)
-	case s.w >= wide:
+		lines = append(lines, draw.Paragraph(s.env.Theme.Danger, draw.Error(s.err), s.Width)...)
+	case s.Width >= wide:
 		lines = append(lines, "")
-		left := (s.w - 3) / 2
-		right := s.w - 3 - left
-		h := s.h - len(lines)
+		left := (s.Width - 3) / 2
+		right := s.Width - 3 - left
+		h := s.Height - len(lines)
 		lines = append(lines, draw.Beside(
 			s.column(0, 2, left, h, tasks, attention),
 			s.column(left+3, 2, right, h, pipeline, state, recent), left, 3, right)...)
 	default:
-		lines = append(lines, s.column(0, 1, s.w, s.h-1, tasks, attention, pipeline, state, recent)...)
+		lines = append(lines, s.column(0, 1, s.Width, s.Height-1, tasks, attention, pipeline, state, recent)...)
 	}
-	return draw.View(lines, s.w, s.h)
+	return draw.View(lines, s.Width, s.Height)
 }
 
 // greeting is the first line: a word for the time of day, who, and the date.
@@ -54,7 +54,7 @@ func (s *Screen) greeting() string {
 	}
 	date := now.Format("Monday 2 January 2006")
 	th := s.env.Theme
-	w := s.w - 2 - draw.Width(date) - 2
+	w := s.Width - 2 - draw.Width(date) - 2
 	if w < 14 {
 		return "  " + th.Strong.Render(word)
 	}
@@ -333,7 +333,7 @@ func (s *Screen) pipelineLines(w int) []string {
 		}
 		b := draw.Bar{Label: c.Stage.Title(), Value: s.value(c.Sum), Part: s.value(c.Weighted),
 			Notes: []string{draw.Plural(c.Count, "deal", "deals"), draw.Sums(c.Sum, draw.Brief), weighted}}
-		if s.w < 64 {
+		if s.Width < 64 {
 			b.Notes = []string{draw.Count(c.Count), draw.Sums(c.Sum, draw.Brief), weighted}
 		}
 		switch c.Stage.Text("kind") {

@@ -40,11 +40,11 @@ const wait = "One moment: the last one is not done yet."
 
 // Screen is the sync page.
 type Screen struct {
+	screen.Still
 	env    *screen.Env
 	load   *screen.Loader
 	probe  *screen.Loader
 	acting *screen.Loader
-	w, h   int
 
 	status  model.Status
 	asked   time.Time // when the central was asked last
@@ -371,20 +371,8 @@ func (s *Screen) here() model.Ref {
 
 func (s *Screen) key(a keymap.Action) string { return s.env.Keys.KeyOf(a, keymap.Sync, keymap.Global) }
 
-// SetSize gives the page its rectangle.
-func (s *Screen) SetSize(w, h int) { s.w, s.h = w, h }
-
 // Title is the page's name.
 func (s *Screen) Title() string { return "Sync" }
 
 // Scope is where its keys are looked up.
 func (s *Screen) Scope() keymap.Scope { return keymap.Sync }
-
-// Typing is never true here.
-func (s *Screen) Typing() bool { return false }
-
-// Dirty is never true here.
-func (s *Screen) Dirty() bool { return false }
-
-// Cursor is hidden.
-func (s *Screen) Cursor() *tea.Cursor { return nil }

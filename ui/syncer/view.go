@@ -11,24 +11,24 @@ import (
 
 // View draws the page.
 func (s *Screen) View() string {
-	if s.w <= 0 || s.h <= 0 {
+	if s.Width <= 0 || s.Height <= 0 {
 		return ""
 	}
 	if !s.loaded {
-		return draw.View(nil, s.w, s.h)
+		return draw.View(nil, s.Width, s.Height)
 	}
 	th := s.env.Theme
 	lines := s.words()
 	if s.err != nil {
-		return draw.View(append(lines, draw.Paragraph(th.Danger, draw.Error(s.err), s.w)...), s.w, s.h)
+		return draw.View(append(lines, draw.Paragraph(th.Danger, draw.Error(s.err), s.Width)...), s.Width, s.Height)
 	}
 	lines = append(lines, "")
 	foot := s.foot()
-	lines = append(lines, s.lists(len(lines), s.h-len(lines)-len(foot))...)
+	lines = append(lines, s.lists(len(lines), s.Height-len(lines)-len(foot))...)
 	if len(foot) > 0 {
-		lines = append(draw.Block(lines, s.w, max(0, s.h-len(foot))), foot...)
+		lines = append(draw.Block(lines, s.Width, max(0, s.Height-len(foot))), foot...)
 	}
-	return draw.View(lines, s.w, s.h)
+	return draw.View(lines, s.Width, s.Height)
 }
 
 // words says in plain words where the workspace stands.
@@ -39,7 +39,7 @@ func (s *Screen) words() []string {
 	switch {
 	case st.Central == "":
 		out = append(out, "  "+th.Strong.Render("On its own"))
-		return append(out, draw.Paragraph(th.Muted, "This workspace has no central database. Everything is kept here; what is new is sent once a central is configured.", s.w)...)
+		return append(out, draw.Paragraph(th.Muted, "This workspace has no central database. Everything is kept here; what is new is sent once a central is configured.", s.Width)...)
 	case st.Syncing:
 		out = append(out, "  "+th.Accent.Bold(true).Render("Syncing now"))
 	case s.heard.Stopped:
@@ -74,7 +74,7 @@ func (s *Screen) words() []string {
 	default:
 		text += sync + " syncs now."
 	}
-	return append(out, draw.Paragraph(th.Muted, text, s.w)...)
+	return append(out, draw.Paragraph(th.Muted, text, s.Width)...)
 }
 
 func (s *Screen) total() int { return len(s.clashes) + len(s.items[refused]) + len(s.items[pending]) }
@@ -112,7 +112,7 @@ func (s *Screen) lists(y, h int) []string {
 		if n < s.rows(p) && n > 0 {
 			note = fmt.Sprintf("%d–%d of %s", top+1, top+n, note)
 		}
-		out = append(out, draw.Heading(th, p.title(), note, s.w, p == s.at))
+		out = append(out, draw.Heading(th, p.title(), note, s.Width, p == s.at))
 		s.spots = append(s.spots, spot{p, y + len(out), min(n, s.rows(p)-top), top})
 		for j := top; j < min(top+n, s.rows(p)); j++ {
 			out = append(out, s.line(p, j))
@@ -140,8 +140,8 @@ func (s *Screen) line(p part, i int) string {
 			}
 			names = append(names, name)
 		}
-		return draw.Row(th, here, s.w, draw.Cell{Text: "!", Width: 1, Style: th.Danger}, draw.Cell{Text: string(c.Noun), Width: 12, Style: th.Muted},
-			draw.Cell{Text: c.Title, Style: th.Text}, draw.Cell{Text: strings.Join(names, ", "), Width: s.w / 3, Style: th.Danger})
+		return draw.Row(th, here, s.Width, draw.Cell{Text: "!", Width: 1, Style: th.Danger}, draw.Cell{Text: string(c.Noun), Width: 12, Style: th.Muted},
+			draw.Cell{Text: c.Title, Style: th.Text}, draw.Cell{Text: strings.Join(names, ", "), Width: s.Width / 3, Style: th.Danger})
 	}
 	if p == twins {
 		d := s.pairs[i]
@@ -150,8 +150,8 @@ func (s *Screen) line(p part, i int) string {
 			same = strings.ToLower(f.Label)
 		}
 		same += " " + d.Value
-		return draw.Row(th, here, s.w, draw.Cell{Text: "?", Width: 1, Style: th.Warn}, draw.Cell{Text: string(d.First.Noun), Width: 12, Style: th.Muted},
-			draw.Cell{Text: d.First.Name + " = " + d.Second.Name, Style: th.Text}, draw.Cell{Text: same, Width: s.w / 3, Style: th.Warn})
+		return draw.Row(th, here, s.Width, draw.Cell{Text: "?", Width: 1, Style: th.Warn}, draw.Cell{Text: string(d.First.Noun), Width: 12, Style: th.Muted},
+			draw.Cell{Text: d.First.Name + " = " + d.Second.Name, Style: th.Text}, draw.Cell{Text: same, Width: s.Width / 3, Style: th.Warn})
 	}
 	it := s.items[p][i]
 	what := it.Action
@@ -166,15 +166,15 @@ func (s *Screen) line(p part, i int) string {
 		sign, style = "×", th.Danger
 		what = it.Error
 	}
-	return draw.Row(th, here, s.w, draw.Cell{Text: sign, Width: 1, Style: style}, draw.Cell{Text: string(it.Noun), Width: 12, Style: th.Muted},
-		draw.Cell{Text: it.Title, Style: th.Text}, draw.Cell{Text: what, Width: s.w / 3, Style: style},
+	return draw.Row(th, here, s.Width, draw.Cell{Text: sign, Width: 1, Style: style}, draw.Cell{Text: string(it.Noun), Width: 12, Style: th.Muted},
+		draw.Cell{Text: it.Title, Style: th.Text}, draw.Cell{Text: what, Width: s.Width / 3, Style: style},
 		draw.Cell{Text: draw.Ago(it.At, now), Width: 16, Right: true, Style: th.Muted})
 }
 
 // foot says more about the row under the cursor and what to press.
 func (s *Screen) foot() []string {
 	th := s.env.Theme
-	if s.h < 12 || s.total() == 0 {
+	if s.Height < 12 || s.total() == 0 {
 		return nil
 	}
 	text := s.key(keymap.Open) + " shows both versions and settles it."
@@ -191,6 +191,6 @@ func (s *Screen) foot() []string {
 				s.key(keymap.Retry) + " sends it again; " + s.key(keymap.Discard) + " gives the change up."
 		}
 	}
-	out := []string{th.Border.Render("  " + strings.Repeat("─", max(0, s.w-3)))}
-	return append(out, draw.Paragraph(th.Text, text, s.w)...)
+	out := []string{th.Border.Render("  " + strings.Repeat("─", max(0, s.Width-3)))}
+	return append(out, draw.Paragraph(th.Text, text, s.Width)...)
 }
