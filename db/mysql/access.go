@@ -61,28 +61,6 @@ var stageTable = serviceTable{"sync_stage", `
   PRIMARY KEY (client, batch, part)`,
 	"Parts of a batch that is too long for one request; they wait for the batch, which takes them."}
 
-// The roles.
-const (
-	RoleSales         = "sales"
-	RoleSupport       = "support"
-	RoleAdministrator = "administrator"
-	RoleReadOnly      = "readonly"
-)
-
-// Roles are the roles of people, in the order in which they are offered.
-func Roles() []string { return []string{RoleSales, RoleSupport, RoleAdministrator, RoleReadOnly} }
-
-// The reaches.
-const (
-	ReachOwn       = "own"
-	ReachTeam      = "team"
-	ReachTerritory = "territory"
-	ReachAll       = "all"
-)
-
-// Reaches are how far a person may see, the least first.
-func Reaches() []string { return []string{ReachOwn, ReachTeam, ReachTerritory, ReachAll} }
-
 // roleRights are the rights that a new central begins with. Shared nouns are
 // the administrator's, but for tags, which everybody who writes makes on the
 // way. An administrator of the company may change a line by hand: it stays.
@@ -92,8 +70,8 @@ func roleRights() [][]string {
 		out = append(out, []string{quote(role), quote(string(e.Noun)), rights})
 	}
 	for _, e := range model.Entities() {
-		add(RoleAdministrator, e, "1,1,1")
-		for _, role := range []string{RoleSales, RoleSupport} {
+		add(model.RoleAdministrator, e, "1,1,1")
+		for _, role := range []string{model.RoleSales, model.RoleSupport} {
 			switch {
 			case e.Noun == "tag":
 				add(role, e, "1,0,0")
@@ -111,7 +89,7 @@ func fieldRights() [][]string {
 	var out [][]string
 	for _, f := range []struct{ noun, field string }{{"deal", "amount"}, {"deal_line", "price"}, {"deal_line", "discount"}} {
 		for _, c := range model.EntityOf(model.Noun(f.noun)).Field(f.field).Columns() {
-			out = append(out, []string{quote(RoleSupport), quote(f.noun), quote(c.Name)})
+			out = append(out, []string{quote(model.RoleSupport), quote(f.noun), quote(c.Name)})
 		}
 	}
 	return out

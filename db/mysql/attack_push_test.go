@@ -125,7 +125,7 @@ func TestAttackCalls(t *testing.T) {
 // on, and then works as usual.
 func TestAttackSession(t *testing.T) {
 	s := newSiege(t)
-	s.person("dan", RoleSales, ReachAll, "")
+	s.person("dan", model.RoleSales, model.ScopeAll, "")
 	s.fence = s.around()
 	dan := s.raw("dan")
 	client := idLiteral(s.ids.New())

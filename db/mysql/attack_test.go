@@ -34,7 +34,7 @@ type siege struct {
 func newSiege(t *testing.T) *siege {
 	t.Helper()
 	c := newCompany(t)
-	s := &siege{company: c, ann: c.person("ann", RoleSales, ReachOwn, "east"), bob: c.person("bob", RoleSales, ReachOwn, "west")}
+	s := &siege{company: c, ann: c.person("ann", model.RoleSales, model.ScopeOwn, "east"), bob: c.person("bob", model.RoleSales, model.ScopeOwn, "west")}
 	s.contact, s.own = c.ids.New(), c.ids.New()
 	c.sql("INSERT INTO organization (id, name, owner_id) VALUES (UNHEX(MD5('org')), '"+secretOfAnn+" org', "+idLiteral(s.ann)+")",
 		"INSERT INTO contact (id, last_name, notes, organization_id, owner_id) VALUES ("+idLiteral(s.contact)+", '"+secretOfAnn+"', '"+secretOfAnn+" 17', UNHEX(MD5('org')), "+idLiteral(s.ann)+")",

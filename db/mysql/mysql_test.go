@@ -36,7 +36,7 @@ func newCompany(t *testing.T) *company {
 	c := &company{T: t, server: s, url: url, database: servertest.Name(url), ids: ids, client: ids.New()}
 	if strings.HasPrefix(t.Name(), throughProcedures+"/") {
 		c.calls = true
-		c.person("eve", RoleAdministrator, ReachAll, "")
+		c.person("eve", model.RoleAdministrator, model.ScopeAll, "")
 		c.url = c.urlOf("eve")
 	}
 	return c

@@ -57,10 +57,10 @@ func (c *company) rowsOf(central *Central, noun model.Noun, field string) string
 
 func TestPeopleSeeWhatIsInReach(t *testing.T) {
 	c := newCompany(t)
-	ann := c.person("ann", RoleSales, ReachOwn, "east")
-	bob := c.person("bob", RoleSales, ReachTeam, "west")
-	cid := c.person("cid", RoleSales, ReachOwn, "west")
-	c.person("dan", RoleSupport, ReachAll, "")
+	ann := c.person("ann", model.RoleSales, model.ScopeOwn, "east")
+	bob := c.person("bob", model.RoleSales, model.ScopeTeam, "west")
+	cid := c.person("cid", model.RoleSales, model.ScopeOwn, "west")
+	c.person("dan", model.RoleSupport, model.ScopeAll, "")
 	for login, owner := range map[string]model.ID{"a": ann, "b": bob, "c": cid} {
 		c.sql("INSERT INTO contact (id, last_name, owner_id) VALUES (UNHEX(MD5("+quote(login)+")), "+quote(login)+", "+idLiteral(owner)+")",
 			"INSERT INTO contact_method (id, contact_id, value) VALUES (UNHEX(MD5("+quote("m"+login)+")), UNHEX(MD5("+quote(login)+")), "+quote(login)+")")
@@ -156,7 +156,7 @@ func TestThroughProcedures(t *testing.T) {
 // them.
 func TestMigrateFindsOwners(t *testing.T) {
 	c := newCompany(t)
-	ann := c.person("ann", RoleSales, ReachOwn, "")
+	ann := c.person("ann", model.RoleSales, model.ScopeOwn, "")
 	c.sql("INSERT INTO contact (id, last_name, owner_id) VALUES (UNHEX(MD5('a')), 'a', "+idLiteral(ann)+")", "INSERT INTO contact (last_name) VALUES ('n')", "INSERT INTO contact_method (contact_id, value) VALUES (UNHEX(MD5('a')), '1')",
 		"DROP TRIGGER stage_before_update", "UPDATE contact SET scope_id = "+idLiteral(model.CompanyScope), "UPDATE stage SET scope_id = "+idLiteral(model.CompanyScope))
 	if got := c.rowsOf(c.as("ann"), "contact", "last_name"); got != "" {
@@ -196,7 +196,7 @@ func TestStatusTellsTheGuarantee(t *testing.T) {
 	if check := checks(c.url)["central row scope"]; check.State != "warn" || !strings.Contains(check.Detail, "NOT enforced") {
 		t.Errorf("without people: %+v", check)
 	}
-	c.person("ann", RoleSales, ReachOwn, "")
+	c.person("ann", model.RoleSales, model.ScopeOwn, "")
 	for _, url := range []string{c.url, c.urlOf("ann")} {
 		if check := checks(url)["central row scope"]; check.State != "ok" || !strings.HasPrefix(check.Detail, "enforced") {
 			t.Errorf("with people: %+v", check)
@@ -224,7 +224,7 @@ func TestInitByAnAccountOfTheDatabase(t *testing.T) {
 		t.Fatalf("%q, %v", done, err)
 	}
 	o := &company{T: t, server: c.server, url: url, database: small, ids: c.ids, client: c.ids.New()}
-	ann := o.person("ann", RoleSales, ReachOwn, "")
+	ann := o.person("ann", model.RoleSales, model.ScopeOwn, "")
 	o.sql("INSERT INTO contact (last_name, owner_id) VALUES ('a', "+idLiteral(ann)+")", "INSERT INTO contact (last_name) VALUES ('n')")
 	if got := o.rowsOf(o.as("ann"), "contact", "last_name"); got != "a" {
 		t.Errorf("ann sees %q", got)
@@ -239,7 +239,7 @@ func TestInitByAnAccountOfTheDatabase(t *testing.T) {
 // handles errors, among others that are fine.
 func TestUpdateThatTheEngineRefuses(t *testing.T) {
 	c := newCompany(t)
-	c.person("dan", RoleSales, ReachAll, "")
+	c.person("dan", model.RoleSales, model.ScopeAll, "")
 	one, two := c.ids.New(), c.ids.New()
 	c.sql("ALTER TABLE contact ADD UNIQUE KEY one_external_id (external_id)",
 		"INSERT INTO contact (id, last_name, external_id) VALUES ("+idLiteral(one)+", 'one', 'A-1'), ("+idLiteral(two)+", 'two', 'A-2')")
@@ -274,7 +274,7 @@ func TestUpdateThatTheEngineRefuses(t *testing.T) {
 // does all day.
 func TestPersonsRequests(t *testing.T) {
 	c := newCompany(t)
-	c.person("ann", RoleSales, ReachTeam, "east")
+	c.person("ann", model.RoleSales, model.ScopeTeam, "east")
 	central := c.as("ann")
 	h, err := central.Poll(t.Context(), model.Device{Client: c.client, Name: "laptop"}, model.Position{})
 	if err != nil {

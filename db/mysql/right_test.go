@@ -12,8 +12,8 @@ import (
 func TestRightsOfRoles(t *testing.T) {
 	c := newCompany(t)
 	clients := map[string]model.ID{}
-	for _, role := range Roles() {
-		c.person(role, role, ReachAll, "")
+	for _, role := range model.Roles() {
+		c.person(role, role, model.ScopeAll, "")
 		clients[role] = c.ids.New()
 	}
 	push := func(role string, ops ...model.PushOp) []model.PushResult {
@@ -37,12 +37,12 @@ func TestRightsOfRoles(t *testing.T) {
 		ops  []model.PushOp
 		want string
 	}{
-		{RoleSupport, []model.PushOp{amount(100, 1), update("deal", deal, "next_step", nil, "call"), line("price_minor", int64(5), "price_currency", "EUR"), line("quantity", "2")}, "not_allowed - not_allowed -"},
-		{RoleSupport, []model.PushOp{insert("deal", c.ids.New(), map[string]any{"name": "x", "amount_minor": int64(5), "amount_currency": "EUR"}), insert("deal", c.ids.New(), map[string]any{"name": "x"})}, "not_allowed -"},
-		{RoleSupport, []model.PushOp{update("product", product, "name", "p", "q"), insert("tag", c.ids.New(), map[string]any{"name": "vip"})}, "not_allowed -"},
-		{RoleSales, []model.PushOp{amount(100, 200), update("product", product, "name", "p", "q"), update("contact", contact, "deleted_at", nil, int64(1764000000000))}, "- not_allowed -"},
-		{RoleReadOnly, []model.PushOp{amount(200, 300), insert("contact", c.ids.New(), map[string]any{"last_name": "x"}), update("contact", contact, "notes", nil, "x"), insert("tag", c.ids.New(), map[string]any{"name": "w"})}, "not_allowed not_allowed not_allowed not_allowed"},
-		{RoleAdministrator, []model.PushOp{amount(200, 300), update("product", product, "name", "p", "q")}, "- -"},
+		{model.RoleSupport, []model.PushOp{amount(100, 1), update("deal", deal, "next_step", nil, "call"), line("price_minor", int64(5), "price_currency", "EUR"), line("quantity", "2")}, "not_allowed - not_allowed -"},
+		{model.RoleSupport, []model.PushOp{insert("deal", c.ids.New(), map[string]any{"name": "x", "amount_minor": int64(5), "amount_currency": "EUR"}), insert("deal", c.ids.New(), map[string]any{"name": "x"})}, "not_allowed -"},
+		{model.RoleSupport, []model.PushOp{update("product", product, "name", "p", "q"), insert("tag", c.ids.New(), map[string]any{"name": "vip"})}, "not_allowed -"},
+		{model.RoleSales, []model.PushOp{amount(100, 200), update("product", product, "name", "p", "q"), update("contact", contact, "deleted_at", nil, int64(1764000000000))}, "- not_allowed -"},
+		{model.RoleReadOnly, []model.PushOp{amount(200, 300), insert("contact", c.ids.New(), map[string]any{"last_name": "x"}), update("contact", contact, "notes", nil, "x"), insert("tag", c.ids.New(), map[string]any{"name": "w"})}, "not_allowed not_allowed not_allowed not_allowed"},
+		{model.RoleAdministrator, []model.PushOp{amount(200, 300), update("product", product, "name", "p", "q")}, "- -"},
 	} {
 		var codes []string
 		for _, r := range push(step.role, step.ops...) {
@@ -59,17 +59,17 @@ func TestRightsOfRoles(t *testing.T) {
 			t.Errorf("%s: %s, want %s", step.role, got, step.want)
 		}
 	}
-	if m := push(RoleSupport, amount(300, 1))[0].Message; !strings.Contains(m, "Amount") {
+	if m := push(model.RoleSupport, amount(300, 1))[0].Message; !strings.Contains(m, "Amount") {
 		t.Errorf("%q does not name the field", m)
 	}
 	if got := c.one("SELECT CONCAT(amount_minor, next_step) FROM deal WHERE id = " + idLiteral(deal)); got != "300call" {
 		t.Errorf("the deal: %s", got)
 	}
 	c.sql("UPDATE sync_role_right SET may_delete = 0 WHERE role = 'sales' AND tbl = 'contact'")
-	if got := push(RoleSales, update("contact", contact, "deleted_at", int64(1764000000000), nil), update("deal", deal, "notes", nil, "x")); got[0].Outcome != model.PushApplied {
+	if got := push(model.RoleSales, update("contact", contact, "deleted_at", int64(1764000000000), nil), update("deal", deal, "notes", nil, "x")); got[0].Outcome != model.PushApplied {
 		t.Errorf("sales may not restore: %+v", got)
 	}
-	if got := push(RoleSales, update("contact", contact, "deleted_at", nil, int64(1764000000000))); got[0].Code != "not_allowed" {
+	if got := push(model.RoleSales, update("contact", contact, "deleted_at", nil, int64(1764000000000))); got[0].Code != "not_allowed" {
 		t.Errorf("a right that was taken back: %+v", got)
 	}
 }
@@ -77,7 +77,7 @@ func TestRightsOfRoles(t *testing.T) {
 // TestRightsActAtOnce takes rights away while a session is open.
 func TestRightsActAtOnce(t *testing.T) {
 	c := newCompany(t)
-	ann, bob := c.person("ann", RoleSales, ReachOwn, "east"), c.person("bob", RoleSales, ReachTeam, "east")
+	ann, bob := c.person("ann", model.RoleSales, model.ScopeOwn, "east"), c.person("bob", model.RoleSales, model.ScopeTeam, "east")
 	c.sql("INSERT INTO contact (id, last_name, owner_id) VALUES (UNHEX(MD5('a')), 'a', "+idLiteral(ann)+")", "INSERT INTO contact (last_name, owner_id) VALUES ('b', "+idLiteral(bob)+")")
 	central := c.as("bob")
 	access := func() string {
@@ -149,8 +149,8 @@ func TestRightsActAtOnce(t *testing.T) {
 // told.
 func TestFeedOfAPerson(t *testing.T) {
 	c := newCompany(t)
-	ann, bob := c.person("ann", RoleSales, ReachOwn, "east"), c.person("bob", RoleSales, ReachTeam, "west")
-	cid := c.person("cid", RoleSales, ReachOwn, "west")
+	ann, bob := c.person("ann", model.RoleSales, model.ScopeOwn, "east"), c.person("bob", model.RoleSales, model.ScopeTeam, "west")
+	cid := c.person("cid", model.RoleSales, model.ScopeOwn, "west")
 	c.sql("INSERT INTO contact (id, last_name, owner_id) VALUES (UNHEX(MD5('a')), 'a', "+idLiteral(ann)+")", "INSERT INTO contact_method (contact_id, value) VALUES (UNHEX(MD5('a')), '1')")
 	at := map[string]model.Position{}
 	told := func(login string) string {
@@ -193,8 +193,8 @@ func TestFeedOfAPerson(t *testing.T) {
 // colleague's contact.
 func TestActivityIsSeenWithItsRecord(t *testing.T) {
 	c := newCompany(t)
-	ann := c.person("ann", RoleSales, ReachOwn, "")
-	dan := c.person("dan", RoleSupport, ReachAll, "")
+	ann := c.person("ann", model.RoleSales, model.ScopeOwn, "")
+	dan := c.person("dan", model.RoleSupport, model.ScopeAll, "")
 	c.sql("INSERT INTO contact (id, last_name, owner_id) VALUES (UNHEX(MD5('a')), 'a', "+idLiteral(ann)+")", "INSERT INTO contact (id, last_name) VALUES (UNHEX(MD5('n')), 'n')")
 	var ops []model.PushOp
 	for _, name := range []string{"a", "n"} {
