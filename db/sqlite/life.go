@@ -12,6 +12,7 @@ const (
 	noteWanted  = "this was deleted while somebody else added something to it or pointed to it; it came back"
 	noteMissed  = "somebody deleted this while something was added to it here or pointed to it; it comes back"
 	noteRevived = "one side deleted this while the other edited it; the edit stays"
+	noteGone    = "deleted here and in the company's database; what was changed here before was not sent and is kept in this entry"
 	noteResent  = "deleted in the company's database while edited here; the edit stays and is sent again"
 )
 
@@ -127,6 +128,28 @@ func (a *applier) needed(e *model.Entity, old, row model.Row) error {
 	return nil
 }
 
+// binned tells whether a row is deleted here, by itself or with its record.
+func (a *applier) binned(e *model.Entity, row model.Row) (bool, error) {
+	n, id, ok := row.OwnerOf(e)
+	if !ok || deleted(e, row) {
+		return deleted(e, row), nil
+	}
+	owner, err := a.tx.row(model.EntityOf(n), id)
+	return deleted(model.EntityOf(n), owner), err
+}
+
+// unsaid keeps in the history what was changed here of a row that was then
+// deleted on both sides: if somebody else brings the row back, it comes without
+// that.
+func (a *applier) unsaid(e *model.Entity, base, local model.Row) error {
+	if base == nil || !model.Edited(e, base, local) {
+		return nil
+	}
+	changes := slices.DeleteFunc(model.Changes(e, local, base), func(c model.FieldChange) bool { return c.Field == model.ColumnDeletedAt })
+	a.tx.beginAct()
+	return a.note(e, local, "merge", noteGone, changes...)
+}
+
 // deletedHere tells whether the last thing that happened to a row was done in
 // this workspace.
 func (t *Tx) deletedHere(e *model.Entity, id model.ID) (bool, error) {
@@ -184,7 +207,7 @@ func (t *Tx) wantedHere(ctx context.Context, e *model.Entity, id model.ID) (bool
 }
 
 // retryReferences sends again what the server refused for want of a record,
-// because one is about to come.
+// because one is about to come, or came back.
 func (t *Tx) retryReferences() error {
 	return t.exec("UPDATE sync_base\nSET code = NULL, error = NULL\nWHERE code = 'reference'")
 }

@@ -174,6 +174,9 @@ func (a *applier) came(e *model.Entity, old, theirs model.Row) error {
 		if err := a.tx.reopenDuplicates(theirs.ID()); err != nil {
 			return err
 		}
+		if err := a.tx.retryReferences(); err != nil {
+			return err
+		}
 	}
 	return a.needed(e, old, theirs)
 }
@@ -341,8 +344,12 @@ func (a *applier) takeOut(ctx context.Context, e *model.Entity, entry model.Feed
 	if err != nil {
 		return err
 	}
-	wanted := !deleted(e, local) && (ownerNew || pending && (base == nil || model.Edited(e, base, local)))
-	if !wanted && !deleted(e, local) && entry.Op == model.FeedDelete {
+	binned, err := a.binned(e, local)
+	if err != nil {
+		return err
+	}
+	wanted := !binned && (ownerNew || pending && (base == nil || model.Edited(e, base, local)))
+	if !wanted && !binned && entry.Op == model.FeedDelete {
 		if wanted, err = t.wantedHere(ctx, e, entry.ID); err != nil {
 			return err
 		}
@@ -365,6 +372,11 @@ func (a *applier) takeOut(ctx context.Context, e *model.Entity, entry model.Feed
 			return err
 		}
 		return a.note(e, local, "merge", noteResent)
+	}
+	if binned {
+		if err := a.unsaid(e, base, local); err != nil {
+			return err
+		}
 	}
 	if err := t.setBase(e, entry.ID, nil, false); err != nil {
 		return err

@@ -318,6 +318,7 @@ func (w *World) discardOne(l *laptop, rng *rand.Rand) {
 func (w *World) discard(l *laptop, id model.ID) {
 	_, err := l.db.Discard(w.ctx, id)
 	w.must(err, "discard")
+	w.wentBack(l)
 	for i := range w.ledger.list {
 		if e := &w.ledger.list[i]; e.key.laptop == l.number && e.key.id == id {
 			e.given = true

@@ -47,3 +47,52 @@ func TestSeedReplays(t *testing.T) {
 		}
 	}
 }
+
+// TestFoundBefore runs schedules that once found something wrong, cut down to
+// what it took.
+func TestFoundBefore(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		seed uint64
+		ops  []Op
+	}{
+		{"an edit before a deletion on both sides, brought back by a third", 40192, []Op{
+			{Kind: opForeign, R: 11665113022945348542}, // inserts a contact
+			{Kind: opSync, Who: 2},
+			{Kind: opSync},
+			{Kind: opEdit, R: 7955166070641407130},         // a edits the status
+			{Kind: opEdit, Who: 2, R: 5840022561958912743}, // c edits its own field
+			{Kind: opForeign, R: 15591684996423443890},     // removes the contact
+			{Kind: opEdit, R: 5924833650676961832},         // a deletes it
+		}},
+		{"a value that was discarded while it was on its way", 40374, []Op{
+			{Kind: opForeign, R: 15529692182695834195}, // inserts a contact
+			{Kind: opSync},
+			{Kind: opEdit, R: 661736177576789668}, // a edits its own field
+			{Kind: opSync},
+			{Kind: opForeign, R: 5532038626728274386}, // holds the contact
+			{Kind: opEdit, R: 8983890128383012086},    // a edits its own field again
+			{Kind: opSync},
+			{Kind: opEdit, R: 5287000563511331173}, // a discards it
+		}},
+		{"a sync that fails between a restore of the server and the meeting with it", 50447, []Op{
+			{Kind: opClone, Who: 2},
+			{Kind: opSnapshot},
+			{Kind: opForeign, R: 4090850491065255134}, // inserts a contact
+			{Kind: opSync, Who: 1},
+			{Kind: opRestoreServer, R: 14410722502199123694},
+			{Kind: opSync, Who: 1, Strikes: []strike{{At: 1, Fault: Late}}},
+			{Kind: opSync, Who: 1, Strikes: []strike{{Store: true, At: 6, Fault: StoreFailed}}},
+		}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			rep, err := RunPlan(t.Context(), Config{Seed: tt.seed}, tt.ops)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if rep.Failure != "" {
+				t.Fatal(rep)
+			}
+		})
+	}
+}

@@ -34,6 +34,8 @@ type keeper interface {
 	snapshot() any
 	restore(snapshot any, newEpoch bool)
 	restart()
+	// knows tells whether a position is of the server's present history.
+	knows(p model.Position) bool
 	// standby logs in to a server that stands where the snapshot does.
 	standby(snapshot any, person string) model.Central
 	// grant lets a person see some scopes only.
@@ -102,6 +104,10 @@ func (m memorySite) restore(snapshot any, newEpoch bool) {
 }
 
 func (m memorySite) restart() { m.Restart() }
+
+func (m memorySite) knows(p model.Position) bool {
+	return m.epoch == p.Epoch && m.runs[p.Run] == p.Nonce && p.Seq <= m.seq
+}
 
 func (m memorySite) grant(person string, scopes []model.ID) { m.reach[person] = scopes }
 

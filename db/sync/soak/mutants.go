@@ -65,7 +65,7 @@ var mutants = []mutant{
 	one("a change that clashed is forgotten", batchFile, "			case model.PushClashed:\n", "			case model.PushClashed:\n				if err := t.setBase(e, op.ID, nil, false); err != nil {\n					return err\n				}\n"),
 	one("the base is not kept at the first edit", pendingFile, "	return t.storeBase(e, new, old)\n", "	return t.storeBase(e, new, new)\n"),
 	one("an unsent edit is overwritten by what is pulled", applyFile, "	if pending {\n		if err := t.back(e, id); err != nil {", "	if pending && base == nil {\n		if err := t.back(e, id); err != nil {"),
-	one("a removed row takes the unsent edits with it", applyFile, "	wanted := !deleted(e, local) && (ownerNew ||", "	wanted := deleted(e, local) && (ownerNew ||"),
+	one("a removed row takes the unsent edits with it", applyFile, "	wanted := !binned && (ownerNew ||", "	wanted := binned && (ownerNew ||"),
 	one("a batch is not frozen before it is sent", batchFile, "frozen != nil || err != nil {", "frozen != nil && err != nil {"),
 	one("batches share a number", batchFile, "	n++\n	return n, t.setState", "	n = max(n, 1)\n	return n, t.setState"),
 	{name: "a refused change counts as sent", edits: []edit{
