@@ -259,7 +259,7 @@ func (t *Table) apply(m screen.LoadedMsg) tea.Cmd {
 		t.rows, t.prev, t.next, t.cur = fresh, p.prev, p.next, i
 		t.top = max(0, i-shift)
 	}
-	if !t.loaded || p.how == loadFirst || p.how == loadLast {
+	if whole := t.prev == "" && t.next == ""; !t.loaded || whole || p.how == loadFirst || p.how == loadLast {
 		t.measure()
 	}
 	t.loaded = true

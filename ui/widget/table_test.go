@@ -188,6 +188,19 @@ func TestTableKeepsItsRecord(t *testing.T) {
 	})
 }
 
+func TestColumnsFollowAShortList(t *testing.T) {
+	env, db := open(t, 3)
+	tb := newTable(t, env)
+	const name = "Harbour and Light"
+	if _, err := db.Save(t.Context(), model.Edit{Noun: "organization", Set: map[string]any{"name": name}}); err != nil {
+		t.Fatal(err)
+	}
+	run(t, tb, tb.Reload())
+	if view := ansi.Strip(tb.View(nil)); !strings.Contains(view, name) {
+		t.Errorf("the new name is cut although there is room:\n%s", view)
+	}
+}
+
 func TestTableSelects(t *testing.T) {
 	env, _ := open(t, 30)
 	tb := newTable(t, env)

@@ -30,7 +30,8 @@ func (t *Table) Resized() tea.Cmd { return t.ahead() }
 func (t *Table) Restyle() { t.arrange() }
 
 // measure finds how wide the cells at hand are. It is done when other rows are
-// shown, not while scrolling, so that columns stay where they are.
+// shown, not while scrolling, so that columns stay where they are; a list that
+// is here as a whole does not scroll, and its columns follow what changes.
 func (t *Table) measure() {
 	now := t.env.Now()
 	t.need = make([]int, len(t.cols))
