@@ -324,13 +324,15 @@ type Replica interface {
 	// SetPosition stores a position without rows, after a poll.
 	SetPosition(ctx context.Context, p Position) error
 	// NextBatch returns the batch that awaits its acknowledgement or
-	// freezes the next one of at most ops operations and bytes of values;
-	// nil when nothing is left to send. Rows in exclude, refused rows and
+	// freezes the next one of at most ops operations and bytes of values,
+	// none if ops is 0; nil when nothing is left to send. Refused rows and
 	// fields in conflict are left out.
 	NextBatch(ctx context.Context, ops, bytes int) (*PushBatch, error)
-	// Acknowledge stores the outcomes of a batch and forgets it. It returns
-	// the records that reached the central and the rows that clashed.
-	Acknowledge(ctx context.Context, b *PushBatch, results []PushResult) (pushed map[ID]bool, clashed map[Noun][]ID, err error)
+	// Acknowledge stores the outcomes of a batch and forgets it, with the
+	// position: a server that loses what was sent is known by its runs. It
+	// returns the records that reached the central and the rows that
+	// clashed.
+	Acknowledge(ctx context.Context, b *PushBatch, results []PushResult, at Position) (pushed map[ID]bool, clashed map[Noun][]ID, err error)
 	// DropBatch forgets a batch without an outcome; its changes stay
 	// pending.
 	DropBatch(ctx context.Context) error

@@ -168,7 +168,7 @@ func pushAll(t *testing.T, d *DB, refuse model.ID) {
 				results[i] = model.PushResult{Outcome: model.PushRefused, Code: "too_long", Message: "it is too long"}
 			}
 		}
-		if _, _, err := d.Acknowledge(ctx, b, results); err != nil {
+		if _, _, err := d.Acknowledge(ctx, b, results, goldenPosition(100)); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -236,6 +236,10 @@ func (t *Tx) discard(u unsent) error {
 		return err
 	}
 	if u.base == nil {
+		// One that the server removed has parts that are not unsent.
+		if err := t.dropParts(u.e, u.id); err != nil {
+			return err
+		}
 		return t.drop(u.e, u.id)
 	}
 	row := slices.Clone(u.base)

@@ -181,6 +181,23 @@ func (t *Tx) partsOf(e *model.Entity, id model.ID) ([]partRef, error) {
 // dropRecord removes a record with its parts and everything that quotes it: its
 // history, its conflicts, and that it may be a duplicate.
 func (t *Tx) dropRecord(e *model.Entity, id model.ID) error {
+	if err := t.dropParts(e, id); err != nil {
+		return err
+	}
+	if err := t.setBase(e, id, nil, false); err != nil {
+		return err
+	}
+	for _, q := range []string{"DELETE FROM audit\nWHERE record_id = ?", "DELETE FROM sync_conflict\nWHERE record_id = ?",
+		"DELETE FROM duplicate\nWHERE first_id = ?", "DELETE FROM duplicate\nWHERE second_id = ?"} {
+		if err := t.exec(q, id.Bytes()); err != nil {
+			return err
+		}
+	}
+	return t.drop(e, id)
+}
+
+// dropParts removes the parts of a record.
+func (t *Tx) dropParts(e *model.Entity, id model.ID) error {
 	parts, err := t.partsOf(e, id)
 	if err != nil {
 		return err
@@ -193,14 +210,5 @@ func (t *Tx) dropRecord(e *model.Entity, id model.ID) error {
 			return err
 		}
 	}
-	if err := t.setBase(e, id, nil, false); err != nil {
-		return err
-	}
-	for _, q := range []string{"DELETE FROM audit\nWHERE record_id = ?", "DELETE FROM sync_conflict\nWHERE record_id = ?",
-		"DELETE FROM duplicate\nWHERE first_id = ?", "DELETE FROM duplicate\nWHERE second_id = ?"} {
-		if err := t.exec(q, id.Bytes()); err != nil {
-			return err
-		}
-	}
-	return t.drop(e, id)
+	return nil
 }

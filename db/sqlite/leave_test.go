@@ -196,7 +196,7 @@ func TestArrivedBeforeLeaving(t *testing.T) {
 	save(t, d, "contact", r.ID, map[string]any{"phone": item("phone", "+41446681801")})
 	b := must(d.NextBatch(ctx, 10, 1000))(t)
 	apply(t, d, leaving(page, false))
-	if _, _, err := d.Acknowledge(ctx, b, make([]model.PushResult, len(b.Ops))); err != nil {
+	if _, _, err := d.Acknowledge(ctx, b, make([]model.PushResult, len(b.Ops)), model.Position{}); err != nil {
 		t.Fatal(err)
 	}
 	if n := remains(t, d, "contact", r.ID); n != 0 {

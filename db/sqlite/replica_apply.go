@@ -134,7 +134,7 @@ func (a *applier) row(ctx context.Context, e *model.Entity, theirs model.Row) er
 	if err != nil {
 		return err
 	}
-	if a.offer && base != nil && versionOf(e, base) > versionOf(e, theirs) {
+	if a.offer && base != nil && versionOf(e, base) > versionOf(e, theirs) && !model.SameData(e, local, theirs.Complete(e, base)) {
 		// The server lost what the base is: that is offered with the edit.
 		return t.setBase(e, id, theirs.Complete(e, base), true)
 	}

@@ -19,6 +19,9 @@ func (d *DB) NextBatch(ctx context.Context, ops, bytes int) (*model.PushBatch, e
 	if frozen, err := d.frozenBatch(ctx); frozen != nil || err != nil {
 		return frozen, err
 	}
+	if ops == 0 {
+		return nil, nil
+	}
 	var waiting int
 	if err := d.read().QueryRowContext(ctx, "SELECT count(*) FROM sync_base WHERE code IS NULL").Scan(&waiting); err != nil {
 		return nil, mapError("count unsent changes", err)
@@ -260,7 +263,7 @@ func opSize(op model.PushOp) int {
 // Acknowledge stores what became of a batch and forgets it, in one
 // transaction. What a person changed since the batch was frozen differs from
 // the new base and so stays unsent.
-func (d *DB) Acknowledge(ctx context.Context, b *model.PushBatch, results []model.PushResult) (pushed map[model.ID]bool, clashed map[model.Noun][]model.ID, err error) {
+func (d *DB) Acknowledge(ctx context.Context, b *model.PushBatch, results []model.PushResult, at model.Position) (pushed map[model.ID]bool, clashed map[model.Noun][]model.ID, err error) {
 	var looked map[recordKey]bool
 	err = d.write(ctx, "acknowledge batch", func(t *Tx) error {
 		pushed, clashed = map[model.ID]bool{}, map[model.Noun][]model.ID{}
@@ -283,11 +286,14 @@ func (d *DB) Acknowledge(ctx context.Context, b *model.PushBatch, results []mode
 					clashed[op.Table] = append(clashed[op.Table], op.ID)
 					continue
 				}
-				record, err := t.sent(e, op)
+				record, moved, err := t.sent(e, op)
 				if err != nil {
 					return err
 				}
 				pushed[record] = true
+				if moved {
+					clashed[op.Table] = append(clashed[op.Table], op.ID)
+				}
 			case model.PushClashed:
 				clashed[op.Table] = append(clashed[op.Table], op.ID)
 				if op.ChecksLife() {
@@ -306,8 +312,10 @@ func (d *DB) Acknowledge(ctx context.Context, b *model.PushBatch, results []mode
 			return err
 		}
 		looked = t.looked
-		_, err = t.ExecContext(ctx, "DELETE FROM sync_batch WHERE number = ?", b.Number)
-		return err
+		if _, err = t.ExecContext(ctx, "DELETE FROM sync_batch WHERE number = ?", b.Number); err != nil {
+			return err
+		}
+		return t.setPosition(at)
 	})
 	if err == nil {
 		d.pairUp(ctx, looked)
@@ -342,21 +350,24 @@ func leans(e *model.Entity, op model.PushOp, met map[any]bool) bool {
 	return false
 }
 
-// sent makes the values that the server now has the base of a row and returns
-// the record that the row is or belongs to.
-func (t *Tx) sent(e *model.Entity, op model.PushOp) (model.ID, error) {
+// sent makes the values that the server took the base of a row and returns the
+// record that the row is or belongs to. moved tells that the row was heard of
+// since the batch was frozen: what the server has now is not known then, for
+// the answer may be that of an earlier sending, which others changed after it.
+func (t *Tx) sent(e *model.Entity, op model.PushOp) (record model.ID, moved bool, err error) {
 	row, err := t.row(e, op.ID)
 	if err != nil || row == nil {
-		return op.ID, err
+		return op.ID, false, err
 	}
-	record := op.ID
+	record = op.ID
 	if _, id, ok := row.OwnerOf(e); ok {
 		record = id
 	}
 	base, pending, err := t.base(e, op.ID)
 	if err != nil {
-		return record, err
+		return record, false, err
 	}
+	moved = base != nil && heardOf(e, op, base)
 	if !pending {
 		// Taken back here while it was on its way: that is a new edit.
 		base = append(model.Row(nil), row...)
@@ -368,13 +379,27 @@ func (t *Tx) sent(e *model.Entity, op model.PushOp) (model.ID, error) {
 		}
 		base.Set(e, model.ColumnVersion, int64(1))
 		if err := t.setVersion(e, op.ID, 1); err != nil {
-			return record, err
+			return record, false, err
 		}
 	}
 	for j, name := range op.Columns {
 		base.Set(e, name, op.Values[j])
 	}
-	return record, t.setBase(e, op.ID, base, !model.SameData(e, row, base))
+	return record, moved, t.setBase(e, op.ID, base, !model.SameData(e, row, base))
+}
+
+// heardOf tells whether a row's base holds another value than an operation was
+// measured against, and another one than it brought.
+func heardOf(e *model.Entity, op model.PushOp, base model.Row) bool {
+	for j, name := range op.Columns {
+		if _, c := e.Column(name); c.Service && name != model.ColumnDeletedAt {
+			continue
+		}
+		if now := base.Get(e, name); now != op.Values[j] && (op.Insert || now != op.Base[j]) {
+			return true
+		}
+	}
+	return false
 }
 
 // setVersion stores the row_version of a row that is otherwise as it was.

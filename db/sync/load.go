@@ -16,6 +16,9 @@ func (r *run) whole(ctx context.Context) error {
 	if !due {
 		return nil
 	}
+	if err := r.askAgain(ctx, mode); err != nil {
+		return err
+	}
 	for r.head.Unsequenced > 0 && !r.head.ReadOnly {
 		before := r.head.Seq
 		head, err := r.central.Sequence(ctx, r.at)
@@ -52,4 +55,24 @@ func (r *run) loadMode() (model.LoadMode, bool) {
 		return model.AccessLoad, true
 	}
 	return "", false
+}
+
+// askAgain finds out what became of a batch whose answer was lost before rows
+// are compared: the server may have taken it, and others may have changed the
+// rows since. A server that was restored is compared first, for what it lost
+// would look like a change.
+func (r *run) askAgain(ctx context.Context, mode model.LoadMode) error {
+	if r.head.ReadOnly || mode == model.FirstLoad || mode == model.ForkLoad {
+		return nil
+	}
+	b, err := r.replica.NextBatch(ctx, 0, 0)
+	if err != nil || b == nil {
+		return err
+	}
+	r.touched, r.clashed = map[model.Noun]bool{}, map[model.ID]model.Row{}
+	clashed, err := r.deliver(ctx, b)
+	if err != nil || len(clashed) == 0 {
+		return err
+	}
+	return r.merge(ctx, b, clashed)
 }

@@ -46,8 +46,8 @@ func (r mortalReplica) NextBatch(ctx context.Context, ops, bytes int) (b *model.
 	return b, err
 }
 
-func (r mortalReplica) Acknowledge(ctx context.Context, b *model.PushBatch, results []model.PushResult) (pushed map[model.ID]bool, clashed map[model.Noun][]model.ID, err error) {
-	r.around(func() { pushed, clashed, err = r.Replica.Acknowledge(ctx, b, results) })
+func (r mortalReplica) Acknowledge(ctx context.Context, b *model.PushBatch, results []model.PushResult, at model.Position) (pushed map[model.ID]bool, clashed map[model.Noun][]model.ID, err error) {
+	r.around(func() { pushed, clashed, err = r.Replica.Acknowledge(ctx, b, results, at) })
 	return pushed, clashed, err
 }
 

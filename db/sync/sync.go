@@ -280,27 +280,9 @@ func (r *run) push(ctx context.Context) error {
 		if err != nil || b == nil {
 			return err
 		}
-		r.notify.Tell("sending", int64(len(r.pushed)), 0)
-		receipt, err := r.central.Push(ctx, b, r.at)
+		clashed, err := r.deliver(ctx, b)
 		if err != nil {
 			return err
-		}
-		if receipt.Foreign {
-			if err := r.rename(ctx); err != nil {
-				return err
-			}
-			continue
-		}
-		r.head, r.assumed = receipt.Head, false
-		pushed, clashed, err := r.replica.Acknowledge(ctx, b, receipt.Results)
-		if err != nil {
-			return err
-		}
-		for id := range pushed {
-			r.pushed[id] = true
-		}
-		for _, op := range b.Ops {
-			r.touched[op.Table] = true
 		}
 		if len(clashed) == 0 {
 			continue
@@ -319,6 +301,36 @@ func (r *run) push(ctx context.Context) error {
 			return nil
 		}
 	}
+}
+
+// deliver sends one batch, stores what became of it and returns the rows that
+// clashed.
+func (r *run) deliver(ctx context.Context, b *model.PushBatch) (map[model.Noun][]model.ID, error) {
+	r.notify.Tell("sending", int64(len(r.pushed)), 0)
+	receipt, err := r.central.Push(ctx, b, r.at)
+	if err != nil {
+		return nil, err
+	}
+	if receipt.Foreign {
+		return nil, r.rename(ctx)
+	}
+	r.head, r.assumed = receipt.Head, false
+	// The feed is not followed to there yet, but a server without this run
+	// has lost the batch.
+	at := r.at
+	at.Run, at.Nonce = r.head.Run, r.head.Nonce
+	pushed, clashed, err := r.replica.Acknowledge(ctx, b, receipt.Results, at)
+	if err != nil {
+		return nil, err
+	}
+	r.at = at
+	for id := range pushed {
+		r.pushed[id] = true
+	}
+	for _, op := range b.Ops {
+		r.touched[op.Table] = true
+	}
+	return clashed, nil
 }
 
 // rename gives this copy of the workspace an id of its own, because the server
@@ -369,7 +381,7 @@ func (r *run) giveUp(ctx context.Context, b *model.PushBatch, rows map[model.Nou
 	if len(results) == 0 {
 		return nil
 	}
-	_, _, err := r.replica.Acknowledge(ctx, stuck, results)
+	_, _, err := r.replica.Acknowledge(ctx, stuck, results, r.at)
 	return err
 }
 

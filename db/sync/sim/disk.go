@@ -70,8 +70,8 @@ func (d *disk) NextBatch(ctx context.Context, ops, bytes int) (b *model.PushBatc
 	return b, err
 }
 
-func (d *disk) Acknowledge(ctx context.Context, b *model.PushBatch, results []model.PushResult) (pushed map[model.ID]bool, clashed map[model.Noun][]model.ID, err error) {
-	err = d.call("acknowledge", func() error { pushed, clashed, err = d.Replica.Acknowledge(ctx, b, results); return err })
+func (d *disk) Acknowledge(ctx context.Context, b *model.PushBatch, results []model.PushResult, at model.Position) (pushed map[model.ID]bool, clashed map[model.Noun][]model.ID, err error) {
+	err = d.call("acknowledge", func() error { pushed, clashed, err = d.Replica.Acknowledge(ctx, b, results, at); return err })
 	return pushed, clashed, err
 }
 
