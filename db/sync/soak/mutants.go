@@ -52,8 +52,8 @@ var mutants = []mutant{
 	one("a server with a new identity is taken for the same one", loadFile, "	case known && r.head.Epoch != r.at.Epoch:", "	case known && r.head.Epoch == \"\":"),
 	one("a position that the feed does not reach back to is followed", loadFile, "	case r.at.Seq < r.head.MinSeq:", "	case r.head.MinSeq < 0:"),
 	one("entries that go while they are asked for are missed", engineFile, "			if page.MinSeq > r.at.Seq {", "			if page.MinSeq < 0 {"),
-	one("a copy of the workspace takes the original's receipts for its own", engineFile, "		if receipt.Foreign {",
-		"		if receipt.Foreign {\n			receipt.Results = make([]model.PushResult, len(b.Ops))\n		}\n		if receipt.Foreign && len(b.Ops) == 0 {"),
+	one("a copy of the workspace takes the original's receipts for its own", engineFile, "	if receipt.Foreign {",
+		"	if receipt.Foreign {\n		receipt.Results = make([]model.PushResult, len(b.Ops))\n	}\n	if receipt.Foreign && len(b.Ops) == 0 {"),
 	one("a standby that lags is believed", engineFile, "	if r.head.Behind(r.at) {", "	if r.head.Behind(r.at) && len(r.pushed) > 0 {"),
 	one("changes without a position are left there", engineFile, "		if r.head.Unsequenced == 0 || r.head.ReadOnly {", "		if r.head.Unsequenced >= 0 {"),
 	one("a change of what a person may see is not followed", loadFile, "	case r.head.Access != r.at.Access:", "	case r.head.Access == \"\":"),
@@ -61,7 +61,7 @@ var mutants = []mutant{
 		"	if err != nil {\n		release = func() {}\n	}\n	defer release()"),
 
 	// What the cache promises.
-	one("an edit made during the push counts as sent", batchFile, "	return record, t.setBase(e, op.ID, base, !model.SameData(e, row, base))", "	return record, t.setBase(e, op.ID, base, false)"),
+	one("an edit made during the push counts as sent", batchFile, "	return record, moved, t.setBase(e, op.ID, base, !model.SameData(e, row, base))", "	return record, moved, t.setBase(e, op.ID, base, false)"),
 	one("a change that clashed is forgotten", batchFile, "			case model.PushClashed:\n", "			case model.PushClashed:\n				if err := t.setBase(e, op.ID, nil, false); err != nil {\n					return err\n				}\n"),
 	one("the base is not kept at the first edit", pendingFile, "	return t.storeBase(e, new, old)\n", "	return t.storeBase(e, new, new)\n"),
 	one("an unsent edit is overwritten by what is pulled", applyFile, "	if pending {\n		if err := t.back(e, id); err != nil {", "	if pending && base == nil {\n		if err := t.back(e, id); err != nil {"),
