@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"strings"
 
 	"rapport/model"
@@ -31,8 +32,9 @@ func (t trigger) create() string {
 // trigger's owner.
 const personSQL = "LEFT(LEFT(USER(), CHAR_LENGTH(USER()) - CHAR_LENGTH(SUBSTRING_INDEX(USER(), '@', -1)) - 1), 80)"
 
-const triggerHead = "  DECLARE moment DATETIME(3) DEFAULT UTC_TIMESTAMP(3);\n" +
-	"  DECLARE person VARCHAR(80) CHARACTER SET utf8mb4 DEFAULT " + personSQL + ";\n"
+// momentSQL is the time of the statement. The triggers declare no variable for
+// it or for the person: making room for variables costs each row more.
+const momentSQL = "UTC_TIMESTAMP(3)"
 
 // triggersOf returns the triggers of an entity's table. They make a valid row
 // of what another program inserts, keep the service columns, and write the
@@ -49,10 +51,10 @@ func triggersOf(e *model.Entity) []trigger {
 }
 
 func beforeInsert(e *model.Entity) string {
-	b := triggerHead + `  IF NEW.id IS NULL THEN SET NEW.id = ` + newIDSQL + `; END IF;
-  SET NEW.row_version = 1, NEW.created_by = person, NEW.updated_by = person;
-  IF NEW.created_at IS NULL OR NEW.created_at > moment THEN SET NEW.created_at = moment; END IF;
-  IF NEW.updated_at IS NULL OR NEW.updated_at > moment THEN SET NEW.updated_at = moment; END IF;
+	b := `  IF NEW.id IS NULL THEN SET NEW.id = ` + newIDSQL + `; END IF;
+  SET NEW.row_version = 1, NEW.created_by = ` + personSQL + `, NEW.updated_by = NEW.created_by;
+  IF NEW.created_at IS NULL OR NEW.created_at > ` + momentSQL + ` THEN SET NEW.created_at = ` + momentSQL + `; END IF;
+  IF NEW.updated_at IS NULL OR NEW.updated_at > ` + momentSQL + ` THEN SET NEW.updated_at = ` + momentSQL + `; END IF;
 `
 	b += newScope(e)
 	if e.Noun == "deal" {
@@ -171,29 +173,38 @@ func unchanged(c model.Column) string {
 	return "OLD." + n + " <=> NEW." + n
 }
 
+// comparedAtOnce is how many columns one statement of a trigger compares. A
+// server prepares every part of a statement anew for each row, also the parts
+// that it then skips.
+const comparedAtOnce = 6
+
 func beforeUpdate(e *model.Entity) string {
-	var same []string
-	for _, c := range counted(e) {
-		same = append(same, unchanged(c))
-	}
-	b := triggerHead + `  IF OLD.id <> NEW.id THEN SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'the id of a row cannot be changed'; END IF;
+	b := `  IF OLD.id <> NEW.id THEN SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'the id of a row cannot be changed'; END IF;
   IF NEW.created_at IS NULL THEN SET NEW.created_at = OLD.created_at; END IF;
 `
-	b += movedScope(e)
-	b += "  IF " + strings.Join(same, "\n    AND ") + ` THEN
-    SET NEW.row_version = OLD.row_version, NEW.updated_at = OLD.updated_at, NEW.updated_by = OLD.updated_by;
-  ELSE
-    IF NEW.updated_at IS NULL OR NEW.updated_at <=> OLD.updated_at OR NEW.updated_at < OLD.updated_at OR NEW.updated_at > moment THEN
-      SET NEW.updated_at = moment;
+	b += movedScope(e) + "  changing: BEGIN\n"
+	blocks := 0
+	for some := range slices.Chunk(counted(e), comparedAtOnce) {
+		var same []string
+		for _, c := range some {
+			same = append(same, unchanged(c))
+		}
+		b += "    IF " + strings.Join(same, " AND ") + " THEN\n"
+		blocks++
+	}
+	b += "      SET NEW.row_version = OLD.row_version, NEW.updated_at = OLD.updated_at, NEW.updated_by = OLD.updated_by;\n      LEAVE changing;\n" +
+		"    " + strings.Repeat("END IF; ", blocks) + `
+    IF NEW.updated_at IS NULL OR NEW.updated_at <=> OLD.updated_at OR NEW.updated_at < OLD.updated_at OR NEW.updated_at > ` + momentSQL + ` THEN
+      SET NEW.updated_at = ` + momentSQL + `;
     END IF;
-    SET NEW.row_version = OLD.row_version + 1, NEW.updated_by = person;
+    SET NEW.row_version = OLD.row_version + 1, NEW.updated_by = ` + personSQL + `;
 `
 	for _, line := range strings.SplitAfter(rules(e), "\n") {
 		if line != "" {
 			b += "  " + line
 		}
 	}
-	return b + "  END IF;\n"
+	return b + "  END;\n"
 }
 
 func afterUpdate(e *model.Entity) string {
@@ -251,30 +262,41 @@ func capture(e *model.Entity, op, scopeOld, scopeNew, id string) string {
 // audit writes the history: the old and new values of the columns that
 // changed. JSON is put together from pieces, so that servers without JSON
 // aggregation in triggers manage too.
+//
+// JSON is the matter of statements that only a change reaches.
 func audit(e *model.Entity, action string) string {
-	id := "NEW.id"
-	var pieces []string
+	var columns []model.Column
 	for _, c := range counted(e) {
-		switch c.Name {
-		case model.ColumnCreatedAt, model.ColumnCreatedBy:
-			continue
+		if c.Name != model.ColumnCreatedAt && c.Name != model.ColumnCreatedBy {
+			columns = append(columns, c)
 		}
-		n := ident(c.Name)
-		old, new := "OLD."+n, "NEW."+n
-		skip := unchanged(c)
-		switch action {
-		case "insert":
-			skip, old = "NEW."+n+" IS NULL", "NULL"
-		case "delete":
-			skip, new = "OLD."+n+" IS NULL", "NULL"
-		}
-		pieces = append(pieces, fmt.Sprintf("IF(%s, NULL, CONCAT('\"%s\":', JSON_ARRAY(%s, %s)))", skip, c.Name, jsonOf(c, old), jsonOf(c, new)))
 	}
+	var b strings.Builder
+	b.WriteString("  BEGIN\n    DECLARE changes LONGTEXT CHARACTER SET utf8mb4;\n")
+	for some := range slices.Chunk(columns, comparedAtOnce) {
+		var same []string
+		var notes strings.Builder
+		for _, c := range some {
+			n := ident(c.Name)
+			old, new, skip := "OLD."+n, "NEW."+n, unchanged(c)
+			switch action {
+			case "insert":
+				old, skip = "NULL", "NEW."+n+" IS NULL"
+			case "delete":
+				new, skip = "NULL", "OLD."+n+" IS NULL"
+			}
+			same = append(same, skip)
+			fmt.Fprintf(&notes, "      IF NOT (%s) THEN SET changes = CONCAT_WS(',', changes, CONCAT('\"%s\":', JSON_ARRAY(%s, %s))); END IF;\n", skip, c.Name, jsonOf(c, old), jsonOf(c, new))
+		}
+		fmt.Fprintf(&b, "    IF NOT (%s) THEN\n%s    END IF;\n", strings.Join(same, " AND "), notes.String())
+	}
+	id := "NEW.id"
 	if action == "delete" {
 		id = "OLD.id"
 	}
-	return fmt.Sprintf("  INSERT INTO sync_audit (at, person, client, tbl, pk, action, changes) VALUES (UTC_TIMESTAMP(3), %s, LEFT(@rapport_client, 36), %s, %s, %s,\n    CONCAT('{', CONCAT_WS(',',\n      %s), '}'));\n",
-		personSQL, quote(string(e.Noun)), id, quote(action), strings.Join(pieces, ",\n      "))
+	fmt.Fprintf(&b, "    INSERT INTO sync_audit (at, person, client, tbl, pk, action, changes) VALUES (UTC_TIMESTAMP(3), %s, LEFT(@rapport_client, 36), %s, %s, %s, CONCAT('{', COALESCE(changes, ''), '}'));\n  END;\n",
+		personSQL, quote(string(e.Noun)), id, quote(action))
+	return b.String()
 }
 
 // jsonOf writes ids as the text that a person knows; the rest stands as it is.
