@@ -159,7 +159,7 @@ func makeConflict(ctx context.Context, home string) error {
 	amount, _ := r.Money("amount")
 	mine, theirs := amount, amount
 	mine.Minor += 250_000
-	theirs.Minor -= 400_000
+	theirs.Minor += theirs.Minor / 10
 	now := time.Now()
 	if _, err := db.Save(ctx, model.Edit{Noun: "deal", ID: r.ID, Set: map[string]any{
 		"amount": mine, "close_date": now.AddDate(0, 0, 10).Format("2006-01-02"), "next_step": "send the revised offer"}}); err != nil {
