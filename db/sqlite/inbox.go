@@ -211,13 +211,16 @@ func (d *DB) Discard(ctx context.Context, ids ...model.ID) (int, error) {
 		left := map[recordKey]bool{}
 		for _, u := range list {
 			seen[u.record.id] = true
-			left[u.record] = left[u.record] || u.code == model.CodeLeft
+			left[u.record] = left[u.record] || u.code == model.CodeLeft && u.id == u.record.id
 		}
 		for _, u := range list {
-			if left[u.record] {
+			switch {
+			case left[u.record]:
 				// Nothing else kept it here.
 				err = t.dropRecord(model.EntityOf(u.record.noun), u.record.id)
-			} else {
+			case u.code == model.CodeLeft: // a part of a record that is still shown
+				err = t.dropPart(u.e, u.id)
+			default:
 				err = t.discard(u)
 			}
 			if err != nil {

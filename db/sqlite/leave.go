@@ -23,6 +23,14 @@ func (a *applier) leave(ctx context.Context, e *model.Entity, id model.ID) error
 	}
 	if e.IsPart() {
 		a.changed(e, row)
+		stays, err := a.recordStays(e, row)
+		if err != nil {
+			return err
+		}
+		if stays && deleted(e, row) {
+			// Nobody wants it: to take it out is all that was unsent.
+			return t.dropPart(e, id)
+		}
 		return a.leavePart(ctx, e, id)
 	}
 	parts, err := t.partsOf(e, id)
@@ -50,6 +58,17 @@ func (a *applier) leave(ctx context.Context, e *model.Entity, id model.ID) error
 		return err
 	}
 	return a.note(e, row, "merge", "moved to where you may not see it while edited here; the unsent change is kept")
+}
+
+// recordStays tells whether the record of a part that left is still shown here:
+// the part was removed there or moved to another record.
+func (a *applier) recordStays(e *model.Entity, part model.Row) (bool, error) {
+	n, id, ok := part.OwnerOf(e)
+	if !ok || a.goneIDs[id] {
+		return false, nil
+	}
+	left, err := a.tx.isLeft(model.EntityOf(n), id)
+	return !left, err
 }
 
 // leavePart takes out a part, or keeps it with its unsent change. Its record
@@ -118,37 +137,44 @@ func (t *Tx) changedHere(ctx context.Context, record model.ID) (bool, error) {
 	return false, nil
 }
 
-// leftRecords lists the records that stay for an unsent change only.
-func (t *Tx) leftRecords() ([]recordKey, error) {
-	rows, err := t.query("SELECT DISTINCT noun, record_id\nFROM sync_base\nWHERE code = ?", model.CodeLeft)
+// leftRows lists the rows that stay for an unsent change only, records before
+// their parts.
+func (t *Tx) leftRows() ([]unsent, error) {
+	rows, err := t.query("SELECT tbl, id, noun, record_id, base, columns, first_at, coalesce(code, ''), coalesce(error, '')\nFROM sync_base\nWHERE code = ?\nORDER BY id <> record_id", model.CodeLeft)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	var out []recordKey
+	var out []unsent
 	for rows.Next() {
-		var noun string
-		var id []byte
-		if err := rows.Scan(&noun, &id); err != nil {
+		u, err := scanUnsent(rows)
+		if err != nil {
 			return nil, err
 		}
-		out = append(out, recordKey{model.Noun(noun), model.IDFromBytes(id)})
+		out = append(out, u)
 	}
 	return out, rows.Err()
 }
 
-// releaseLeft takes out those records that have no unsent change any more: the
-// batch that it was in had arrived before they left.
-func (t *Tx) releaseLeft(ctx context.Context, left []recordKey) error {
-	for _, k := range left {
-		changed, err := t.changedHere(ctx, k.id)
+// releaseLeft takes out those rows that have no unsent change any more: the
+// batch that it was in had arrived before they left. A record goes with all its
+// parts.
+func (t *Tx) releaseLeft(ctx context.Context, left []unsent) error {
+	for _, u := range left {
+		changed, err := t.changedHere(ctx, u.record.id)
 		if err != nil {
 			return err
 		}
-		if !changed {
-			if err := t.dropRecord(model.EntityOf(k.noun), k.id); err != nil {
-				return err
-			}
+		switch _, pending, err := t.base(u.e, u.id); {
+		case err != nil:
+			return err
+		case !u.e.IsPart() && !changed:
+			err = t.dropRecord(u.e, u.id)
+		case u.e.IsPart() && !pending:
+			err = t.drop(u.e, u.id)
+		}
+		if err != nil {
+			return err
 		}
 	}
 	return nil
@@ -203,12 +229,17 @@ func (t *Tx) dropParts(e *model.Entity, id model.ID) error {
 		return err
 	}
 	for _, p := range parts {
-		if err := t.setBase(p.e, p.id, nil, false); err != nil {
-			return err
-		}
-		if err := t.drop(p.e, p.id); err != nil {
+		if err := t.dropPart(p.e, p.id); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// dropPart removes one part and what is unsent of it.
+func (t *Tx) dropPart(e *model.Entity, id model.ID) error {
+	if err := t.setBase(e, id, nil, false); err != nil {
+		return err
+	}
+	return t.drop(e, id)
 }

@@ -84,6 +84,49 @@ func TestFoundBefore(t *testing.T) {
 			{Kind: opSync, Who: 1, Strikes: []strike{{At: 1, Fault: Late}}},
 			{Kind: opSync, Who: 1, Strikes: []strike{{Store: true, At: 6, Fault: StoreFailed}}},
 		}},
+		{"a change of somebody else while an answer was lost and the feed was purged", 60432, []Op{
+			{Kind: opForeign, R: 8088451811147211736}, // inserts a contact
+			{Kind: opSync, Who: 1},
+			{Kind: opForeign, R: 8916919469408469751}, // keeps a transaction open
+			{Kind: opEdit, Who: 1, R: 1873734727003766262},
+			{Kind: opForeign, R: 6374007271160895413},
+			{Kind: opSync, Who: 0},
+			{Kind: opEdit, Who: 1, R: 11289009692205864647}, // b edits the status
+			{Kind: opForeign, R: 10577321869020403571},
+			{Kind: opSync, Who: 1, Strikes: []strike{{At: 1, Fault: LostAnswer}}},
+			{Kind: opPurge, R: 12632950992766816122},
+			{Kind: opEdit, Who: 0, R: 15921873204452639987}, // a edits it too
+		}},
+		{"an edit of a record that then moves out of sight with its history", 60636, []Op{
+			{Kind: opSync, Who: 1, Strikes: []strike{{Store: true, At: 0, Fault: ForeignInner, R: 10007519821675061266}}},
+			{Kind: opForeign, R: 9320018978808905121},
+			{Kind: opSync, Who: 1},
+			{Kind: opEdit, Who: 1, R: 13188748050597566949},
+			{Kind: opSync, Who: 1},
+			{Kind: opForeign, R: 2666099066067821894}, // moves it
+		}},
+		{"a server that is restored after a crash between a batch and the pull", 62219, []Op{
+			{Kind: opSync},
+			{Kind: opSnapshot},
+			{Kind: opEdit, R: 8217992247479306692}, // a adds a contact
+			{Kind: opSync, Strikes: []strike{{Store: true, At: 5, Fault: CrashAfter}}},
+			{Kind: opSync, Strikes: []strike{{Store: true, At: 0, Fault: RestoreInner, R: 7833447263577042522}}},
+		}},
+		{"a discarded edit of a record that another program removed", 62558, []Op{
+			{Kind: opSync, Who: 1, Strikes: []strike{{At: 2, Fault: ForeignInner, R: 258908481470248908}}},
+			{Kind: opSync, Who: 0},
+			{Kind: opForeign, R: 10852586605675416838}, // removes it
+			{Kind: opEdit, R: 10807244052175084950},
+			{Kind: opSync, Strikes: []strike{{At: 3, Fault: LostAnswer}}},
+			{Kind: opEdit, R: 9561222160949389971}, // a discards
+		}},
+		{"a phone that was removed on both sides while the grants changed", 63262, []Op{
+			{Kind: opForeign, R: 18099702832907037759}, // inserts a contact with a phone
+			{Kind: opSync, Who: 1},
+			{Kind: opForeign, R: 13671711572659830685}, // removes the phone
+			{Kind: opGrant, R: 6089685844695313161},
+			{Kind: opEdit, Who: 1, R: 12054955940769439857}, // b removes it
+		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			rep, err := RunPlan(t.Context(), Config{Seed: tt.seed}, tt.ops)
