@@ -91,7 +91,7 @@ func TestFoundBefore(t *testing.T) {
 			{Kind: opEdit, Who: 1, R: 1873734727003766262},
 			{Kind: opForeign, R: 6374007271160895413},
 			{Kind: opSync, Who: 0},
-			{Kind: opEdit, Who: 1, R: 11289009692205864647}, // b edits the status
+			{Kind: opEdit, Who: 1, R: 11291009692205864647}, // b edits the status
 			{Kind: opForeign, R: 10577321869020403571},
 			{Kind: opSync, Who: 1, Strikes: []strike{{At: 1, Fault: LostAnswer}}},
 			{Kind: opPurge, R: 12632950992766816122},
