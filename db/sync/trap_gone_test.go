@@ -3,6 +3,7 @@ package sync_test
 import (
 	"testing"
 
+	"rapport/db/mysql/servertest"
 	"rapport/model"
 )
 
@@ -64,5 +65,36 @@ func TestT46PartBeforeBothDelete(t *testing.T) {
 	}
 	if !a.noted(t, "contact", r.ID, "was not sent") || a.noted(t, "contact", r.ID, "is sent again") {
 		t.Error("the history says something else of the phone that was changed")
+	}
+}
+
+// T52 with T64: the answer to a push is lost, somebody else changes the same
+// field, and the feed is gone by the time of the next sync. What became of the
+// push is found out before rows are compared: the later value stands, and
+// nothing says that two people changed it at the same time.
+func TestT52LostAnswerThenPurge(t *testing.T) {
+	c := newCentral(t)
+	p := servertest.NewProxy(t, servertest.Shared(t))
+	a, b := newHome(t, "ann", p.URL(c.url)), newHome(t, "bob", c.url)
+	r := a.save(t, "contact", "", map[string]any{"last_name": "Lovelace"})
+	both(t, a, b)
+	a.save(t, "contact", r.ID, map[string]any{"status": "Analyst"})
+	p.On("sync_push", func() bool { return false })
+	if _, err := a.try(t); err == nil {
+		t.Fatal("the sync should have been cut")
+	}
+	b.sync(t)
+	b.save(t, "contact", r.ID, map[string]any{"status": "Countess"})
+	b.sync(t)
+	c.exec(t, "DELETE FROM sync_feed")
+	c.exec(t, "UPDATE sync_meta SET min_seq = (SELECT seq FROM sync_counter)")
+	converge(t, c, a, b)
+	for _, h := range []*home{a, b} {
+		if got := h.get(t, "contact", r.ID).Text("status"); got != "Countess" {
+			t.Errorf("status = %q on %s, want the later one", got, h.me)
+		}
+		if h.noted(t, "contact", r.ID, "two people changed this") {
+			t.Errorf("the history on %s tells of a clash that was none", h.me)
+		}
 	}
 }

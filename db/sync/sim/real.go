@@ -171,7 +171,9 @@ func (r *Real) begin() (writer, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, q := range []string{"SET time_zone='+00:00', innodb_lock_wait_timeout=1/*M!100300 , innodb_lock_wait_timeout=0*/", "START TRANSACTION"} {
+	// Read committed, for else a writer also locks the gaps beside its rows,
+	// in which people make theirs: the server in memory has no gaps.
+	for _, q := range []string{"SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED", "SET time_zone='+00:00', innodb_lock_wait_timeout=1/*M!100300 , innodb_lock_wait_timeout=0*/", "START TRANSACTION"} {
 		if _, err := conn.ExecContext(ctx, q); err != nil {
 			conn.Close()
 			return nil, fmt.Errorf("%s: %w", q, err)

@@ -21,6 +21,12 @@ func one(name, file, old, new string) mutant {
 	return mutant{name: name, edits: []edit{{file, old, new}}}
 }
 
+// byTrap is a mutant of one edit that the simulation meets too seldom, noticed
+// by the test of a trap.
+func byTrap(name, run, file, old, new string) mutant {
+	return mutant{name: name, edits: []edit{{file, old, new}}, run: run, pkg: "./db/sync"}
+}
+
 // onServer is a mutant of the real central, noticed by a comparison with the
 // one in memory.
 func onServer(name, file, old, new string) mutant {
@@ -63,6 +69,8 @@ var mutants = []mutant{
 	// What the cache promises.
 	one("an edit made during the push counts as sent", batchFile, "	return record, moved, t.setBase(e, op.ID, base, !model.SameData(e, row, base))", "	return record, moved, t.setBase(e, op.ID, base, false)"),
 	one("a change that clashed is forgotten", batchFile, "			case model.PushClashed:\n", "			case model.PushClashed:\n				if err := t.setBase(e, op.ID, nil, false); err != nil {\n					return err\n				}\n"),
+	byTrap("an edit taken back during the push counts as never made", "^TestT48EditDuringPush$", batchFile, "	if !pending {\n		// Taken back", "	if !pending {\n		return record, moved, nil\n	}\n	if !pending {\n		// Taken back"),
+	byTrap("a batch whose answer was lost is asked about after the rows are compared", "^TestT52LostAnswerThenPurge$", loadFile, "	if r.head.ReadOnly || mode == model.FirstLoad ||", "	if r.head.ReadOnly || mode != model.FirstLoad ||"),
 	one("the base is not kept at the first edit", pendingFile, "	return t.storeBase(e, new, old)\n", "	return t.storeBase(e, new, new)\n"),
 	one("an unsent edit is overwritten by what is pulled", applyFile, "	if pending {\n		if err := t.back(e, id); err != nil {", "	if pending && base == nil {\n		if err := t.back(e, id); err != nil {"),
 	one("a removed row takes the unsent edits with it", applyFile, "	wanted := !binned && (ownerNew ||", "	wanted := binned && (ownerNew ||"),
