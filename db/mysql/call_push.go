@@ -5,6 +5,7 @@ import (
 	"database/sql/driver"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -94,7 +95,9 @@ func callValue(c model.Column, v any) any {
 }
 
 // callPush is Push through the procedures: one request, or a second one where
-// the server gives up at an update and is asked to make each alone.
+// the server gives up at an update and is asked to make each alone. Where that
+// was because of a value which must not occur twice, room is made for it first;
+// a third request does without where that did not help.
 func (c *Central) callPush(ctx context.Context, b *model.PushBatch, at model.Position) (model.Receipt, error) {
 	p := &pusher{Central: c, batch: b, at: at, refused: map[int]model.PushResult{}}
 	for i := range b.Ops {
@@ -124,6 +127,12 @@ func (c *Central) callPush(ctx context.Context, b *model.PushBatch, at model.Pos
 		}
 		if !p.singly && slices.Contains(refusedNumbers, number(err)) {
 			p.singly = true
+			p.makeRoom(err)
+			requests, sent = p.callRequests()
+			continue
+		}
+		if p.aside != nil && slices.Contains(refusedNumbers, number(err)) {
+			p.aside = nil
 			requests, sent = p.callRequests()
 			continue
 		}
@@ -145,6 +154,19 @@ func (c *Central) callPush(ctx context.Context, b *model.PushBatch, at model.Pos
 	return model.Receipt{Results: results, Head: head}, err
 }
 
+// mostRoom is how many operations of a call may make room for others.
+const mostRoom = 100
+
+// makeRoom sets aside whatever holds a value that another update wants.
+func (p *pusher) makeRoom(err error) {
+	for i := range p.batch.Ops {
+		p.setAside(i, err)
+	}
+	if len(p.aside) > mostRoom || len(p.refused) > 0 {
+		p.aside = nil
+	}
+}
+
 // callRequests writes the batch as requests that the server takes: one, unless
 // it is longer than the server's limit. It returns which operations they hold;
 // one that has room in no request is refused here.
@@ -155,8 +177,13 @@ func (p *pusher) callRequests() (requests []string, sent []int) {
 	stage := func(text string) {
 		requests = append(requests, fmt.Sprintf("CALL sync_stage(%s,%d,%s)", head, len(requests), text))
 	}
-	size := 0
-	for i, op := range p.batch.Ops {
+	size, all, room := 0, slices.Clone(p.batch.Ops), 0
+	for _, i := range slices.Sorted(maps.Keys(p.aside)) {
+		var away model.PushOp
+		away, all[i] = moved(all[i], p.aside[i])
+		ops, size, room = append(ops, away), size+len(jsonLiteral(blocks([]model.PushOp{away}))), room+1
+	}
+	for i, op := range all {
 		n := len(jsonLiteral(blocks([]model.PushOp{op})))
 		if n > limit {
 			p.refused[i] = tooLong(n, limit)
@@ -170,7 +197,7 @@ func (p *pusher) callRequests() (requests []string, sent []int) {
 	}
 	text, flag := jsonLiteral(blocks(ops)), 0
 	if p.singly {
-		flag = 1
+		flag = 1 + room
 	}
 	if len(requests) > 0 {
 		stage(text)

@@ -2,6 +2,7 @@ package mysql
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -267,6 +268,37 @@ func TestUpdateThatTheEngineRefuses(t *testing.T) {
 	}
 	if got := c.one("SELECT CONCAT((SELECT COUNT(*) FROM contact WHERE last_name = 'half'), (SELECT COUNT(*) FROM sync_push WHERE client = X'" + lost + "'))"); got != "00" {
 		t.Errorf("half a batch is kept: %s", got)
+	}
+}
+
+// TestExchangedValues: rows that exchange a value are made room for, a receipt
+// says nothing of that, and where anything of the batch fails no row is left
+// with the value that it had meanwhile.
+func TestExchangedValues(t *testing.T) {
+	c := newCompany(t)
+	c.person("dan", model.RoleSales, model.ScopeAll, "")
+	one, two := c.ids.New(), c.ids.New()
+	c.sql("ALTER TABLE contact ADD UNIQUE KEY one_external_id (external_id)",
+		"INSERT INTO contact (id, last_name, external_id) VALUES ("+idLiteral(one)+", 'one', 'A-1'), ("+idLiteral(two)+", 'two', 'A-2')")
+	const have = "SELECT GROUP_CONCAT(last_name, '=', external_id ORDER BY last_name) FROM contact"
+	exchange := []model.PushOp{update("contact", one, "external_id", "A-1", "A-2"), update("contact", two, "external_id", "A-2", "A-1")}
+	made := insert("contact", c.ids.New(), map[string]any{"last_name": "made"})
+	res := c.push(c.as("dan"), append(slices.Clone(exchange), made, update("contact", c.ids.New(), "notes", nil, "n"))...)
+	if res[0].Code != "duplicate" || res[1].Code != "duplicate" || res[2].Outcome != model.PushApplied || res[3].Outcome != model.PushClashed {
+		t.Errorf("beside a change that clashes: %+v", res)
+	}
+	if got := c.one(have); got != "one=A-1,two=A-2" {
+		t.Errorf("beside a change that clashes: %s", got)
+	}
+	b := c.batch(exchange...)
+	for _, what := range []string{"the first time", "again"} {
+		r, err := c.as("dan").Push(t.Context(), b, model.Position{})
+		if err != nil || len(r.Results) != 2 || r.Results[0].Outcome != model.PushApplied || r.Results[1].Outcome != model.PushApplied {
+			t.Errorf("%s: %+v, %v", what, r, err)
+		}
+		if got := c.one(have); got != "one=A-2,two=A-1" {
+			t.Errorf("%s: %s", what, got)
+		}
 	}
 }
 

@@ -20,7 +20,10 @@ import (
 // The marks of an operation in sync_op.ok: '0' did not find its row as it was,
 // '1' is applied, 'x' is refused, 's' may be applied.
 
-// pushProcedure applies a batch once and sequences it.
+// pushProcedure applies a batch once and sequences it. p_singly asks for each
+// update alone. Above 1 it also says how many operations are at the beginning,
+// one less than it, that only make room for others: the receipt leaves them
+// out, and unless everything is applied nothing is.
 func pushProcedure() procedure {
 	return procedure{"sync_push", "IN p_client VARBINARY(16), IN p_batch BIGINT, IN p_nonce VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin, IN p_ops LONGTEXT CHARACTER SET utf8mb4, IN p_singly TINYINT, IN p_run BIGINT, IN p_run_nonce VARBINARY(32), IN p_seq BIGINT",
 		me + `  DECLARE again, foreign_batch TINYINT DEFAULT 0;
@@ -67,7 +70,10 @@ func pushProcedure() procedure {
       END IF;
       SET turn = turn + 1;
     END WHILE;
-    SELECT COALESCE(GROUP_CONCAT(IF(ok = 's', '0', ok) ORDER BY n SEPARATOR ''), '') INTO receipt FROM sync_op;
+    IF p_singly > 1 AND EXISTS (SELECT 1 FROM sync_op WHERE ok <> '1') THEN
+      SIGNAL SQLSTATE '23000' SET MYSQL_ERRNO = ` + strconv.Itoa(erDupEntry) + `, MESSAGE_TEXT = 'there is no room for a value';
+    END IF;
+    SELECT COALESCE(GROUP_CONCAT(IF(ok = 's', '0', ok) ORDER BY n SEPARATOR ''), '') INTO receipt FROM sync_op WHERE n >= p_singly;
     SELECT GROUP_CONCAT('"', n - 1, '":', JSON_OBJECT('errno', eno, 'text', why) ORDER BY n) INTO reasons FROM sync_op WHERE ok = 'x';
     SET receipt = CONCAT(receipt, IF(reasons IS NULL, '', CONCAT(' {', reasons, '}')));
     UPDATE sync_push SET result = receipt WHERE client = p_client AND batch = p_batch;

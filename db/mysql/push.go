@@ -196,9 +196,9 @@ func (p *pusher) requests() []string {
 	ops := slices.Clone(p.batch.Ops)
 	for _, i := range slices.Sorted(maps.Keys(p.aside)) {
 		if _, no := p.refused[i]; !no {
-			var first string
-			first, ops[i] = moved(ops[i], p.aside[i])
-			add(first)
+			var away model.PushOp
+			away, ops[i] = moved(ops[i], p.aside[i])
+			add(statement(&away) + ";SET @n=0;")
 		}
 	}
 	for i := 0; i < len(ops); {

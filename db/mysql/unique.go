@@ -43,10 +43,10 @@ func (p *pusher) setAside(place int, err error) bool {
 }
 
 // moved returns an operation with a value of its own in the place of what is
-// given up, which nobody else has: the statement that moves the row out of the
-// way, and the operation that then finds it there.
-func moved(op model.PushOp, names []string) (first string, then model.PushOp) {
-	away := op
+// given up, which nobody else has: the operation that moves the row out of the
+// way, and the one that then finds it there.
+func moved(op model.PushOp, names []string) (away, then model.PushOp) {
+	away = op
 	away.Values, then = slices.Clone(op.Values), op
 	then.Base = slices.Clone(op.Base)
 	e := model.EntityOf(op.Table)
@@ -58,7 +58,7 @@ func moved(op model.PushOp, names []string) (first string, then model.PushOp) {
 		}
 		then.Base[k] = away.Values[k]
 	}
-	return statement(&away) + ";SET @n=0;", then
+	return away, then
 }
 
 // taken tells whether an insert that did not find its own row met a unique

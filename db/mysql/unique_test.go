@@ -47,7 +47,8 @@ func TestRefusalsSayWhatToDo(t *testing.T) {
 func TestMovedOutOfTheWay(t *testing.T) {
 	id := model.DerivedID("test", "one")
 	op := model.PushOp{Table: "product", ID: id, Columns: []string{"name", "code"}, Base: []any{"a", "1"}, Values: []any{"b", "2"}}
-	first, then := moved(op, []string{"code"})
+	away, then := moved(op, []string{"code"})
+	first := statement(&away)
 	if !strings.Contains(first, string(id)) || !strings.Contains(first, "CAST('a' AS BINARY)") || strings.Contains(first, "'b'") || then.Base[1] != string(id) || then.Values[1] != "2" || op.Base[1] != "1" {
 		t.Errorf("first %s\nthen %+v", first, then)
 	}

@@ -43,7 +43,7 @@ func TestThroughProcedures(t *testing.T) {
 	for name, test := range map[string]func(*testing.T){
 		"T01": TestT01CommitInversion, "T20": TestT20LostAcknowledgement, "T25": TestT25KilledClient, "T28": TestT28RefusedRow,
 		"T40": TestT40DifferentFields, "T41": TestT41SameField, "T45": TestT45DeleteAgainstUpdate, "T48": TestT48EditDuringPush,
-		"T52": TestT52LostAcknowledgementThenLaterEdit, "T53": TestT53UniqueIndex, "T60": TestT60RestoredServer, "T63": TestT63Clone,
+		"T52": TestT52LostAcknowledgementThenLaterEdit, "T53": TestT53UniqueIndex, "T54": TestT54UniqueSwap, "T60": TestT60RestoredServer, "T63": TestT63Clone,
 		"twins": TestTwinsMeet, "drift": TestFullFindsDrift, "load": TestInterruptedLoadGoesOn, "random": TestRandomSchedules,
 	} {
 		t.Run(name, test)

@@ -280,19 +280,19 @@ func TestT54UniqueSwap(t *testing.T) {
 	c, a, b := two(t)
 	var ids []model.ID
 	for _, code := range []string{"1", "2", "3"} {
-		ids = append(ids, a.save(t, "product", "", map[string]any{"name": "product " + code, "code": code}).ID)
+		ids = append(ids, a.save(t, "contact", "", map[string]any{"last_name": "number " + code, "external_id": code}).ID)
 	}
 	both(t, a, b)
-	c.exec(t, "CREATE UNIQUE INDEX one_code ON product (code)")
+	c.exec(t, "CREATE UNIQUE INDEX one_external_id ON contact (external_id)")
 	for i, code := range []string{"2", "3", "1"} { // a ring of three
-		a.save(t, "product", ids[i], map[string]any{"code": code})
+		a.save(t, "contact", ids[i], map[string]any{"external_id": code})
 	}
 	if res := a.sync(t); res.Refused != 0 {
 		t.Errorf("sync = %+v", res)
 	}
-	b.save(t, "product", ids[0], map[string]any{"category": "engines"})
+	b.save(t, "contact", ids[0], map[string]any{"job_title": "engineer"})
 	converge(t, c, a, b)
-	if got := c.value(t, "SELECT GROUP_CONCAT(name, '=', code ORDER BY name) FROM product"); got != "product 1=2,product 2=3,product 3=1" {
+	if got := c.value(t, "SELECT GROUP_CONCAT(last_name, '=', external_id ORDER BY last_name) FROM contact"); got != "number 1=2,number 2=3,number 3=1" {
 		t.Errorf("on the server: %s", got)
 	}
 }
