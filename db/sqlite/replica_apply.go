@@ -423,16 +423,17 @@ func (a *applier) ownerOf(e *model.Entity, part model.Row) (gone, offered bool, 
 }
 
 // offerAgain makes a row that the server lost new again, so that it is sent. A
-// deleted one it need not have.
+// deleted one it need not have: that lies in the bin like others that the server
+// does not know.
 func (a *applier) offerAgain(_ context.Context, e *model.Entity, entry model.FeedEntry) error {
 	row, err := a.tx.row(e, entry.ID)
-	if err != nil || row == nil || deleted(e, row) {
+	if err != nil || row == nil {
 		return err
 	}
 	if err := a.tx.setVersion(e, entry.ID, 0); err != nil {
 		return err
 	}
-	return a.tx.setBase(e, entry.ID, nil, true)
+	return a.tx.setBase(e, entry.ID, nil, !deleted(e, row))
 }
 
 // offerParts makes the parts of a record that the server does not have new

@@ -127,6 +127,14 @@ func TestFoundBefore(t *testing.T) {
 			{Kind: opGrant, R: 6089685844695313161},
 			{Kind: opEdit, Who: 1, R: 12054955940769439857}, // b removes it
 		}},
+		{"a phone that was removed before the server lost it", 82779, []Op{
+			{Kind: opSnapshot},
+			{Kind: opForeign, R: 9846283025254925157}, // inserts a contact with a phone
+			{Kind: opSync, Who: 1},
+			{Kind: opEdit, Who: 1, R: 2485697016042002508}, // b removes the phone
+			{Kind: opSync, Who: 1},
+			{Kind: opRestoreServer, R: 1549202619886129618},
+		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			rep, err := RunPlan(t.Context(), Config{Seed: tt.seed}, tt.ops)
