@@ -181,11 +181,12 @@ func (a *applier) insertNew(ctx context.Context, e *model.Entity, rows []model.R
 	defer cancel()
 	go func() {
 		defer close(made)
+		tell := newTeller(e)
 		for len(rows) > 0 {
 			n := min(madeRows, len(rows))
 			batch := make([]bulkRow, n)
 			for i, row := range rows[:n] {
-				batch[i] = newBulkRow(e, row)
+				batch[i] = newBulkRow(tell, row)
 			}
 			select {
 			case made <- batch:
@@ -235,13 +236,13 @@ type bulkRow struct {
 	unsure bool // its lists decide its title
 }
 
-func newBulkRow(e *model.Entity, row model.Row) bulkRow {
+func newBulkRow(tell *teller, row model.Row) bulkRow {
 	r := bulkRow{row: row, args: make([]any, len(row), len(row)+3)}
 	for i, v := range row {
 		r.args[i] = cell(v)
 	}
-	if planOf(e).titled {
-		title, sortKey, sure := rowTitle(e, row)
+	if planOf(tell.entity).titled {
+		title, sortKey, sure := tell.tell(row)
 		r.args = append(r.args, title, model.Fold(title), sortKey)
 		r.unsure = !sure
 	}
@@ -261,7 +262,7 @@ func (d *DB) loading(ctx context.Context, fn func(*Tx) error) (err error) {
 		return mapError(op, err)
 	}
 	defer conn.Close()
-	if _, err := conn.ExecContext(ctx, "PRAGMA foreign_keys = 0; PRAGMA synchronous = 1; PRAGMA cache_size = -12288; PRAGMA temp_store = 1; PRAGMA wal_autocheckpoint = 4000"); err != nil {
+	if _, err := conn.ExecContext(ctx, "PRAGMA foreign_keys = 0; PRAGMA synchronous = 1; PRAGMA cache_size = -8192; PRAGMA temp_store = 1; PRAGMA wal_autocheckpoint = 4000"); err != nil {
 		return mapError(op, err)
 	}
 	defer func() {

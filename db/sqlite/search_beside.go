@@ -17,7 +17,7 @@ import (
 const buildName = ".search"
 
 // besideHash is buildHash where a load holds memory too.
-const besideHash = 6 << 20
+const besideHash = 4 << 20
 
 // searchBuild builds the search index in a file of its own, so that it takes
 // neither the lock of the cache nor its turn: on a second core it costs a first
@@ -71,7 +71,7 @@ func (b *searchBuild) fill(ctx context.Context) (err error) {
 	if err := createFile(b.path); err != nil {
 		return fmt.Errorf("build search: %w", err)
 	}
-	side, err := sql.Open("sqlite", "file:"+b.path+"?_pragma=journal_mode(OFF)&_pragma=synchronous(0)&_pragma=cache_size(-8192)&_pragma=locking_mode(EXCLUSIVE)")
+	side, err := sql.Open("sqlite", "file:"+b.path+"?_pragma=journal_mode(OFF)&_pragma=synchronous(0)&_pragma=cache_size(-2048)&_pragma=locking_mode(EXCLUSIVE)")
 	if err != nil {
 		return mapError("build search", err)
 	}
