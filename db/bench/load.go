@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"database/sql"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -30,6 +31,9 @@ func loading(ctx context.Context, b *bench, srv *servertest.Server) error {
 	if err != nil {
 		return err
 	}
+	if err := warm(ctx, db); err != nil {
+		return err
+	}
 	home := filepath.Join(b.temp, "loaded")
 	ours, peak, res, err := b.firstLoad(ctx, home, url)
 	if err != nil {
@@ -43,6 +47,18 @@ func loading(ctx context.Context, b *bench, srv *servertest.Server) error {
 	}
 	fmt.Fprintf(b.out, "  mariadb | sqlite3  %9d rows %8.1f s %8.0f rows/s, %.1f s of CPU: %s\n", rows, theirs.wall.Seconds(), float64(rows)/theirs.wall.Seconds(), theirs.cpu.Seconds(), parts)
 	fmt.Fprintf(b.out, "  ratio              %28.2f (limit 1)\n", ours.wall.Seconds()/theirs.wall.Seconds())
+	return nil
+}
+
+// warm reads every table once, so that neither side finds a server that still
+// tidies up after the filling.
+func warm(ctx context.Context, db *sql.DB) error {
+	for _, n := range loaded {
+		var rows, sum sql.NullInt64
+		if err := db.QueryRowContext(ctx, "SELECT COUNT(*), SUM(row_version) FROM `"+string(n)+"`").Scan(&rows, &sum); err != nil {
+			return fmt.Errorf("read %s: %w", n, err)
+		}
+	}
 	return nil
 }
 
