@@ -102,10 +102,10 @@ func TestLive(t *testing.T) {
 	k.sees("Changed meanwhile by")
 	k.sees("First name        Ann")
 	k.press("ctrl+s")
-	k.sees("›● Ann Me…")
+	k.sees("›● Ann Meier 3")
 
 	// It is sent by itself, without the network it waits.
-	k.sees("›  Ann Me…")
+	k.sees("›  Ann Meier 3")
 	net.Close()
 	k.sees("● offline")
 	bob.json("sync")
@@ -116,11 +116,11 @@ func TestLive(t *testing.T) {
 	}
 	k.press("ctrl+s")
 	k.sees("✓ synced")
-	k.sees("›  Ann Me…  Chief")
+	k.sees("›  Ann Meier 3  Chief")
 	if got := bob.json("contact", "show", ids[3]); got["first_name"] != "Ann" || got["department"] != "Sales" {
 		t.Errorf("the other laptop has %v", got)
 	}
-	if got := k.under(); !strings.Contains(got, "Ann Me…") {
+	if got := k.under(); !strings.Contains(got, "Ann Meier 3") {
 		t.Errorf("the cursor is on %q", got)
 	}
 }
