@@ -165,9 +165,11 @@ func (t *Tx) releaseLeft(ctx context.Context, left []unsent) error {
 		if err != nil {
 			return err
 		}
-		switch _, pending, err := t.base(u.e, u.id); {
-		case err != nil:
+		_, pending, err := t.base(u.e, u.id)
+		if err != nil {
 			return err
+		}
+		switch {
 		case !u.e.IsPart() && !changed:
 			err = t.dropRecord(u.e, u.id)
 		case u.e.IsPart() && !pending:
