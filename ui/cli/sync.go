@@ -225,15 +225,7 @@ func (a *app) pendingAct(verb string) *cobra.Command {
 		Use: verb + " [ID…]", Short: short, Example: "  rapport pending " + verb + " 1a2b3c4d",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx := cmd.Context()
-			ws, err := a.open(ctx)
-			if err != nil {
-				return err
-			}
-			items, err := ws.Pending(ctx)
-			if err != nil {
-				return err
-			}
-			ids, err := pendingIDs(items, args)
+			ws, items, ids, err := a.unsent(ctx, args)
 			if err != nil {
 				return err
 			}
@@ -280,23 +272,6 @@ func (a *app) count(what string, n int) error {
 		return a.result(object{{what, n}})
 	}
 	return a.print("%s %s", plural(int64(n), "record", "records"), what)
-}
-
-// pendingIDs resolves ids among the records with unsent changes.
-func pendingIDs(items []model.PendingItem, refs []string) ([]model.ID, error) {
-	all := make([]model.ID, 0, len(items))
-	for _, p := range items {
-		all = append(all, p.ID)
-	}
-	var out []model.ID
-	for _, ref := range refs {
-		id, err := among(all, ref, "unsent change")
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, id)
-	}
-	return out, nil
 }
 
 // among resolves a whole or shortened id among some.

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"io"
 	"slices"
 
@@ -19,15 +20,7 @@ func (a *app) pendingExport() *cobra.Command {
 		Example: "  rapport pending export -o refused.ndjson\n  rapport pending export 1a2b3c4d",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx := cmd.Context()
-			ws, err := a.open(ctx)
-			if err != nil {
-				return err
-			}
-			items, err := ws.Pending(ctx)
-			if err != nil {
-				return err
-			}
-			ids, err := pendingIDs(items, args)
+			ws, items, ids, err := a.unsent(ctx, args)
 			if err != nil {
 				return err
 			}
@@ -59,4 +52,27 @@ func (a *app) pendingExport() *cobra.Command {
 	c.Flags().BoolVar(&all, "all", false, "every unsent change, not only the refused ones")
 	c.Flags().StringVarP(&out, "output", "o", "", "file, or - for the standard output")
 	return c
+}
+
+// unsent opens the workspace and lists its unsent changes; ids are those of the
+// records that are named.
+func (a *app) unsent(ctx context.Context, named []string) (ws model.Workspace, items []model.PendingItem, ids []model.ID, err error) {
+	if ws, err = a.open(ctx); err != nil {
+		return nil, nil, nil, err
+	}
+	if items, err = ws.Pending(ctx); err != nil {
+		return nil, nil, nil, err
+	}
+	all := make([]model.ID, 0, len(items))
+	for _, p := range items {
+		all = append(all, p.ID)
+	}
+	for _, ref := range named {
+		id, err := among(all, ref, "unsent change")
+		if err != nil {
+			return nil, nil, nil, err
+		}
+		ids = append(ids, id)
+	}
+	return ws, items, ids, nil
 }

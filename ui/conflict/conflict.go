@@ -254,20 +254,11 @@ func (s *Screen) edit() (tea.Cmd, bool) {
 
 // Do carries out the actions of the conflict.
 func (s *Screen) Do(a keymap.Action) (tea.Cmd, bool) {
-	last := max(0, len(s.it.Fields)-1)
+	if row, moved := screen.Scroll(a, s.row, 5, len(s.it.Fields)); moved {
+		s.row = row
+		return nil, true
+	}
 	switch a {
-	case keymap.Down:
-		s.row = min(s.row+1, last)
-	case keymap.Up:
-		s.row = max(s.row-1, 0)
-	case keymap.PageDown:
-		s.row = min(s.row+5, last)
-	case keymap.PageUp:
-		s.row = max(s.row-5, 0)
-	case keymap.Top:
-		s.row = 0
-	case keymap.Bottom:
-		s.row = last
 	case keymap.TakeMine:
 		return s.take("mine", false)
 	case keymap.TakeTheirs:
@@ -279,14 +270,9 @@ func (s *Screen) Do(a keymap.Action) (tea.Cmd, bool) {
 	case keymap.Edit:
 		return s.edit()
 	case keymap.Open:
-		if ref := s.here(); !ref.IsZero() {
-			return screen.Open(screen.OpenMsg{Kind: screen.Detail, Noun: ref.Noun, ID: ref.ID}), true
-		}
-		return nil, false
-	default:
-		return nil, false
+		return screen.OpenRef(s.here())
 	}
-	return nil, true
+	return nil, false
 }
 
 // Can tells whether an action would do something here and now.

@@ -106,20 +106,11 @@ func (s *Pair) open() bool {
 
 // Do carries out the actions of the page.
 func (s *Pair) Do(a keymap.Action) (tea.Cmd, bool) {
-	last := max(0, len(s.fields)-1)
+	if row, moved := screen.Scroll(a, s.row, 10, len(s.fields)); moved {
+		s.row = row
+		return nil, true
+	}
 	switch a {
-	case keymap.Down:
-		s.row = min(s.row+1, last)
-	case keymap.Up:
-		s.row = max(s.row-1, 0)
-	case keymap.PageDown:
-		s.row = min(s.row+10, last)
-	case keymap.PageUp:
-		s.row = max(s.row-10, 0)
-	case keymap.Top:
-		s.row = 0
-	case keymap.Bottom:
-		s.row = last
 	case keymap.Left:
 		s.side = 0
 	case keymap.Right:
@@ -131,10 +122,7 @@ func (s *Pair) Do(a keymap.Action) (tea.Cmd, bool) {
 	case keymap.KeepBoth:
 		return s.keep()
 	case keymap.Open:
-		if ref := s.here(); !ref.IsZero() {
-			return screen.Open(screen.OpenMsg{Kind: screen.Detail, Noun: ref.Noun, ID: ref.ID}), true
-		}
-		return nil, false
+		return screen.OpenRef(s.here())
 	default:
 		return nil, false
 	}

@@ -72,27 +72,16 @@ func (h *History) Can(a keymap.Action) bool {
 
 // Do implements screen.Screen.
 func (h *History) Do(a keymap.Action) (tea.Cmd, bool) {
-	switch a {
-	case keymap.Up:
-		h.cur--
-	case keymap.Down:
-		h.cur++
-	case keymap.PageUp:
-		h.cur -= 5
-	case keymap.PageDown:
-		h.cur += 5
-	case keymap.Top:
-		h.cur = 0
-	case keymap.Bottom:
-		h.cur = len(h.revs)
-	case keymap.CopyCell:
-		if h.cur < len(h.revs) {
-			return h.env.Copy(strings.Join(h.plain(h.revs[h.cur]), "\n")), true
-		}
-	default:
+	if cur, moved := screen.Scroll(a, h.cur, 5, len(h.revs)); moved {
+		h.cur = cur
+		return nil, true
+	}
+	if a != keymap.CopyCell {
 		return nil, false
 	}
-	h.cur = max(0, min(h.cur, len(h.revs)-1))
+	if h.cur < len(h.revs) {
+		return h.env.Copy(strings.Join(h.plain(h.revs[h.cur]), "\n")), true
+	}
 	return nil, true
 }
 

@@ -117,8 +117,11 @@ func (s *Screen) Do(a keymap.Action) (tea.Cmd, bool) {
 	if len(s.infos) == 0 {
 		return nil, false
 	}
+	if row, moved := screen.Scroll(a, s.row, 10, len(s.report.Rows)); moved {
+		s.row = row
+		return nil, true
+	}
 	n := len(s.infos)
-	last := max(0, len(s.report.Rows)-1)
 	switch a {
 	case keymap.Next:
 		return s.choose((s.at + 1) % n), true
@@ -145,22 +148,8 @@ func (s *Screen) Do(a keymap.Action) (tea.Cmd, bool) {
 		return screen.Open(s.drill()), true
 	case keymap.Export:
 		return s.export(), true
-	case keymap.Down:
-		s.row = min(s.row+1, last)
-	case keymap.Up:
-		s.row = max(s.row-1, 0)
-	case keymap.PageDown:
-		s.row = min(s.row+10, last)
-	case keymap.PageUp:
-		s.row = max(s.row-10, 0)
-	case keymap.Top:
-		s.row = 0
-	case keymap.Bottom:
-		s.row = last
-	default:
-		return nil, false
 	}
-	return nil, true
+	return nil, false
 }
 
 // Can tells whether an action would do something here and now.

@@ -54,3 +54,12 @@ func AboutRef(ref model.Ref) model.Ref {
 	}
 	return model.Ref{}
 }
+
+// OpenRef opens the record that a page's cursor stands on; ok is false where it
+// stands on none.
+func OpenRef(ref model.Ref) (cmd tea.Cmd, ok bool) {
+	if ref.IsZero() {
+		return nil, false
+	}
+	return Open(OpenMsg{Kind: Detail, Noun: ref.Noun, ID: ref.ID}), true
+}

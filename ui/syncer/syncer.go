@@ -194,14 +194,8 @@ func (s *Screen) Do(a keymap.Action) (tea.Cmd, bool) {
 		s.move(1)
 	case keymap.Up:
 		s.move(-1)
-	case keymap.PageDown:
-		s.row[s.at] = max(0, min(s.row[s.at]+10, s.rows(s.at)-1))
-	case keymap.PageUp:
-		s.row[s.at] = max(0, s.row[s.at]-10)
-	case keymap.Top:
-		s.row[s.at] = 0
-	case keymap.Bottom:
-		s.row[s.at] = max(0, s.rows(s.at)-1)
+	case keymap.PageDown, keymap.PageUp, keymap.Top, keymap.Bottom:
+		s.row[s.at], _ = screen.Scroll(a, s.row[s.at], 10, s.rows(s.at))
 	case keymap.NextField:
 		s.next()
 	case keymap.Open:
