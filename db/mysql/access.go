@@ -1,6 +1,7 @@
 package mysql
 
 import (
+	"slices"
 	"strings"
 
 	"rapport/model"
@@ -106,6 +107,7 @@ func (b *builder) accessRows() {
 // scopes puts rows of an earlier version where their owners say, so that people
 // find what is theirs. Rows that another program put elsewhere stay there.
 func (b *builder) scopes() {
+	moved := false
 	for _, e := range model.Entities() {
 		where := "scope_id <> " + sharedLiteral
 		to := sharedLiteral
@@ -120,6 +122,24 @@ func (b *builder) scopes() {
 		}
 		b.run("UPDATE " + table + " SET scope_id = " + to + " WHERE " + where)
 		b.say("let people see the %s that are theirs", e.Plural)
+		moved = true
+	}
+	if moved {
+		b.sequence()
+	}
+}
+
+// sequence gives positions to what was changed, so that the first client to
+// come need not wait for it.
+func (b *builder) sequence() {
+	const head = "SELECT seq FROM sync_counter"
+	for before := b.list(head); b.err == nil; {
+		b.err = b.explain(retry(b.ctx, func() error { return b.exec(b.ctx, b.dialect.sequenceSQL()) }))
+		after := b.list(head)
+		if slices.Equal(before, after) {
+			return
+		}
+		before = after
 	}
 }
 
