@@ -110,11 +110,33 @@ func (id ID) Bytes() []byte {
 	if len(id) != 36 {
 		return nil
 	}
-	b, err := hex.DecodeString(string(id[:8] + id[9:13] + id[14:18] + id[19:23] + id[24:]))
-	if err != nil {
-		return nil
+	b := make([]byte, 16)
+	at := 0
+	for i := range b {
+		if i == 4 || i == 6 || i == 8 || i == 10 {
+			at++ // the dash
+		}
+		high, low := hexDigit(id[at]), hexDigit(id[at+1])
+		if high > 15 || low > 15 {
+			return nil
+		}
+		b[i] = high<<4 | low
+		at += 2
 	}
 	return b
+}
+
+// hexDigit returns what a digit stands for, 255 if it is none.
+func hexDigit(c byte) byte {
+	switch {
+	case c >= '0' && c <= '9':
+		return c - '0'
+	case c >= 'a' && c <= 'f':
+		return c - 'a' + 10
+	case c >= 'A' && c <= 'F':
+		return c - 'A' + 10
+	}
+	return 255
 }
 
 // IDFromBytes is the opposite of Bytes. Anything but 16 bytes gives the empty

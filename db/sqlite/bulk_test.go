@@ -91,3 +91,41 @@ func TestStaleSearch(t *testing.T) {
 		t.Errorf("after opening it finds %v", got)
 	}
 }
+
+// TestLoadFromOlderCentral holds that a first load of many rows takes those of
+// a server that lacks columns: they hold what a new row would.
+func TestLoadFromOlderCentral(t *testing.T) {
+	d, _ := searchDB(t)
+	ctx := context.Background()
+	e := model.EntityOf("contact")
+	row := person{last: "Old"}.rows(d.ids)[0]
+	absent := 0
+	for i, c := range e.Columns() {
+		if c.Field != nil && c.Field.Name != "last_name" {
+			row[i] = model.Absent
+			absent++
+		}
+	}
+	if err := d.BeginLoad(ctx, model.Position{Epoch: "e"}, bulkRows); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.Load(ctx, "contact", []model.Row{row}, row.ID(), true); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.FinishLoad(ctx); err != nil {
+		t.Fatal(err)
+	}
+	got, err := d.Row(ctx, e, row.ID())
+	if err != nil || got == nil {
+		t.Fatalf("the row: %v, %v", got, err)
+	}
+	fresh := model.NewRow(e)
+	for i, v := range row {
+		if v == model.Absent && got[i] != fresh[i] {
+			t.Errorf("%s is %v, want %v", e.Columns()[i].Name, got[i], fresh[i])
+		}
+	}
+	if absent < 10 || got.Get(e, "last_name") != "Old" {
+		t.Errorf("%d columns were absent, the name is %v", absent, got.Get(e, "last_name"))
+	}
+}

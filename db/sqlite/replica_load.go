@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -196,54 +197,75 @@ func (a *applier) insertNew(ctx context.Context, e *model.Entity, rows []model.R
 			rows = rows[n:]
 		}
 	}()
-	insert, err := a.tx.stmt(planOf(e).insertNew)
+	insert, err := a.tx.raw(ctx, planOf(e).insertNew)
 	if err != nil {
 		return err
 	}
+	defer insert.close()
 	for batch := range made {
-		for _, r := range batch {
-			res, err := insert.Exec(r.args...)
-			if err != nil {
-				return fmt.Errorf("store %s %s: %w", e.Noun, r.row.ID(), err)
-			}
-			if n, _ := res.RowsAffected(); n == 0 {
-				if err := a.row(ctx, e, r.row); err != nil {
-					return err
-				}
-				continue
-			}
-			if !e.IsPart() {
-				a.res.Loaded++
-			}
-			if r.unsure {
-				if err := a.tx.exec("INSERT OR IGNORE INTO load_late (noun, id) VALUES (?, ?)", string(e.Noun), r.row.ID().Bytes()); err != nil {
-					return err
-				}
-			}
-		}
-		if err := ctx.Err(); err != nil {
+		if err := a.insertBatch(ctx, e, insert, batch); err != nil {
 			return err
 		}
 	}
 	a.tx.changed[e.Noun] = true
+	return ctx.Err()
+}
+
+// insertBatch stores rows and merges those of them that are here already.
+func (a *applier) insertBatch(ctx context.Context, e *model.Entity, insert *rawStmt, batch []bulkRow) error {
+	var here []model.Row
+	err := insert.each(len(batch), func(i int, exec func([]driver.NamedValue) (int64, error)) error {
+		n, err := exec(batch[i].args)
+		if err != nil {
+			return fmt.Errorf("store %s %s: %w", e.Noun, batch[i].row.ID(), err)
+		}
+		if n == 0 {
+			here, batch[i].unsure = append(here, batch[i].row), false
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if !e.IsPart() {
+		a.res.Loaded += int64(len(batch) - len(here))
+	}
+	for _, row := range here {
+		if err := a.row(ctx, e, row); err != nil {
+			return err
+		}
+	}
+	for _, r := range batch {
+		if r.unsure {
+			if err := a.tx.exec("INSERT OR IGNORE INTO load_late (noun, id) VALUES (?, ?)", string(e.Noun), r.row.ID().Bytes()); err != nil {
+				return err
+			}
+		}
+	}
 	return nil
 }
 
 // bulkRow is a row with what storing it needs.
 type bulkRow struct {
 	row    model.Row
-	args   []any
+	args   []driver.NamedValue
 	unsure bool // its lists decide its title
 }
 
 func newBulkRow(tell *teller, row model.Row) bulkRow {
-	r := bulkRow{row: row, args: make([]any, len(row), len(row)+3)}
-	for i, v := range row {
-		r.args[i] = cell(v)
+	r := bulkRow{row: row, args: make([]driver.NamedValue, 0, len(row)+3)}
+	row = row.Complete(tell.entity, nil)
+	add := func(v any) {
+		r.args = append(r.args, driver.NamedValue{Ordinal: len(r.args) + 1, Value: v})
+	}
+	for _, v := range row {
+		add(cell(v))
 	}
 	if planOf(tell.entity).titled {
 		title, sortKey, sure := tell.tell(row)
-		r.args = append(r.args, title, model.Fold(title), sortKey)
+		add(title)
+		add(model.Fold(title))
+		add(sortKey)
 		r.unsure = !sure
 	}
 	return r
@@ -273,7 +295,10 @@ func (d *DB) loading(ctx context.Context, fn func(*Tx) error) (err error) {
 	if err != nil {
 		return err
 	}
-	return d.within(tx, op, fn)
+	return d.within(tx, op, func(t *Tx) error {
+		t.conn = conn
+		return fn(t)
+	})
 }
 
 // FinishLoad makes what a load left for its end and stores the position at

@@ -19,8 +19,9 @@ type recordKey struct {
 // publish.
 type Tx struct {
 	*sql.Tx
-	db  *DB
-	now time.Time
+	db   *DB
+	conn *sql.Conn // what it runs on, in the steps of a load
+	now  time.Time
 
 	statements map[string]*sql.Stmt
 	touched    map[recordKey]bool // whether the row alone gave its title
