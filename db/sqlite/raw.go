@@ -27,11 +27,17 @@ func (t *Tx) raw(ctx context.Context, query string) (*rawStmt, error) {
 	return s, nil
 }
 
-// each calls fn n times with what runs the statement and returns how many rows
-// it changed. fn must not use the transaction.
-func (s *rawStmt) each(n int, fn func(i int, exec func([]driver.NamedValue) (int64, error)) error) error {
+// each calls fn n times with what runs the statement, with values as the driver
+// takes them, and returns how many rows it changed. fn must not use the
+// transaction.
+func (s *rawStmt) each(n int, fn func(i int, exec func([]any) (int64, error)) error) error {
 	stmt := s.stmt.(driver.StmtExecContext)
-	exec := func(args []driver.NamedValue) (int64, error) {
+	var args []driver.NamedValue
+	exec := func(values []any) (int64, error) {
+		args = args[:0]
+		for i, v := range values {
+			args = append(args, driver.NamedValue{Ordinal: i + 1, Value: v})
+		}
 		res, err := stmt.ExecContext(context.Background(), args)
 		if err != nil {
 			return 0, err

@@ -3,11 +3,11 @@ package sqlite
 import (
 	"context"
 	"database/sql"
-	"database/sql/driver"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"slices"
 
 	"rapport/model"
 )
@@ -175,26 +175,27 @@ const madeRows = 250
 
 // insertNew stores rows that are new here, as all are but what was made or
 // loaded before; those are merged. What a row needs is made ready beside the
-// storing.
+// storing, in one of two batches that take turns.
 func (a *applier) insertNew(ctx context.Context, e *model.Entity, rows []model.Row) error {
-	made := make(chan []bulkRow, 2)
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	made, free := make(chan []bulkRow), make(chan []bulkRow, 2)
+	for range 2 {
+		free <- make([]bulkRow, madeRows)
+	}
 	go func() {
 		defer close(made)
 		tell := newTeller(e)
-		for len(rows) > 0 {
-			n := min(madeRows, len(rows))
-			batch := make([]bulkRow, n)
-			for i, row := range rows[:n] {
-				batch[i] = newBulkRow(tell, row)
+		for part := range slices.Chunk(rows, madeRows) {
+			batch := (<-free)[:len(part)]
+			for i, row := range part {
+				batch[i].make(tell, row)
 			}
 			select {
 			case made <- batch:
 			case <-ctx.Done():
 				return
 			}
-			rows = rows[n:]
 		}
 	}()
 	insert, err := a.tx.raw(ctx, planOf(e).insertNew)
@@ -206,6 +207,7 @@ func (a *applier) insertNew(ctx context.Context, e *model.Entity, rows []model.R
 		if err := a.insertBatch(ctx, e, insert, batch); err != nil {
 			return err
 		}
+		free <- batch
 	}
 	a.tx.changed[e.Noun] = true
 	return ctx.Err()
@@ -214,8 +216,8 @@ func (a *applier) insertNew(ctx context.Context, e *model.Entity, rows []model.R
 // insertBatch stores rows and merges those of them that are here already.
 func (a *applier) insertBatch(ctx context.Context, e *model.Entity, insert *rawStmt, batch []bulkRow) error {
 	var here []model.Row
-	err := insert.each(len(batch), func(i int, exec func([]driver.NamedValue) (int64, error)) error {
-		n, err := exec(batch[i].args)
+	err := insert.each(len(batch), func(i int, exec func([]any) (int64, error)) error {
+		n, err := exec(batch[i].cells)
 		if err != nil {
 			return fmt.Errorf("store %s %s: %w", e.Noun, batch[i].row.ID(), err)
 		}
@@ -248,27 +250,21 @@ func (a *applier) insertBatch(ctx context.Context, e *model.Entity, insert *rawS
 // bulkRow is a row with what storing it needs.
 type bulkRow struct {
 	row    model.Row
-	args   []driver.NamedValue
-	unsure bool // its lists decide its title
+	cells  []any // of all columns that the cache has
+	unsure bool  // its lists decide its title
 }
 
-func newBulkRow(tell *teller, row model.Row) bulkRow {
-	r := bulkRow{row: row, args: make([]driver.NamedValue, 0, len(row)+3)}
+func (r *bulkRow) make(tell *teller, row model.Row) {
+	r.row, r.cells, r.unsure = row, r.cells[:0], false
 	row = row.Complete(tell.entity, nil)
-	add := func(v any) {
-		r.args = append(r.args, driver.NamedValue{Ordinal: len(r.args) + 1, Value: v})
-	}
 	for _, v := range row {
-		add(cell(v))
+		r.cells = append(r.cells, cell(v))
 	}
 	if planOf(tell.entity).titled {
 		title, sortKey, sure := tell.tell(row)
-		add(title)
-		add(model.Fold(title))
-		add(sortKey)
+		r.cells = append(r.cells, title, model.Fold(title), sortKey)
 		r.unsure = !sure
 	}
-	return r
 }
 
 // loading is write for the steps of a load. They need not survive a failing
