@@ -31,7 +31,7 @@ type Position struct {
 	Term int64
 	// Schema is the fingerprint of what the two sides know of each other's
 	// tables. When it changes, what was refused for want of a column is sent
-	// again.
+	// again. Where tables were repaired it changes its capitals only.
 	Schema string
 	// Access is the fingerprint of what the person may see. When it changes,
 	// every row is compared: some leave, others arrive.

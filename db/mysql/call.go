@@ -149,19 +149,33 @@ func (c *Central) callRows(ctx context.Context, q string, each func(model.Noun, 
 	})
 }
 
+// left reads the result that leftBehind begins: a table, and which of its
+// columns are there.
+func left(v []driver.Value) (table model.Noun, columns []string) {
+	if names := asText(v[2]); names != "" {
+		columns = strings.Split(names, ",")
+	}
+	return model.Noun(asText(v[1])), columns
+}
+
 // callPull is pull through the procedures. What left the person's scopes is
 // told, but not what is in another of them.
 func (c *Central) callPull(ctx context.Context, page *model.FeedPage, from int64) error {
 	p := pager{page: page, newest: map[model.ID]int{}}
 	here := map[model.ID]bool{}
+	unread := map[model.Noun]bool{}
 	err := c.callRows(ctx, fmt.Sprintf("CALL sync_pull(%d,%d)", from, page.To), func(n model.Noun, row model.Row) error {
 		page.Rows[n] = append(page.Rows[n], row)
 		here[row.ID()] = true
 		return nil
 	}, func(first string, v []driver.Value) error {
-		if first == "min_seq" {
+		switch first {
+		case "min_seq":
 			page.MinSeq = integer(v[0])
-		} else {
+		case leftBehind:
+			table, _ := left(v)
+			unread[table] = true
+		default:
 			p.add(v)
 		}
 		return nil
@@ -169,7 +183,9 @@ func (c *Central) callPull(ctx context.Context, page *model.FeedPage, from int64
 	if err != nil {
 		return mapError("pull", err)
 	}
-	page.Entries = slices.DeleteFunc(page.Entries, func(en model.FeedEntry) bool { return en.Seq == 0 || model.EntityOf(en.Table) == nil })
+	page.Entries = slices.DeleteFunc(page.Entries, func(en model.FeedEntry) bool {
+		return en.Seq == 0 || model.EntityOf(en.Table) == nil || unread[en.Table]
+	})
 	for i := range page.Entries {
 		if en := &page.Entries[i]; en.Op == model.FeedLeave && here[en.ID] {
 			en.Op = model.FeedUpsert
@@ -265,6 +281,13 @@ func (c *Central) callDigest(ctx context.Context, bits map[model.Noun]int) (map[
 		}
 	}
 	err := c.query(ctx, "CALL sync_digest("+jsonLiteral(list)+")", func(_ int, v []driver.Value) error {
+		if c.session.names[0] == leftBehind {
+			table, columns := left(v)
+			if delete(out, table); len(columns) > 0 {
+				out[table] = model.Digest{Columns: columns, Buckets: map[uint32]model.Bucket{}}
+			}
+			return nil
+		}
 		n, b, err := bucket(v[1:])
 		if d, ok := out[model.Noun(asText(v[0]))]; ok {
 			d.Buckets[n] = b
@@ -283,6 +306,9 @@ func (c *Central) callHashes(ctx context.Context, bits map[model.Noun]int, bucke
 		}
 	}
 	err := c.query(ctx, "CALL sync_hashes("+jsonLiteral(list)+")", func(_ int, v []driver.Value) error {
+		if c.session.names[0] == leftBehind {
+			return nil // as the digest said before
+		}
 		id, _ := v[1].([]byte)
 		hash, _ := v[2].([]byte)
 		if m := out[model.Noun(asText(v[0]))]; m != nil && len(hash) == 8 {
@@ -299,7 +325,10 @@ func (c *Central) callSurvey(ctx context.Context, each func(model.Noun, model.Ro
 	err := c.callRows(ctx, "CALL sync_survey()", func(n model.Noun, row model.Row) error {
 		failed = each(n, row)
 		return failed
-	}, func(_ string, v []driver.Value) error {
+	}, func(first string, v []driver.Value) error {
+		if first == leftBehind {
+			return nil
+		}
 		p := strings.Split(asText(v[0]), ",")
 		for i := 0; i+1 < len(p); i += 2 {
 			if n, err := strconv.ParseInt(p[i+1], 10, 64); err == nil {

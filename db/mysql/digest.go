@@ -13,8 +13,9 @@ import (
 )
 
 // hashSQL is the hash of a row as text: the first eight bytes of the MD5 of its
-// columns. model.RowHasher makes the same of a row in a workspace.
-func hashSQL(columns []model.Column) string {
+// columns. model.RowHasher makes the same of a row in a workspace. The columns
+// are set apart by a text that means nothing to the server.
+func hashSQL(columns []model.Column, apart string) string {
 	parts := make([]string, len(columns))
 	for i, c := range columns {
 		n := ident(c.Name)
@@ -30,7 +31,7 @@ func hashSQL(columns []model.Column) string {
 		}
 		parts[i] = "IFNULL(" + n + ",X'00')"
 	}
-	return "LEFT(MD5(CONCAT_WS(X'1F'," + strings.Join(parts, ",") + ")),16)"
+	return "LEFT(MD5(CONCAT_WS(X'1F'" + apart + "," + strings.Join(parts, apart+",") + apart + ")),16)"
 }
 
 // bucketSQL is the bucket of a row among 1<<bits.
@@ -64,7 +65,7 @@ func (c *Central) digest(ctx context.Context, bits map[model.Noun]int) (map[mode
 		}
 		out[e.Noun], nouns = d, append(nouns, e.Noun)
 		q = append(q, fmt.Sprintf("SELECT n,COUNT(*),BIT_XOR(CAST(CONV(h,16,10) AS UNSIGNED)) FROM (SELECT %s AS n,%s AS h FROM %s) r GROUP BY n",
-			bucketSQL(n), hashSQL(r.columns), ident(string(e.Noun))))
+			bucketSQL(n), hashSQL(r.columns, ""), ident(string(e.Noun))))
 	}
 	if len(q) == 0 {
 		return out, nil
@@ -112,7 +113,7 @@ func (c *Central) rowHashes(ctx context.Context, bits map[model.Noun]int, bucket
 		}
 		out[e.Noun], nouns = map[model.ID]uint64{}, append(nouns, e.Noun)
 		q = append(q, fmt.Sprintf("SELECT id,UNHEX(%s) FROM %s WHERE %s IN (%s)",
-			hashSQL(c.reader(e).columns), ident(string(e.Noun)), bucketSQL(bits[e.Noun]), numberList(buckets[e.Noun])))
+			hashSQL(c.reader(e).columns, ""), ident(string(e.Noun)), bucketSQL(bits[e.Noun]), numberList(buckets[e.Noun])))
 	}
 	if len(q) == 0 {
 		return out, nil

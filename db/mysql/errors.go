@@ -76,7 +76,7 @@ func kindOf(n uint16) (model.Kind, string, string) {
 	case erUnknownDB, erNoTable, erNoDB:
 		return model.NoCentral, "the server has no Rapport database there", "the administrator makes it with `rapport central init`"
 	case erUnknownColumn:
-		return model.TooNew, "the server's tables are older than this program", "the administrator runs `rapport central migrate`"
+		return model.TooNew, "the server's tables are not as this program needs them: they are older, or were changed by hand; your changes are kept here", "ask the administrator to run `rapport central migrate`"
 	case 1053, 1927, 1077, 1080:
 		return model.Unreachable, "the server is shutting down", "it is tried again later"
 	}
@@ -171,12 +171,12 @@ func refusal(e *model.Entity, op *model.PushOp, err error, newer bool) (model.Pu
 			r.Message = "this account may not change " + field + " of " + strings.ToLower(e.Titles) + ": ask the administrator"
 		}
 	case erUnknownColumn:
-		r.Code, r.Message = "server", "the company's database does not know "+field+" yet: the administrator runs `rapport central migrate`"
+		r.Code, r.Message = "server", "the company's database has no column for "+field+": your change is kept here; ask the administrator to run `rapport central migrate`"
 		if newer {
 			r.Code, r.Message = "upgrade", "the company's database does not keep "+field+" in this way any more: upgrade Rapport"
 		}
 	case erNoTable:
-		r.Code, r.Message = "server", "the company's database has no table for "+strings.ToLower(e.Titles)+" yet: the administrator runs `rapport central migrate`"
+		r.Code, r.Message = "server", "the company's database has no table for "+strings.ToLower(e.Titles)+": your change is kept here; ask the administrator to run `rapport central migrate`"
 		if newer {
 			r.Code, r.Message = "upgrade", "the company's database does not keep "+strings.ToLower(e.Titles)+" in this way any more: upgrade Rapport"
 		}

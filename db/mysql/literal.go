@@ -89,7 +89,7 @@ func equals(c model.Column, v any) string {
 	case model.ColText, model.ColLong:
 		return "CAST(CONVERT(" + col + " USING utf8mb4) AS BINARY) <=> CAST(" + lit + " AS BINARY)"
 	case model.ColDate:
-		return "CAST(" + col + " AS CHAR) <=> " + lit
+		return "LEFT(CAST(" + col + " AS CHAR),10) <=> " + lit
 	case model.ColDecimal:
 		return col + " <=> CAST(" + lit + " AS DECIMAL(18,4))"
 	case model.ColTime:

@@ -42,8 +42,10 @@ func Migrate(ctx context.Context, url string) ([]string, error) {
 	b.triggers()
 	b.accessRows()
 	b.scopes()
-	b.run(fmt.Sprintf("UPDATE sync_meta SET schema_version = %d, min_client = GREATEST(min_client, %d), columns_hash = %s",
-		model.SchemaVersion, model.OldestClient, quote(columnsHash())))
+	if had := b.list("SELECT columns_hash FROM sync_meta"); len(had) > 0 && (len(b.done) > 0 || !sameColumns(had[0])) {
+		b.run("UPDATE sync_meta SET columns_hash = " + quote(nextFingerprint(had[0])))
+	}
+	b.run(fmt.Sprintf("UPDATE sync_meta SET schema_version = %d, min_client = GREATEST(min_client, %d)", model.SchemaVersion, model.OldestClient))
 	if b.err == nil && len(b.done) == 0 {
 		b.say("everything was there already")
 	}

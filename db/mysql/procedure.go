@@ -58,8 +58,9 @@ func allProcedures(d dialect) []procedure {
 		return []procedure{closureProcedure} // the triggers of people and users call it
 	}
 	out := []procedure{enterProcedure, closureProcedure, headProcedure(), pollProcedure(), sequenceProcedure(), wipedProcedure(), giveProcedure(),
-		listProcedure(), hashProcedure(), rowsProcedure, pullProcedure(), fetchProcedure(), loadProcedure(), digestProcedure(), hashesProcedure(), surveyProcedure(),
+		listProcedure(), hashProcedure(), pullProcedure(), fetchProcedure(), loadProcedure(), digestProcedure(), hashesProcedure(), surveyProcedure(),
 		pushProcedure(), stageProcedure(), applyProcedure()}
+	out = append(out, alteredProcedures()...)
 	for _, e := range model.Entities() {
 		out = append(out, fieldsProcedure(e))
 	}

@@ -30,6 +30,7 @@ func pushProcedure() procedure {
   DECLARE receipt, reasons LONGTEXT CHARACTER SET utf8mb4;
   DECLARE stored_nonce VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin;
   DECLARE turn, blocks, first_op, last_op INT;
+  DECLARE rest TINYINT;
   DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN ROLLBACK; DROP TEMPORARY TABLE IF EXISTS sync_op; RESIGNAL; END;
 ` + enter + mustBeKnown + `  SET @rapport_client = LOWER(CONCAT_WS('-', HEX(SUBSTR(p_client,1,4)), HEX(SUBSTR(p_client,5,2)), HEX(SUBSTR(p_client,7,2)), HEX(SUBSTR(p_client,9,2)), HEX(SUBSTR(p_client,11))));
   DROP TEMPORARY TABLE IF EXISTS sync_op;
@@ -66,7 +67,9 @@ func pushProcedure() procedure {
     WHILE turn <= blocks DO
       SELECT MIN(n), MAX(n) INTO first_op, last_op FROM sync_op WHERE block = turn;
       IF first_op IS NOT NULL THEN
-        CALL sync_apply(me, my_role, everything, my_user, scopes, writable, first_op, last_op, p_singly);
+        REPEAT
+          CALL sync_apply(me, my_role, everything, my_user, scopes, writable, first_op, last_op, p_singly, rest);
+        UNTIL NOT rest END REPEAT;
       END IF;
       SET turn = turn + 1;
     END WHILE;
@@ -107,7 +110,9 @@ func stageProcedure() procedure {
 }
 
 // applyProcedure applies one block: it takes out what the role may not do and
-// what is out of reach, and then changes what is left.
+// what is out of reach, and then changes what is left. Where a column turns out
+// to be gone, it leaves the rest of the block, which begins at first_op then, to
+// another call.
 func applyProcedure() procedure {
 	var fields strings.Builder
 	for _, e := range model.Entities() {
@@ -117,12 +122,15 @@ func applyProcedure() procedure {
 	for i, n := range refusedNumbers {
 		numbers[i] = strconv.Itoa(int(n))
 	}
-	return procedure{"sync_apply", "IN me VARCHAR(80) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin, IN my_role VARCHAR(40) CHARACTER SET ascii COLLATE ascii_bin, IN everything TINYINT, IN my_user BINARY(16), IN scopes LONGTEXT CHARACTER SET utf8mb4, IN writable LONGTEXT CHARACTER SET utf8mb4, IN first_op INT, IN last_op INT, IN p_singly TINYINT",
+	return procedure{"sync_apply", "IN me VARCHAR(80) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin, IN my_role VARCHAR(40) CHARACTER SET ascii COLLATE ascii_bin, IN everything TINYINT, IN my_user BINARY(16), IN scopes LONGTEXT CHARACTER SET utf8mb4, IN writable LONGTEXT CHARACTER SET utf8mb4, INOUT first_op INT, IN last_op INT, IN p_singly TINYINT, OUT p_rest TINYINT",
 		`  DECLARE noun VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin;
-  DECLARE cols, pieces, heads, sets, same, targets, needs, ids LONGTEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
+  DECLARE cols, pieces, heads, sets, same, targets, needs, ids, names, todo, kept LONGTEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
   DECLARE unknown, reason LONGTEXT CHARACTER SET utf8mb4;
+  DECLARE one VARCHAR(65) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
   DECLARE adding, may_add, may_change, may_remove TINYINT DEFAULT 0;
   DECLARE failed, lo, hi, size INT;
+  DECLARE looked TINYINT DEFAULT 0;
+  SET p_rest = 0;
   SELECT o.tbl, o.ins, o.cols INTO noun, adding, cols FROM sync_op o WHERE o.n = first_op;
   CASE noun
 ` + fields.String() + `    ELSE SET unknown = '';
@@ -130,6 +138,9 @@ func applyProcedure() procedure {
   IF pieces IS NULL THEN
     UPDATE sync_op o SET o.ok = 'x', o.eno = ` + strconv.Itoa(erNoTable) + ` WHERE o.n BETWEEN first_op AND last_op;
   ELSE
+    BEGIN
+    -- A table that is gone is the matter of these operations alone.
+    DECLARE EXIT HANDLER FOR ` + tableErrors + ` GET DIAGNOSTICS CONDITION 1 failed = MYSQL_ERRNO, reason = MESSAGE_TEXT;
     SELECT r.may_insert, r.may_update, r.may_delete INTO may_add, may_change, may_remove FROM sync_role_right r WHERE r.role = my_role AND r.tbl = noun;
     UPDATE sync_op o SET o.ok = 'x', o.eno = ` + strconv.Itoa(erTableDenied) + ` WHERE o.n BETWEEN first_op AND last_op
       AND NOT IF(adding, may_add, IF(JSON_UNQUOTE(JSON_EXTRACT(o.c, '$.deleted_at[1]')) IS NULL OR JSON_UNQUOTE(JSON_EXTRACT(o.c, '$.deleted_at[1]')) = 'null', may_change, may_remove));
@@ -163,23 +174,29 @@ func applyProcedure() procedure {
     IF adding AND NOT FIND_IN_SET('created_at', cols) THEN
       SET heads = CONCAT(heads, ',created_at'), sets = CONCAT(sets, ',o.at');
     END IF;
-    SET lo = first_op, size = IF(p_singly AND NOT adding, 1, last_op - first_op + 1);
-    BEGIN
-    -- Only here an error is one of an operation; above it ends the batch.
-    DECLARE CONTINUE HANDLER FOR SQLEXCEPTION BEGIN
-      GET DIAGNOSTICS CONDITION 1 failed = MYSQL_ERRNO, reason = MESSAGE_TEXT;
-      IF failed NOT IN (` + strings.Join(numbers, ", ") + `) THEN RESIGNAL; END IF;
     END;
+    UPDATE sync_op o SET o.ok = 'x', o.eno = failed, o.why = reason WHERE failed IS NOT NULL AND o.n BETWEEN first_op AND last_op AND o.ok IN ('0', 'y', 's');
+    SET lo = IF(failed IS NULL, first_op, last_op + 1), size = IF(p_singly AND NOT adding, 1, last_op - first_op + 1);
     WHILE lo <= last_op DO
       SET hi = LEAST(lo + size - 1, last_op), failed = NULL;
-      IF adding THEN
-` + runIn("INSERT INTO `', noun, '` (id', heads, ',updated_at) SELECT o.id', sets, ',o.at FROM sync_op o STRAIGHT_JOIN JSON_TABLE(o.c,''$'' COLUMNS(', pieces, ')) j WHERE o.n BETWEEN ', lo, ' AND ', hi, ' AND o.ok=''s'' ORDER BY o.n") + `        IF failed IS NULL THEN UPDATE sync_op o SET o.ok = '1' WHERE o.n BETWEEN lo AND hi AND o.ok = 's'; END IF;
-      ELSE
-        -- An error of the server's engine in an update of many rows ends the call
-        -- whatever handles errors; in one of a row that is found first, it does
-        -- not. The client then calls again and asks for that.
-        SET ids = IF(p_singly, CONCAT(' AND t.id=X''', (SELECT HEX(o.id) FROM sync_op o WHERE o.n = lo), ''''), '');
-` + runIn("UPDATE ', IF(p_singly, CONCAT('`', noun, '` t STRAIGHT_JOIN sync_op o'), CONCAT('sync_op o STRAIGHT_JOIN `', noun, '` t')), ' ON t.id=o.id', IF(everything, '', ' AND t.scope_id=o.scope'), ' STRAIGHT_JOIN JSON_TABLE(o.c,''$'' COLUMNS(', pieces, ')) j SET o.ok=''1'',t.updated_at=COALESCE(o.at,t.updated_at)', sets, ' WHERE o.n BETWEEN ', lo, ' AND ', hi, ids, ' AND o.ok=''s'' AND (o.guard=0 OR t.row_version=o.guard)', same, '") + `      END IF;
+      BEGIN
+        -- Only here an error is one of an operation; elsewhere it ends the batch.
+        -- A value that is cut short is of a class of its own.
+        DECLARE EXIT HANDLER FOR SQLEXCEPTION, ` + strconv.Itoa(erTruncatedValue) + ` BEGIN
+          GET DIAGNOSTICS CONDITION 1 failed = MYSQL_ERRNO, reason = MESSAGE_TEXT;
+          IF failed NOT IN (` + strings.Join(numbers, ", ") + `) THEN RESIGNAL; END IF;
+        END;
+        IF adding THEN
+` + runIn("INSERT INTO `', noun, '` (id', heads, ',updated_at) SELECT o.id', sets, ',o.at FROM sync_op o STRAIGHT_JOIN JSON_TABLE(o.c,''$'' COLUMNS(', pieces, ')) j WHERE o.n BETWEEN ', lo, ' AND ', hi, ' AND o.ok=''s'' ORDER BY o.n") + `          UPDATE sync_op o SET o.ok = '1' WHERE o.n BETWEEN lo AND hi AND o.ok = 's';
+        ELSE
+          -- An error of the server's engine in an update of many rows ends the call
+          -- whatever handles errors; in one of a row that is found first, it does
+          -- not. The client then calls again and asks for that.
+          SET ids = IF(p_singly, CONCAT(' AND t.id=X''', (SELECT HEX(o.id) FROM sync_op o WHERE o.n = lo), ''''), '');
+` + runIn("UPDATE ', IF(p_singly, CONCAT('`', noun, '` t STRAIGHT_JOIN sync_op o'), CONCAT('sync_op o STRAIGHT_JOIN `', noun, '` t')), ' ON t.id=o.id', IF(everything, '', ' AND t.scope_id=o.scope'), ' STRAIGHT_JOIN JSON_TABLE(o.c,''$'' COLUMNS(', pieces, ')) j SET o.ok=''1'',t.updated_at=COALESCE(o.at,t.updated_at)', sets, ' WHERE o.n BETWEEN ', lo, ' AND ', hi, ids, ' AND o.ok=''s'' AND (o.guard=0 OR t.row_version=o.guard)', same, '") + `        END IF;
+      END;
+      IF failed IN (` + tableErrors + `) AND NOT looked THEN
+` + lookAgain + `      END IF;
       IF failed IS NULL THEN
         SET lo = hi + 1, size = IF(p_singly AND NOT adding, 1, size * 2);
       ELSEIF hi > lo THEN
@@ -191,7 +208,6 @@ func applyProcedure() procedure {
         SET lo = lo + 1;
       END IF;
     END WHILE;
-    END;
     IF adding AND noun = 'activity_link' THEN
       -- A call or a note about somebody else's record is seen with that record.
       DROP TEMPORARY TABLE IF EXISTS sync_move;
@@ -213,7 +229,7 @@ func applyProcedure() procedure {
 // refusedNumbers are the errors that are the fault of one operation, as refusal
 // explains them. A right that is missing is none of them: the definer has all.
 var refusedNumbers = []uint16{erTooLong, erNullColumn, erNoDefault, erBadReference, erReferenced, erCheckMariaDB, erCheckMySQL, erSignal,
-	erOutOfRange, erTruncatedValue, erWrongValue, erIncorrectString, 1411, 1525, erUnknownColumn, erDupEntry, 1305, 1442, 1415}
+	erOutOfRange, erTruncatedValue, erWrongValue, erIncorrectString, 1411, 1525, erUnknownColumn, erNoTable, erDupEntry, 1305, 1442, 1415}
 
 // ownedNouns lists the nouns whose records have an owner.
 func ownedNouns() string {
@@ -302,7 +318,7 @@ func holdsStill(c model.Column, base string) string {
 	case model.ColText, model.ColLong:
 		return "CAST(CONVERT(" + col + " USING utf8mb4) AS BINARY) <=> CAST(" + base + " AS BINARY)"
 	case model.ColDate:
-		return "CAST(CAST(" + col + " AS CHAR) AS BINARY) <=> CAST(" + base + " AS BINARY)"
+		return "CAST(LEFT(CAST(" + col + " AS CHAR),10) AS BINARY) <=> CAST(" + base + " AS BINARY)"
 	case model.ColDecimal:
 		return col + " <=> CAST(" + base + " AS DECIMAL(18,4))"
 	case model.ColTime:

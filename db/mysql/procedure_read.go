@@ -81,8 +81,8 @@ func giveProcedure() procedure {
 `}
 }
 
-// listProcedure gives the columns of a table. The id is named after the table,
-// which tells the client whose rows a result holds.
+// listProcedure gives the columns of a table, each on a line. The id is named
+// after the table, which tells the client whose rows a result holds.
 func listProcedure() procedure {
 	return procedure{"sync_list", "IN p_noun VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin, OUT p_text LONGTEXT CHARACTER SET utf8mb4", nounCases(func(e *model.Entity) string {
 		var names []string
@@ -93,24 +93,16 @@ func listProcedure() procedure {
 			}
 			names = append(names, n)
 		}
-		return strings.Join(names, ",")
+		return strings.Join(names, "\n,") + "\n"
 	})}
 }
 
-// hashProcedure gives the hash of a table's row, and which columns it covers.
+// hashProcedure gives the hash of a table's row, each column on a line.
 func hashProcedure() procedure {
 	return procedure{"sync_hash", "IN p_noun VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin, OUT p_text LONGTEXT CHARACTER SET utf8mb4", nounCases(func(e *model.Entity) string {
-		return hashSQL(e.Columns())
+		return hashSQL(e.Columns(), "\n")
 	})}
 }
-
-// rowsProcedure sends the rows of a table that are found by a source, which
-// stands before the table, and a condition.
-var rowsProcedure = procedure{"sync_rows", "IN p_noun VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin, IN p_source LONGTEXT CHARACTER SET utf8mb4, IN p_condition LONGTEXT CHARACTER SET utf8mb4",
-	`  DECLARE list LONGTEXT CHARACTER SET utf8mb4;
-  CALL sync_list(p_noun, list);
-  IF list IS NOT NULL THEN
-  ` + runSQL("'SELECT ', list, ' FROM ', p_source, '`', p_noun, '` t ', p_condition") + "  END IF;\n"}
 
 // inReach is the condition on a table's rows, after WHERE or AND.
 const inReach = "IF(everything, '1', CONCAT('t.scope_id IN (', scopes, ')'))"
@@ -172,34 +164,35 @@ func loadProcedure() procedure {
 // digestProcedure sums up tables in buckets: p_bits is [{"t":noun,"n":bits}].
 func digestProcedure() procedure {
 	return procedure{"sync_digest", "IN p_bits LONGTEXT CHARACTER SET utf8mb4", sumsBody(
-		"'SELECT ''{noun}'',n,COUNT(*),BIT_XOR(CAST(CONV(h,16,10) AS UNSIGNED)) FROM (SELECT (CRC32(id)>>', 32-bits, ') AS n,', hash, ' AS h FROM `{noun}` t WHERE ', "+inReach+", ') r GROUP BY n'", "p_bits")}
+		"CONCAT('SELECT ''{noun}'',n,COUNT(*),BIT_XOR(CAST(CONV(h,16,10) AS UNSIGNED)) FROM (SELECT (CRC32(id)>>', 32-bits, ') AS n,')",
+		"CONCAT(' AS h FROM `{noun}` t WHERE ', "+inReach+", ') r GROUP BY n')", "p_bits")}
 }
 
 // hashesProcedure sends the hashes of the rows in some buckets: p_buckets is
 // [{"t":noun,"n":bits,"b":[bucket,...]}].
 func hashesProcedure() procedure {
-	return procedure{"sync_hashes", "IN p_buckets LONGTEXT CHARACTER SET utf8mb4", sumsBody(
-		"'SELECT ''{noun}'',id,UNHEX(', hash, ') FROM `{noun}` t WHERE (CRC32(id)>>', 32-bits, ') IN (', COALESCE(list, 'NULL'), ') AND ', "+inReach, "p_buckets")}
+	return procedure{"sync_hashes", "IN p_buckets LONGTEXT CHARACTER SET utf8mb4", sumsBody("'SELECT ''{noun}'',id,UNHEX('",
+		"CONCAT(') FROM `{noun}` t WHERE (CRC32(id)>>', 32-bits, ') IN (', COALESCE(list, 'NULL'), ') AND ', "+inReach+")", "p_buckets")}
 }
 
-// sumsBody runs a statement for each noun that a request names.
-func sumsBody(statement, request string) string {
-	return me + "  DECLARE hash, list LONGTEXT CHARACTER SET utf8mb4;\n  DECLARE bits BIGINT;\n" + enter + mustBeKnown + perNoun(`  SET bits = NULL;
+// sumsBody runs a statement for each noun that a request names: what stands
+// before the hash of a row, and what behind it.
+func sumsBody(before, behind, request string) string {
+	return me + "  DECLARE list LONGTEXT CHARACTER SET utf8mb4;\n  DECLARE bits BIGINT;\n" + enter + mustBeKnown + perNoun(`  SET bits = NULL;
   SELECT MAX(j.n), GROUP_CONCAT(j.b) INTO bits, list FROM JSON_TABLE(`+request+`, '$[*]' COLUMNS (t VARCHAR(64) CHARACTER SET ascii PATH '$.t', n BIGINT PATH '$.n', NESTED PATH '$.b[*]' COLUMNS (b BIGINT PATH '$'))) j WHERE j.t = '{noun}';
   IF bits BETWEEN 0 AND 32 THEN
-    CALL sync_hash('{noun}', hash);
-  `+runSQL(statement)+"  END IF;\n")
+    CALL sync_sums('{noun}', `+before+`, `+behind+`);
+  END IF;
+`)
 }
 
-// surveyProcedure counts the caller's rows of every table and sends those that
-// the caller works with.
+// surveyProcedure counts the caller's rows of every table that is there and
+// sends those that the caller works with.
 func surveyProcedure() procedure {
 	var counts, rows strings.Builder
-	for i, e := range model.Entities() {
-		if i > 0 {
-			counts.WriteString(",")
-		}
-		counts.WriteString("''" + string(e.Noun) + "'',(SELECT COUNT(*) FROM `" + string(e.Noun) + "` t WHERE ', reach, ')")
+	for _, e := range model.Entities() {
+		fmt.Fprintf(&counts, "  BEGIN\n    DECLARE EXIT HANDLER FOR %s SET @rapport_sql = NULL;\n  %s    SET counts = CONCAT_WS(',', counts, '%s', @rapport_count);\n  END;\n",
+			tableErrors, runSQL("'SELECT COUNT(*) INTO @rapport_count FROM `"+string(e.Noun)+"` t WHERE ', reach"), e.Noun)
 	}
 	for _, noun := range surveyNouns {
 		e := model.EntityOf(noun)
@@ -212,8 +205,8 @@ func surveyProcedure() procedure {
 		}
 		fmt.Fprintf(&rows, "  CALL sync_rows('%s', '', CONCAT('WHERE %s ORDER BY t.updated_at DESC LIMIT %d'));\n", noun, where, surveyed)
 	}
-	return procedure{"sync_survey", "", me + "  DECLARE reach LONGTEXT CHARACTER SET utf8mb4;\n" + enter + mustBeKnown +
-		"  SET reach = " + inReach + ";\n" + runSQL("'SELECT CONCAT_WS('','',"+counts.String()+")'") + rows.String()}
+	return procedure{"sync_survey", "", me + "  DECLARE reach, counts LONGTEXT CHARACTER SET utf8mb4;\n" + enter + mustBeKnown +
+		"  SET reach = " + inReach + ";\n" + counts.String() + "  SET @rapport_count = NULL;\n  SELECT counts;\n" + rows.String()}
 }
 
 // surveyNouns are the nouns whose rows a first load brings before all others.

@@ -5,6 +5,7 @@ import (
 	"database/sql/driver"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -199,7 +200,7 @@ func (c *Central) learnColumns(ctx context.Context) error {
 			return err
 		}
 	}
-	if c.calls() || c.known != nil || c.hash == columnsHash() {
+	if c.calls() || c.known != nil || sameColumns(c.hash) {
 		return nil
 	}
 	return c.lookAtColumns(ctx)
@@ -238,7 +239,7 @@ func (c *Central) has(e *model.Entity) bool {
 		return true
 	}
 	for _, col := range e.Columns() {
-		if (col.Service || col.Owner || col.Name == model.ColumnID) && !c.known[e.Noun][col.Name] {
+		if essential(col) && !c.known[e.Noun][col.Name] {
 			return false
 		}
 	}
@@ -293,9 +294,15 @@ func cell(c *model.Column, v driver.Value) any {
 		return nil
 	}
 	switch c.Type {
-	case model.ColText, model.ColLong, model.ColDate:
+	case model.ColText, model.ColLong:
 		if b, ok := v.([]byte); ok {
 			return string(b)
+		}
+		return asText(v)
+	case model.ColDate:
+		// An administrator may have made moments of the days.
+		if b, ok := v.([]byte); ok {
+			return string(b[:min(len(b), len(time.DateOnly))])
 		}
 	case model.ColDecimal:
 		if d, ok := model.CanonicalDecimal(asText(v)); ok {
@@ -308,6 +315,10 @@ func cell(c *model.Column, v driver.Value) any {
 			return x
 		case uint64:
 			return int64(x)
+		case []byte:
+			if n, err := strconv.ParseInt(string(x), 10, 64); err == nil {
+				return n
+			}
 		}
 	case model.ColTime:
 		b, _ := v.([]byte)

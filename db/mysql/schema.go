@@ -342,3 +342,18 @@ func columnsHash() string {
 	}
 	return hex.EncodeToString(h.Sum(nil)[:8])
 }
+
+// sameColumns tells whether a server's fingerprint is that of the declaration's
+// columns. Capitals do not matter: see nextFingerprint.
+func sameColumns(hash string) bool { return strings.EqualFold(hash, columnsHash()) }
+
+// nextFingerprint is the fingerprint that a central gets which had another one
+// and was changed. It never stays as it was: clients learn by it that what was
+// refused for want of a column or a table may be sent again.
+func nextFingerprint(had string) string {
+	hash := columnsHash()
+	if had == hash {
+		return strings.ToUpper(hash)
+	}
+	return hash
+}

@@ -34,8 +34,9 @@ func Status(ctx context.Context, url string) (model.CentralStatus, error) {
   FROM sync_meta m JOIN sync_counter c ON c.id = 1;
 SELECT action_statement FROM information_schema.triggers WHERE trigger_schema = DATABASE();
 SELECT COALESCE(GROUP_CONCAT(table_name), '') FROM information_schema.tables WHERE table_schema = DATABASE() AND table_type = 'BASE TABLE' AND engine <> 'InnoDB';
-SELECT routine_name, routine_definition, definer FROM information_schema.routines WHERE routine_schema = DATABASE() AND routine_type = 'PROCEDURE'`
-	hash := ""
+SELECT routine_name, routine_definition, definer FROM information_schema.routines WHERE routine_schema = DATABASE() AND routine_type = 'PROCEDURE';
+` + tablesSQL
+	hash, tables := "", serverTables{}
 	err = s.query(ctx, q, func(set int, v []driver.Value) error {
 		switch set {
 		case 0:
@@ -50,6 +51,8 @@ SELECT routine_name, routine_definition, definer FROM information_schema.routine
 			engines = asText(v[0])
 		case 3:
 			routines[asText(v[0])], runsAs = asText(v[1]), asText(v[2])
+		case 4:
+			tables.add(v)
 		}
 		return nil
 	})
@@ -59,7 +62,7 @@ SELECT routine_name, routine_definition, definer FROM information_schema.routine
 	if err != nil {
 		return st, mapError("ask the central for its status", err)
 	}
-	if err := countRows(ctx, s, st.Rows); err != nil {
+	if err := countRows(ctx, s, tables, st.Rows); err != nil {
 		return st, err
 	}
 	check := func(name string, ok bool, state, good, bad, fix string) {
@@ -71,7 +74,11 @@ SELECT routine_name, routine_definition, definer FROM information_schema.routine
 	}
 	missing := missingTriggers(triggers)
 	check("central writable", !truth(readOnly), "warn", "the server takes changes", "the server is read only: a standby", "")
-	check("central columns", hash == columnsHash(), "warn", "the tables are as this program declares them", "the tables differ from what this program declares", "rapport central migrate")
+	if altered := tables.checks(); len(altered) > 0 {
+		st.Checks = append(st.Checks, altered...)
+	} else {
+		check("central columns", sameColumns(hash), "warn", "the tables are as this program declares them", "the tables differ from what this program declares", "rapport central migrate")
+	}
 	st.Checks = append(st.Checks, s.dialect.checks()...)
 	whole := "all triggers are there"
 	if !s.dialect.triggers() {
@@ -141,11 +148,18 @@ func missingTriggers(bodies []string) []string {
 	return out
 }
 
-// countRows counts the living rows of every synced table in one request.
-func countRows(ctx context.Context, s *session, into map[string]int64) error {
+// countRows counts the living rows of every synced table that is there, in one
+// request.
+func countRows(ctx context.Context, s *session, tables serverTables, into map[string]int64) error {
 	var parts []string
 	for _, e := range model.Entities() {
+		if _, there := tables[e.Noun][model.ColumnDeletedAt]; !there {
+			continue
+		}
 		parts = append(parts, fmt.Sprintf("SELECT %s, COUNT(*) FROM %s WHERE deleted_at IS NULL", quote(string(e.Noun)), ident(string(e.Noun))))
+	}
+	if len(parts) == 0 {
+		return nil
 	}
 	err := s.query(ctx, strings.Join(parts, " UNION ALL "), func(_ int, v []driver.Value) error {
 		into[asText(v[0])], _ = strconv.ParseInt(asText(v[1]), 10, 64)

@@ -29,6 +29,7 @@ import (
 	"errors"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"time"
 
 	"rapport/model"
@@ -225,10 +226,17 @@ func (r *run) usable() error {
 }
 
 // meet notes what the two sides know of each other's tables, if that changed:
-// what was refused for want of a column is then sent again.
+// what was refused for want of a column is then sent again. Unless the tables
+// were only repaired, every row is compared at the end of this sync: those that
+// came before lack what was added.
 func (r *run) meet(ctx context.Context) error {
 	if r.at.Epoch == "" || r.at.Schema == r.head.Schema {
 		return nil
+	}
+	if r.at.Schema != "" && !strings.EqualFold(r.at.Schema, r.head.Schema) {
+		if err := r.replica.SetNextCompare(ctx, r.now()); err != nil {
+			return err
+		}
 	}
 	r.at.Schema = r.head.Schema
 	return r.replica.SetPosition(ctx, r.at)
