@@ -41,6 +41,9 @@ func loading(ctx context.Context, b *bench, srv *servertest.Server) error {
 	}
 	fmt.Fprintf(b.out, "  rapport sync       %9d rows %8.1f s %8.0f rows/s, %.1f s of CPU, %d MB at most (limit 120), %.1f MB received, %d round trips\n",
 		rows, ours.wall.Seconds(), float64(rows)/ours.wall.Seconds(), ours.cpu.Seconds(), peak, float64(res.BytesReceived)/1e6, res.RoundTrips)
+	if err := b.usable(ctx, filepath.Join(b.temp, "usable"), url); err != nil {
+		return err
+	}
 	theirs, parts, err := b.shellFirstLoad(ctx, srv, home)
 	if err != nil || theirs.wall == 0 {
 		return err
