@@ -139,6 +139,9 @@ func (r *Root) updateFollow(msg tea.Msg) (tea.Cmd, bool) {
 	case progressMsg:
 		k := &r.keeping
 		k.progress, k.speed = model.Progress(m), k.pace.Speed(r.env.Now(), model.Progress(m))
+		if k.state == model.FollowSyncing {
+			return r.everywhere(screen.SyncingMsg{Progress: k.progress, Speed: k.speed}), true
+		}
 	case model.Following:
 		return r.applyStep(m), true
 	case followedMsg:

@@ -164,6 +164,12 @@ type SyncedMsg struct {
 	Stopped bool      // it is not tried again before the person asks
 }
 
+// SyncingMsg tells how far a sync is that goes on. A SyncedMsg ends it.
+type SyncingMsg struct {
+	model.Progress
+	Speed string // as model.Pace words it, "" while it is not known
+}
+
 // PasswordMsg asks the root for the question after a new password, which is
 // typed twice and never drawn. The zero value means the password of the
 // central that the workspace has.

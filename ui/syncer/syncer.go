@@ -50,6 +50,7 @@ type Screen struct {
 	asked   time.Time // when the central was asked last
 	known   bool      // it answered, or did not: status says which
 	heard   screen.SyncedMsg
+	running screen.SyncingMsg // the sync that goes on; without a phase there is none
 	clashes []model.Conflict
 	pairs   []model.Duplicate
 	items   [parts][]model.PendingItem // of refused and pending
@@ -111,10 +112,12 @@ func (s *Screen) Update(msg tea.Msg) tea.Cmd {
 	switch m := msg.(type) {
 	case screen.ChangedMsg:
 		return tea.Batch(s.reload(), s.ask())
+	case screen.SyncingMsg:
+		s.running = m
 	case screen.SyncedMsg:
 		// The sync itself tells what the central said.
 		s.probe.Stop()
-		s.heard, s.known = m, true
+		s.heard, s.known, s.running = m, true, screen.SyncingMsg{}
 		s.status.Online, s.status.Problem = m.Problem == "", m.Problem
 		return s.reload()
 	case screen.LoadedMsg:

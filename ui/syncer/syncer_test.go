@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	tea "charm.land/bubbletea/v2"
 	"github.com/charmbracelet/x/ansi"
 
 	"rapport/keymap"
@@ -160,7 +161,7 @@ func TestLeftIsShown(t *testing.T) {
 func TestFollowIsShown(t *testing.T) {
 	s := opener(t, workspace())(theme.New(true))
 	s.SetSize(80, 21)
-	said := func(m screen.SyncedMsg) string {
+	said := func(m tea.Msg) string {
 		fake.Run(s, s.Update(m))
 		return strings.Join(strings.Fields(ansi.Strip(s.View())), " ")
 	}
@@ -172,7 +173,11 @@ func TestFollowIsShown(t *testing.T) {
 	if !strings.Contains(v, "! Stopped") || !strings.Contains(v, "This account is locked") || !strings.Contains(v, "ctrl+s tries again") {
 		t.Errorf("\n%s", v)
 	}
-	if v = said(screen.SyncedMsg{}); !strings.Contains(v, "✓ Online") {
+	v = said(screen.SyncingMsg{Progress: model.Progress{Phase: "loading", Done: 20300, Total: 46400}, Speed: ", 41000 a second, 5s left"})
+	if !strings.Contains(v, "Syncing now") || !strings.Contains(v, "Loading: 20,300 of 46,400 rows, 41000 a second, 5s left.") {
+		t.Errorf("\n%s", v)
+	}
+	if v = said(screen.SyncedMsg{}); !strings.Contains(v, "✓ Online") || strings.Contains(v, "Syncing now") {
 		t.Errorf("\n%s", v)
 	}
 }

@@ -40,7 +40,7 @@ func (s *Screen) words() []string {
 	case st.Central == "":
 		out = append(out, "  "+th.Strong.Render("On its own"))
 		return append(out, draw.Paragraph(th.Muted, "This workspace has no central database. Everything is kept here; what is new is sent once a central is configured.", s.Width)...)
-	case st.Syncing:
+	case st.Syncing, s.running.Phase != "":
 		out = append(out, "  "+th.Accent.Bold(true).Render("Syncing now"))
 	case s.heard.Stopped:
 		out = append(out, "  "+th.Danger.Bold(true).Render("! Stopped"))
@@ -52,6 +52,9 @@ func (s *Screen) words() []string {
 		out = append(out, "  "+th.Strong.Render("Asking the central …"))
 	}
 	out[0] += th.Muted.Render("  " + model.Visible(st.Central))
+	if s.running.Phase != "" {
+		return append(out, draw.Paragraph(th.Muted, s.progress(), s.Width)...)
+	}
 	text := "Last sync " + draw.Ago(st.LastSync, now) + ". "
 	if st.LastSync.IsZero() {
 		text = "It has never been synced. "
@@ -75,6 +78,19 @@ func (s *Screen) words() []string {
 		text += sync + " syncs now."
 	}
 	return append(out, draw.Paragraph(th.Muted, text, s.Width)...)
+}
+
+// progress says how far the sync is that goes on.
+func (s *Screen) progress() string {
+	p := s.running
+	text := draw.Sentence(p.Phase)
+	if p.Total > 0 {
+		text = draw.Sentence(p.Phase + ": " + draw.Count(p.Done) + " of " + draw.Plural(p.Total, "row", "rows") + p.Speed)
+	}
+	if s.status.LastSync.IsZero() {
+		text += " What is here can be used already; until this first load is over, the search finds names only."
+	}
+	return text
 }
 
 func (s *Screen) total() int { return len(s.clashes) + len(s.items[refused]) + len(s.items[pending]) }
