@@ -95,9 +95,9 @@ func callValue(c model.Column, v any) any {
 }
 
 // callPush is Push through the procedures: one request, or a second one where
-// the server gives up at an update and is asked to make each alone. Where that
-// was because of a value which must not occur twice, room is made for it first;
-// a third request does without where that did not help.
+// the server gives up at an update and is asked to make each alone. Where rows
+// may exchange a value that must not occur twice, it is first asked which
+// operations meet one, and room is made for those.
 func (c *Central) callPush(ctx context.Context, b *model.PushBatch, at model.Position) (model.Receipt, error) {
 	p := &pusher{Central: c, batch: b, at: at, refused: map[int]model.PushResult{}}
 	for i := range b.Ops {
@@ -122,12 +122,19 @@ func (c *Central) callPush(ctx context.Context, b *model.PushBatch, at model.Pos
 				break
 			}
 		}
+		if again, found := strings.CutPrefix(stored, againMark); found {
+			p.done, tries = false, 0
+			if err := p.learn(again, sent); err != nil {
+				return model.Receipt{}, err
+			}
+			requests, sent = p.callRequests()
+			continue
+		}
 		if p.done {
 			break
 		}
 		if !p.singly && slices.Contains(refusedNumbers, number(err)) {
-			p.singly = true
-			p.makeRoom(err)
+			p.singly, p.asking = true, p.exchanges()
 			requests, sent = p.callRequests()
 			continue
 		}
@@ -154,19 +161,6 @@ func (c *Central) callPush(ctx context.Context, b *model.PushBatch, at model.Pos
 	return model.Receipt{Results: results, Head: head}, err
 }
 
-// mostRoom is how many operations of a call may make room for others.
-const mostRoom = 100
-
-// makeRoom sets aside whatever holds a value that another update wants.
-func (p *pusher) makeRoom(err error) {
-	for i := range p.batch.Ops {
-		p.setAside(i, err)
-	}
-	if len(p.aside) > mostRoom || len(p.refused) > 0 {
-		p.aside = nil
-	}
-}
-
 // callRequests writes the batch as requests that the server takes: one, unless
 // it is longer than the server's limit. It returns which operations they hold;
 // one that has room in no request is refused here.
@@ -178,26 +172,36 @@ func (p *pusher) callRequests() (requests []string, sent []int) {
 		requests = append(requests, fmt.Sprintf("CALL sync_stage(%s,%d,%s)", head, len(requests), text))
 	}
 	size, all, room := 0, slices.Clone(p.batch.Ops), 0
-	for _, i := range slices.Sorted(maps.Keys(p.aside)) {
-		var away model.PushOp
-		away, all[i] = moved(all[i], p.aside[i])
-		ops, size, room = append(ops, away), size+len(jsonLiteral(blocks([]model.PushOp{away}))), room+1
-	}
-	for i, op := range all {
-		n := len(jsonLiteral(blocks([]model.PushOp{op})))
-		if n > limit {
-			p.refused[i] = tooLong(n, limit)
-			continue
+	add := func(op model.PushOp) (n int, fits bool) {
+		if n = len(jsonLiteral(blocks([]model.PushOp{op}))); n > limit {
+			return n, false
 		}
 		if size+n > limit {
 			stage(jsonLiteral(blocks(ops)))
 			ops, size = nil, 0
 		}
-		ops, sent, size = append(ops, op), append(sent, i), size+n
+		ops, size = append(ops, op), size+n
+		return n, true
+	}
+	for _, i := range slices.Sorted(maps.Keys(p.aside)) {
+		away, then := moved(all[i], p.aside[i])
+		if _, fits := add(away); fits {
+			all[i] = then
+			room++
+		}
+	}
+	for i, op := range all {
+		if n, fits := add(op); fits {
+			sent = append(sent, i)
+		} else {
+			p.refused[i] = tooLong(n, limit)
+		}
 	}
 	text, flag := jsonLiteral(blocks(ops)), 0
 	if p.singly {
-		flag = 1 + room
+		if flag = 1 + room; p.asking {
+			flag = -flag
+		}
 	}
 	if len(requests) > 0 {
 		stage(text)
@@ -209,11 +213,11 @@ func (p *pusher) callRequests() (requests []string, sent []int) {
 // callResults reads a receipt: a mark for each operation that was sent, and why
 // those that are marked x were refused.
 func (p *pusher) callResults(ctx context.Context, stored string, sent []int) ([]model.PushResult, error) {
-	flags, why, _ := strings.Cut(stored, " ")
+	flags, _, _ := strings.Cut(stored, " ")
 	sent = p.asSent(sent, len(flags))
-	reasons, err := decodeReasons(why)
-	if err != nil || len(flags) != len(sent) {
-		return nil, model.Errorf(model.Corrupt, "the central's receipt of batch %d cannot be read", p.batch.Number).Because(err)
+	flags, reasons, err := p.readMarks(stored, sent)
+	if err != nil {
+		return nil, err
 	}
 	all := []byte(strings.Repeat("x", len(p.batch.Ops)))
 	for i, place := range sent {
@@ -224,6 +228,16 @@ func (p *pusher) callResults(ctx context.Context, stored string, sent []int) ([]
 		}
 	}
 	return p.results(ctx, string(all), p.refused)
+}
+
+// readMarks reads a mark for each operation that was sent, and the reasons of
+// those marked x by their place among them.
+func (p *pusher) readMarks(text string, sent []int) (marks string, reasons map[int]reason, err error) {
+	marks, why, _ := strings.Cut(text, " ")
+	if reasons, err = decodeReasons(why); err != nil || len(marks) != len(sent) {
+		return "", nil, model.Errorf(model.Corrupt, "the central's receipt of batch %d cannot be read", p.batch.Number).Because(err)
+	}
+	return marks, reasons, nil
 }
 
 // asSent returns which operations a receipt with so many marks is of. They are

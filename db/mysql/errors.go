@@ -181,7 +181,7 @@ func refusal(e *model.Entity, op *model.PushOp, err error, newer bool) (model.Pu
 			r.Code, r.Message = "upgrade", "the company's database does not keep "+strings.ToLower(e.Titles)+" in this way any more: upgrade Rapport"
 		}
 	case erDupEntry:
-		r.Code, r.Message = "duplicate", duplicate(e, op, err)
+		r.Code, r.Message = codeDuplicate, duplicate(e, op, err)
 	case 1305, 1442, 1415:
 		r.Code, r.Message = "server", "the company's database has a rule that failed: "+my.Message
 	default:
@@ -189,6 +189,9 @@ func refusal(e *model.Entity, op *model.PushOp, err error, newer bool) (model.Pu
 	}
 	return r, true
 }
+
+// codeDuplicate is the code of a change that a unique index refuses.
+const codeDuplicate = "duplicate"
 
 // textual tells whether the field with a label holds text.
 func textual(e *model.Entity, label string) bool {

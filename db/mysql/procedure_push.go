@@ -20,17 +20,25 @@ import (
 // The marks of an operation in sync_op.ok: '0' did not find its row as it was,
 // '1' is applied, 'x' is refused, 's' may be applied.
 
+// againMark begins what sync_push answers instead of a receipt where it applied
+// nothing, because it was asked to tell first.
+const againMark = "again "
+
 // pushProcedure applies a batch once and sequences it. p_singly asks for each
 // update alone. Above 1 it also says how many operations are at the beginning,
 // one less than it, that only make room for others: the receipt leaves them
-// out, and unless everything is applied nothing is.
+// out, and unless each row that was moved so arrives where it belongs, nothing
+// is applied. The same number below zero asks to apply nothing where an
+// operation met a unique index or such a row did not arrive: the answer then is
+// what would have become of each.
 func pushProcedure() procedure {
-	return procedure{"sync_push", "IN p_client VARBINARY(16), IN p_batch BIGINT, IN p_nonce VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin, IN p_ops LONGTEXT CHARACTER SET utf8mb4, IN p_singly TINYINT, IN p_run BIGINT, IN p_run_nonce VARBINARY(32), IN p_seq BIGINT",
+	return procedure{"sync_push", "IN p_client VARBINARY(16), IN p_batch BIGINT, IN p_nonce VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin, IN p_ops LONGTEXT CHARACTER SET utf8mb4, IN p_singly INT, IN p_run BIGINT, IN p_run_nonce VARBINARY(32), IN p_seq BIGINT",
 		me + `  DECLARE again, foreign_batch TINYINT DEFAULT 0;
   DECLARE receipt, reasons LONGTEXT CHARACTER SET utf8mb4;
   DECLARE stored_nonce VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin;
   DECLARE turn, blocks, first_op, last_op INT;
-  DECLARE rest TINYINT;
+  DECLARE room INT DEFAULT GREATEST(ABS(p_singly) - 1, 0);
+  DECLARE rest, stray, tell TINYINT DEFAULT 0;
   DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN ROLLBACK; DROP TEMPORARY TABLE IF EXISTS sync_op; RESIGNAL; END;
 ` + enter + mustBeKnown + `  SET @rapport_client = LOWER(CONCAT_WS('-', HEX(SUBSTR(p_client,1,4)), HEX(SUBSTR(p_client,5,2)), HEX(SUBSTR(p_client,7,2)), HEX(SUBSTR(p_client,9,2)), HEX(SUBSTR(p_client,11))));
   DROP TEMPORARY TABLE IF EXISTS sync_op;
@@ -73,19 +81,25 @@ func pushProcedure() procedure {
       END IF;
       SET turn = turn + 1;
     END WHILE;
-    IF p_singly > 1 AND EXISTS (SELECT 1 FROM sync_op WHERE ok <> '1') THEN
+    SET stray = EXISTS (SELECT 1 FROM sync_op GROUP BY tbl, id HAVING SUM(n <= room AND ok = '1') > 0 AND SUM(n > room AND ok <> '1') > 0);
+    SET tell = p_singly < 0 AND (stray OR EXISTS (SELECT 1 FROM sync_op WHERE ok = 'x' AND eno = ` + strconv.Itoa(erDupEntry) + `));
+    IF stray AND NOT tell THEN
       SIGNAL SQLSTATE '23000' SET MYSQL_ERRNO = ` + strconv.Itoa(erDupEntry) + `, MESSAGE_TEXT = 'there is no room for a value';
     END IF;
-    SELECT COALESCE(GROUP_CONCAT(IF(ok = 's', '0', ok) ORDER BY n SEPARATOR ''), '') INTO receipt FROM sync_op WHERE n >= p_singly;
-    SELECT GROUP_CONCAT('"', n - 1, '":', JSON_OBJECT('errno', eno, 'text', why) ORDER BY n) INTO reasons FROM sync_op WHERE ok = 'x';
+    SELECT COALESCE(GROUP_CONCAT(IF(ok = 's', '0', ok) ORDER BY n SEPARATOR ''), '') INTO receipt FROM sync_op WHERE n > room;
+    SELECT GROUP_CONCAT('"', n - room - 1, '":', JSON_OBJECT('errno', eno, 'text', why) ORDER BY n) INTO reasons FROM sync_op WHERE ok = 'x' AND n > room;
     SET receipt = CONCAT(receipt, IF(reasons IS NULL, '', CONCAT(' {', reasons, '}')));
     UPDATE sync_push SET result = receipt WHERE client = p_client AND batch = p_batch;
   END IF;
-  COMMIT;
+  IF tell THEN ROLLBACK; ELSE COMMIT; END IF;
   DROP TEMPORARY TABLE IF EXISTS sync_op;
-  IF foreign_batch THEN SELECT 'foreign'; ELSE SELECT receipt; END IF;
-  ` + sequenceSQL + `;
-  CALL sync_head(p_run, p_run_nonce, p_seq, ` + accessSQL + `, 0);
+  IF tell THEN
+    SELECT CONCAT('` + againMark + `', receipt);
+  ELSE
+    IF foreign_batch THEN SELECT 'foreign'; ELSE SELECT receipt; END IF;
+    ` + sequenceSQL + `;
+    CALL sync_head(p_run, p_run_nonce, p_seq, ` + accessSQL + `, 0);
+  END IF;
 `}
 }
 
@@ -103,9 +117,11 @@ func opsTable(from string) string {
 
 // stageProcedure takes a part of a batch that is too long for one request. The
 // batch itself then comes without operations and takes the parts that are here.
+// The first part makes away with those of an attempt before.
 func stageProcedure() procedure {
 	return procedure{"sync_stage", "IN p_client VARBINARY(16), IN p_batch BIGINT, IN p_part INT, IN p_body LONGTEXT CHARACTER SET utf8mb4", me + enter + mustBeKnown +
 		"  IF NOT EXISTS (SELECT 1 FROM sync_client WHERE client = p_client AND CAST(person AS BINARY) <> CAST(me AS BINARY)) THEN\n" +
+		"    DELETE FROM sync_stage WHERE p_part = 0 AND client = p_client;\n" +
 		"    INSERT INTO sync_stage (client, batch, part, body) VALUES (p_client, p_batch, p_part, p_body) ON DUPLICATE KEY UPDATE body = p_body;\n  END IF;\n"}
 }
 
@@ -122,7 +138,7 @@ func applyProcedure() procedure {
 	for i, n := range refusedNumbers {
 		numbers[i] = strconv.Itoa(int(n))
 	}
-	return procedure{"sync_apply", "IN me VARCHAR(80) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin, IN my_role VARCHAR(40) CHARACTER SET ascii COLLATE ascii_bin, IN everything TINYINT, IN my_user BINARY(16), IN scopes LONGTEXT CHARACTER SET utf8mb4, IN writable LONGTEXT CHARACTER SET utf8mb4, INOUT first_op INT, IN last_op INT, IN p_singly TINYINT, OUT p_rest TINYINT",
+	return procedure{"sync_apply", "IN me VARCHAR(80) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin, IN my_role VARCHAR(40) CHARACTER SET ascii COLLATE ascii_bin, IN everything TINYINT, IN my_user BINARY(16), IN scopes LONGTEXT CHARACTER SET utf8mb4, IN writable LONGTEXT CHARACTER SET utf8mb4, INOUT first_op INT, IN last_op INT, IN p_singly INT, OUT p_rest TINYINT",
 		`  DECLARE noun VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin;
   DECLARE cols, pieces, heads, sets, same, targets, needs, ids, names, todo, kept LONGTEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
   DECLARE unknown, reason LONGTEXT CHARACTER SET utf8mb4;

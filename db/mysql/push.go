@@ -75,7 +75,7 @@ func (c *Central) Push(ctx context.Context, b *model.PushBatch, at model.Positio
 		if err == nil || number(err) == 0 {
 			return model.Receipt{}, mapError("push", orInvalid(err))
 		}
-		place, begun, perr := p.rollback(ctx)
+		place, moving, begun, perr := p.rollback(ctx)
 		switch {
 		case perr != nil:
 			return model.Receipt{}, mapError("push", perr)
@@ -86,11 +86,10 @@ func (c *Central) Push(ctx context.Context, b *model.PushBatch, at model.Positio
 				return model.Receipt{}, mapError("push", err)
 			}
 			tries++
+		case begun && moving >= 0:
+			p.leave(moving)
 		case begun && p.search(place, err):
 		case begun && p.setAside(place, err):
-		case begun && place == 0 && len(p.aside) > 0:
-			// Making room may itself have failed: then it is not tried.
-			p.aside, p.stuck = nil, true
 		case !begun || !p.refuse(place, err):
 			return model.Receipt{}, mapError("push", err)
 		}
@@ -118,8 +117,9 @@ type pusher struct {
 	at      model.Position
 	refused map[int]model.PushResult
 	aside   map[int][]string // columns of operations whose values others wait for
-	stuck   bool             // nothing can be set aside
+	stays   map[int]bool     // operations whose rows cannot be set aside
 	singly  bool             // every insert is a statement of its own, to find one that fails
+	asking  bool             // a call tells what met a unique index before it applies anything
 	done    bool             // the transaction has committed
 	flags   string           // outcome of each operation, as the server noted it
 	line    string           // the head that came with it
@@ -191,14 +191,14 @@ func (p *pusher) requests() []string {
 		}
 		b.WriteString(s)
 	}
-	add(fmt.Sprintf("SET @rapport_client=%s,@r=NULL,@n=0;START TRANSACTION;INSERT INTO sync_push (client,batch,nonce,at) VALUES (%s,%d,%s,UTC_TIMESTAMP(3));SET @r='';",
+	add(fmt.Sprintf("SET @rapport_client=%s,@r=NULL,@n=0,@m=-1;START TRANSACTION;INSERT INTO sync_push (client,batch,nonce,at) VALUES (%s,%d,%s,UTC_TIMESTAMP(3));SET @r='';",
 		quote(string(p.batch.Client)), idLiteral(p.batch.Client), p.batch.Number, quote(p.batch.Nonce)))
 	ops := slices.Clone(p.batch.Ops)
 	for _, i := range slices.Sorted(maps.Keys(p.aside)) {
 		if _, no := p.refused[i]; !no {
 			var away model.PushOp
 			away, ops[i] = moved(ops[i], p.aside[i])
-			add(statement(&away) + ";SET @n=0;")
+			add(fmt.Sprintf("SET @m=%d;", i) + statement(&away) + ";SET @n=0,@m=-1;")
 		}
 	}
 	for i := 0; i < len(ops); {
@@ -244,15 +244,16 @@ func (p *pusher) send(ctx context.Context) error {
 }
 
 // rollback ends a failed transaction and tells how many operations had gone
-// before the one that failed, and whether they had begun at all.
-func (p *pusher) rollback(ctx context.Context) (place int, begun bool, err error) {
-	err = p.query(ctx, "SELECT @r;ROLLBACK", func(_ int, v []driver.Value) error {
+// before the one that failed, whether they had begun at all, and which row
+// could not be moved out of the way, -1 if it was not that.
+func (p *pusher) rollback(ctx context.Context) (place, moving int, begun bool, err error) {
+	err = p.query(ctx, "SELECT @r,CAST(@m AS SIGNED);ROLLBACK", func(_ int, v []driver.Value) error {
 		if v[0] != nil {
-			place, begun = len(asText(v[0])), true
+			place, moving, begun = len(asText(v[0])), int(integer(v[1])), true
 		}
 		return nil
 	})
-	return place, begun, err
+	return place, moving, begun, err
 }
 
 // groupRows is how many inserts go in one statement, which takes the server
@@ -383,6 +384,7 @@ func (p *pusher) results(ctx context.Context, flags string, refused map[int]mode
 			}
 		}
 	}
+	p.waitFor(out)
 	if len(there) == 0 {
 		return out, nil
 	}

@@ -44,6 +44,7 @@ func TestThroughProcedures(t *testing.T) {
 		"T01": TestT01CommitInversion, "T20": TestT20LostAcknowledgement, "T25": TestT25KilledClient, "T28": TestT28RefusedRow,
 		"T40": TestT40DifferentFields, "T41": TestT41SameField, "T45": TestT45DeleteAgainstUpdate, "T48": TestT48EditDuringPush,
 		"T52": TestT52LostAcknowledgementThenLaterEdit, "T53": TestT53UniqueIndex, "T54": TestT54UniqueSwap, "T60": TestT60RestoredServer, "T63": TestT63Clone,
+		"T87": TestT87ColumnAdded, "T88 renamed": TestT88ColumnRenamed, "T88 narrowed": TestT88ColumnNarrowed, "T88 demanded": TestT88ColumnDemanded, "T88 choice": TestT88ChoiceAdded, "T88 table": TestT88TableDropped, "T89": TestT89OlderCentral,
 		"twins": TestTwinsMeet, "drift": TestFullFindsDrift, "load": TestInterruptedLoadGoesOn, "random": TestRandomSchedules,
 	} {
 		t.Run(name, test)
