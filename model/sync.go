@@ -36,6 +36,10 @@ type Position struct {
 	// Access is the fingerprint of what the person may see. When it changes,
 	// every row is compared: some leave, others arrive.
 	Access string
+	// Ahead is true where rows were taken that may hold changes which no run
+	// up to Run has given a position: a server that is put back to just before
+	// those changes still knows Run, and its feed tells nothing.
+	Ahead bool
 }
 
 // AccessAll is the Access of somebody who sees every row.
@@ -62,10 +66,15 @@ type Head struct {
 	// where the server can tell cheaply; their rows are then fetched with
 	// the feed instead of after it.
 	Changed []Noun
+	// Parent is the epoch that the central's own was made from, "" for none.
+	Parent string
 	// SameRun is false where the server does not know the run that the
 	// client last saw: it was restored, or is another server.
 	SameRun  bool
 	ReadOnly bool
+	// Watched is true where the connection also looks whether another server
+	// of a list has become the primary.
+	Watched bool
 	// Blind is true where the feed holds what Rapport's clients change and
 	// nothing else, because the server has no triggers.
 	Blind         bool
@@ -88,11 +97,14 @@ func (h Head) Behind(at Position) bool {
 	if at.Epoch == "" {
 		return false
 	}
-	if h.Term < at.Term {
+	if h.Stale(at) {
 		return true
 	}
 	return h.ReadOnly && (h.Epoch != at.Epoch || !h.SameRun || h.Seq < at.Seq)
 }
+
+// Stale tells whether a server has been the primary and is none any more.
+func (h Head) Stale(at Position) bool { return at.Epoch != "" && h.Term < at.Term }
 
 // FeedOp says what happened to a row.
 type FeedOp int8
@@ -114,8 +126,12 @@ type FeedEntry struct {
 
 // FeedPage is a stretch of the feed with the current rows behind it.
 type FeedPage struct {
-	To      int64 // the position the page reaches
-	MinSeq  int64 // the oldest position that the feed could still answer when it was read, 0 if not told
+	To     int64 // the position the page reaches
+	MinSeq int64 // the oldest position that the feed could still answer when it was read, 0 if not told
+	// Run and Nonce name the newest run after the rows were read, if every
+	// change that they may hold had a position then; else the nonce is empty.
+	Run     int64
+	Nonce   string
 	Entries []FeedEntry
 	Rows    map[Noun][]Row // the current state; a row that is missing is gone or out of scope
 }

@@ -171,7 +171,7 @@ func (c *Central) callPull(ctx context.Context, page *model.FeedPage, from int64
 	}, func(first string, v []driver.Value) error {
 		switch first {
 		case "min_seq":
-			page.MinSeq = integer(v[0])
+			readEnd(page, v)
 		case leftBehind:
 			table, _ := left(v)
 			unread[table] = true

@@ -117,9 +117,7 @@ func perNoun(piece string) string {
 }
 
 // pullProcedure sends a page of the feed, as far as it is the caller's, and the
-// rows behind it, a result for each table that occurs. The oldest position that
-// the feed still answers is asked last, so that entries which were missing
-// above show in it.
+// rows behind it, a result for each table that occurs; see pageEnd.
 func pullProcedure() procedure {
 	return procedure{"sync_pull", "IN p_from BIGINT, IN p_to BIGINT",
 		me + "  DECLARE tables LONGTEXT CHARACTER SET utf8mb4;\n" + enter + mustBeKnown +
@@ -131,7 +129,7 @@ func pullProcedure() procedure {
 ` + perNoun(`  IF FIND_IN_SET('{noun}', tables) THEN
     CALL sync_rows('{noun}', '(SELECT DISTINCT pk FROM sync_page WHERE tbl=''{noun}'') f STRAIGHT_JOIN ', CONCAT('ON t.id=f.pk WHERE ', `+inReach+`));
   END IF;
-`) + "  DROP TEMPORARY TABLE sync_page;\n  SELECT min_seq FROM sync_meta WHERE id = 1;\n"}
+`) + "  DROP TEMPORARY TABLE sync_page;\n  " + pageEnd + ";\n"}
 }
 
 // fetchProcedure sends the rows of ids, a result for each table.

@@ -15,6 +15,20 @@ import (
 // pageEntries is how many entries of the feed make a page.
 const pageEntries = 2000
 
+// pageEnd is asked last of a page: the oldest position that the feed still
+// answers, in which entries show that were missing above, and the newest run, if
+// no change is left that it has given no position.
+const pageEnd = "SELECT min_seq,(SELECT CONCAT(c.run_id,' ',LOWER(HEX(r.nonce))) FROM sync_counter c JOIN sync_run r ON r.run_id=c.run_id WHERE c.id=1 AND NOT EXISTS (SELECT 1 FROM sync_outbox)) FROM sync_meta WHERE id=1"
+
+// readEnd reads what pageEnd returned; a server of before names no run.
+func readEnd(page *model.FeedPage, v []driver.Value) {
+	page.MinSeq = integer(v[0])
+	if len(v) > 1 && v[1] != nil {
+		run, nonce, _ := strings.Cut(asText(v[1]), " ")
+		page.Run, page.Nonce = integer([]byte(run)), nonce
+	}
+}
+
 // Pull returns the feed after from with the current rows behind it, up to to or
 // to the entries that make a page. Each row occurs once, with the newest thing
 // that happened to it; a row is what it is now, which may be newer than the
@@ -44,13 +58,12 @@ func (c *Central) pull(ctx context.Context, page *model.FeedPage, from int64, no
 				r.list("t."), window, quote(string(e.Noun)), ident(string(e.Noun))))
 		}
 	}
-	// Asked last, so that entries that were missing above show here.
-	q = append(q, "SELECT min_seq FROM sync_meta WHERE id=1")
+	q = append(q, pageEnd)
 	p := pager{page: page, newest: map[model.ID]int{}}
 	err := c.query(ctx, strings.Join(q, ";"), func(set int, v []driver.Value) error {
 		switch {
 		case set > len(readers):
-			page.MinSeq = integer(v[0])
+			readEnd(page, v)
 		case set > 0:
 			r := readers[set-1]
 			page.Rows[r.entity.Noun] = append(page.Rows[r.entity.Noun], r.row(v))
@@ -87,6 +100,7 @@ func (c *Central) pullRest(ctx context.Context, page *model.FeedPage) error {
 	if len(rest) == 0 {
 		return nil
 	}
+	page.Nonce = "" // the rows are newer than what told of the run
 	rows, err := c.fetch(ctx, rest)
 	for n, r := range rows {
 		page.Rows[n] = append(page.Rows[n], r...)

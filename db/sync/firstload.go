@@ -54,7 +54,7 @@ func (r *run) load(ctx context.Context, start model.Position) error {
 	for _, n := range totals {
 		l.total += n
 	}
-	if err := r.replica.BeginLoad(ctx, start, l.total); err != nil {
+	if err := r.replica.BeginLoad(ctx, ahead(start), l.total); err != nil {
 		return err
 	}
 	if err := l.resume(ctx, totals); err != nil {
@@ -77,11 +77,7 @@ func (r *run) load(ctx context.Context, start model.Position) error {
 	if r.at, err = r.replica.Position(ctx); err != nil {
 		return err
 	}
-	next := r.nextCompare()
-	if !r.head.SameRun {
-		next = r.now() // the server was put back while we loaded
-	}
-	return r.replica.SetNextCompare(ctx, next)
+	return r.replica.SetNextCompare(ctx, r.nextCompare())
 }
 
 // loading is a first load under way.
@@ -128,7 +124,7 @@ func (l *loading) first(ctx context.Context, page *model.FeedPage) error {
 	if err != nil {
 		return err
 	}
-	return l.applyWith(ctx, page, func(page *model.FeedPage) (model.ApplyResult, error) {
+	return l.applyWith(ctx, page, at, func(ctx context.Context, page *model.FeedPage, at model.Position) (model.ApplyResult, error) {
 		return l.replica.Reconcile(ctx, model.FirstLoad, page, at)
 	})
 }

@@ -39,7 +39,7 @@ const recently = 20 * time.Second
 // those that are silent for long.
 func (r *run) greet(ctx context.Context) error {
 	if r.central != nil {
-		if since := r.now().Sub(r.heard); since >= 0 && since < recently && !r.link.head.ReadOnly {
+		if since := r.now().Sub(r.heard); since >= 0 && since < recently && !r.link.head.ReadOnly && !r.doubtful {
 			if n, err := r.replica.Unsent(ctx); err == nil && n > 0 {
 				r.head, r.assumed = r.link.head, true
 				return nil
@@ -129,10 +129,12 @@ func (l *link) close() error {
 
 // end keeps the connection after a sync that went well and drops it after any
 // other: what it still has to say would be taken for the next answer. One to a
-// standby is dropped as well, so that the next sync looks for the primary.
-func (l *link) end(standby bool, err error) error {
-	if err != nil || standby {
+// standby is dropped as well, so that the next sync looks for the primary,
+// unless it looks for that itself; then it is kept also where the sync ended
+// because the standby is one.
+func (l *link) end(h model.Head, waits bool, err error) error {
+	if h.ReadOnly && !h.Watched || err != nil && !(waits && h.Watched) {
 		return errors.Join(err, l.close())
 	}
-	return nil
+	return err
 }

@@ -46,10 +46,11 @@ func (r *run) reconcile(ctx context.Context, mode model.LoadMode, start model.Po
 	if err := d.fetch(ctx); err != nil {
 		return err
 	}
+	start.Ahead = r.at.Ahead
 	if err := d.settle(ctx, start); err != nil {
 		return err
 	}
-	r.at = start
+	r.doubtful = false
 	return r.replica.SetNextCompare(ctx, r.nextCompare())
 }
 
@@ -200,7 +201,7 @@ func (d *drift) settle(ctx context.Context, start model.Position) error {
 }
 
 func (d *drift) store(ctx context.Context, page *model.FeedPage, next model.Position) error {
-	return d.applyWith(ctx, page, func(page *model.FeedPage) (model.ApplyResult, error) {
-		return d.replica.Reconcile(ctx, d.mode, page, next)
+	return d.applyWith(ctx, page, ahead(next), func(ctx context.Context, page *model.FeedPage, at model.Position) (model.ApplyResult, error) {
+		return d.replica.Reconcile(ctx, d.mode, page, at)
 	})
 }

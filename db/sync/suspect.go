@@ -35,7 +35,7 @@ func (r *run) goneOp() model.FeedOp {
 // inspect fetches the rows that leaned on one which is gone. A foreign key that
 // deletes or empties them on the server fires no trigger, so the feed does not
 // tell what became of them.
-func (r *run) inspect(ctx context.Context, suspect map[model.Noun][]model.ID, store func(*model.FeedPage) (model.ApplyResult, error)) error {
+func (r *run) inspect(ctx context.Context, suspect map[model.Noun][]model.ID, store storing) error {
 	if len(suspect) == 0 {
 		return nil
 	}
@@ -45,5 +45,5 @@ func (r *run) inspect(ctx context.Context, suspect map[model.Noun][]model.ID, st
 	}
 	page := &model.FeedPage{To: r.at.Seq, Rows: rows}
 	r.absent(page, suspect)
-	return r.applyWith(ctx, page, store)
+	return r.applyWith(ctx, page, ahead(r.at), store)
 }

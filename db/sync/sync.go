@@ -105,7 +105,7 @@ func (e *Engine) once(ctx context.Context, l *link, full bool, n model.Notify) (
 	res.Upgrade = r.head.SchemaVersion > model.SchemaVersion
 	l.traffic(&res)
 	r.beside.addTo(&res)
-	err = l.end(r.head.ReadOnly, err)
+	err = l.end(r.head, r.waits, err)
 	l.head, l.heard = r.head, e.now()
 	// The counts are wanted even where the sync was interrupted.
 	var openErr error
@@ -132,6 +132,10 @@ type run struct {
 	pulled  map[model.ID]bool
 	loaded  int64   // records of a first load, which are too many to be named
 	beside  traffic // over connections beside the link
+	waits   bool    // the server that answers is a standby, which may become the primary
+	// doubtful tells that an earlier sync took rows which the position does
+	// not vouch for, and nobody has compared them since: see doubt.
+	doubtful bool
 }
 
 func (r *run) sync(ctx context.Context, full bool) error {
@@ -142,6 +146,7 @@ func (r *run) sync(ctx context.Context, full bool) error {
 	if r.at, err = r.replica.Position(ctx); err != nil {
 		return err
 	}
+	r.doubtful = r.at.Ahead
 	if err := r.greet(ctx); err != nil {
 		return err
 	}
@@ -151,7 +156,11 @@ func (r *run) sync(ctx context.Context, full bool) error {
 	if err := r.meet(ctx); err != nil {
 		return err
 	}
+	first := !r.at.Loaded
 	if err := r.whole(ctx); err != nil {
+		return err
+	}
+	if err := r.doubt(ctx, first); err != nil {
 		return err
 	}
 	if err := r.send(ctx); err != nil {
@@ -161,6 +170,9 @@ func (r *run) sync(ctx context.Context, full bool) error {
 		return err
 	}
 	if err := r.compare(ctx, full); err != nil {
+		return err
+	}
+	if err := r.vouch(ctx); err != nil {
 		return err
 	}
 	if err := r.heldBack(ctx); err != nil {
@@ -218,7 +230,12 @@ func (r *run) usable() error {
 		return model.Errorf(model.TooNew, "the company's database needs a newer Rapport; your changes are kept here").
 			WithHint("upgrade Rapport, then sync again")
 	}
+	if r.head.Stale(r.at) && !r.head.ReadOnly {
+		return model.Errorf(model.Unreachable, "stale primary: the server that answers is behind, for another one has taken its place (its term is %d, this computer has seen %d); nothing is sent to it or taken from it, and your changes are kept here", r.head.Term, r.at.Term).
+			WithHint("the administrator makes it a standby with `rapport central rejoin`; name the servers of the company as a list in the central's address, and this computer finds the right one")
+	}
 	if r.head.Behind(r.at) {
+		r.waits = r.head.ReadOnly
 		return model.Errorf(model.Unreachable, "the server that answers is behind what this computer has seen already; nothing is taken from it, and your changes are kept here").
 			WithHint("it is tried again later; if this lasts, the administrator looks after the primary server and its standbys")
 	}
@@ -251,6 +268,7 @@ func (r *run) heldBack(ctx context.Context) error {
 	if err != nil || n == 0 {
 		return err
 	}
+	r.waits = true
 	return model.Errorf(model.Unreachable, "the server is a standby that takes no changes; yours are kept here").
 		WithHint("they are sent when the primary server is back")
 }
@@ -327,6 +345,7 @@ func (r *run) deliver(ctx context.Context, b *model.PushBatch) (map[model.Noun][
 	// has lost the batch.
 	at := r.at
 	at.Run, at.Nonce = r.head.Run, r.head.Nonce
+	at.Ahead = at.Ahead || r.head.Unsequenced > 0
 	pushed, clashed, err := r.replica.Acknowledge(ctx, b, receipt.Results, at)
 	if err != nil {
 		return nil, err
@@ -364,7 +383,7 @@ func (r *run) merge(ctx context.Context, b *model.PushBatch, clashed map[model.N
 	}
 	page := &model.FeedPage{To: r.at.Seq, Rows: rows}
 	r.absent(page, clashed)
-	return r.apply(ctx, page, r.at)
+	return r.apply(ctx, page, ahead(r.at))
 }
 
 // giveUp refuses changes that clash although they were measured against the
@@ -419,10 +438,10 @@ func (r *run) pull(ctx context.Context) error {
 			}
 			next := r.head.Position
 			next.Seq, next.Loaded, next.Access = page.To, true, r.at.Access
+			next.Ahead = r.doubtful || page.Nonce == "" || page.Run != r.head.Run || page.Nonce != r.head.Nonce
 			if err := r.apply(ctx, &page, next); err != nil {
 				return err
 			}
-			r.at = next
 		}
 		if r.head.Unsequenced == 0 || r.head.ReadOnly {
 			break
@@ -455,23 +474,26 @@ func (r *run) expected() []model.Noun {
 	return out
 }
 
-// apply stores a page. Parts whose owner is unknown here bring their owner
-// along: the feed keeps only the newest entry of a row, so an owner's may come
-// after its parts'.
+// apply stores a page and takes the position after it. Parts whose owner is
+// unknown here bring their owner along: the feed keeps only the newest entry of
+// a row, so an owner's may come after its parts'.
 func (r *run) apply(ctx context.Context, page *model.FeedPage, next model.Position) error {
-	return r.applyWith(ctx, page, func(page *model.FeedPage) (model.ApplyResult, error) {
-		return r.replica.Apply(ctx, page, next)
-	})
+	return r.applyWith(ctx, page, next, r.replica.Apply)
 }
 
+// storing is a method of the replica that stores a page with the position after
+// it.
+type storing func(context.Context, *model.FeedPage, model.Position) (model.ApplyResult, error)
+
 // applyWith stores a page by a method of the replica.
-func (r *run) applyWith(ctx context.Context, page *model.FeedPage, store func(*model.FeedPage) (model.ApplyResult, error)) error {
+func (r *run) applyWith(ctx context.Context, page *model.FeedPage, next model.Position, store storing) error {
 	for {
-		res, err := store(page)
+		res, err := store(ctx, page, next)
 		if err != nil {
 			return err
 		}
 		if len(res.Missing) == 0 {
+			r.at = next
 			r.count(res)
 			return r.inspect(ctx, res.Suspect, store)
 		}
@@ -479,6 +501,7 @@ func (r *run) applyWith(ctx context.Context, page *model.FeedPage, store func(*m
 		if err != nil {
 			return err
 		}
+		next = ahead(next)
 		if page.Rows == nil {
 			page.Rows = map[model.Noun][]model.Row{}
 		}

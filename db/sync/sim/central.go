@@ -255,6 +255,9 @@ func (c *conn) Pull(ctx context.Context, from, to int64, nouns []model.Noun) (mo
 	s := c.server
 	_, limited := s.reach[c.person]
 	page.MinSeq = s.minSeq
+	if len(s.outbox) == 0 {
+		page.Run, page.Nonce = s.run, s.runs[s.run]
+	}
 	told := func(e entry) bool {
 		return e.Seq > from && e.Seq <= to && (limited || e.Op != model.FeedLeave) && s.sees(c.person, e.scope)
 	}
@@ -289,6 +292,7 @@ func (c *conn) Pull(ctx context.Context, from, to int64, nouns []model.Noun) (mo
 	if len(rest) == 0 {
 		return page, nil
 	}
+	page.Nonce = "" // the rows are newer than what told of the run
 	rows, err := c.Fetch(ctx, rest)
 	maps.Copy(page.Rows, rows)
 	return page, err

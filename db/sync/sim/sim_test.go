@@ -135,6 +135,30 @@ func TestFoundBefore(t *testing.T) {
 			{Kind: opSync, Who: 1},
 			{Kind: opRestoreServer, R: 1549202619886129618},
 		}},
+		{"a row that was read on a standby before it had a position, and was lost", 71603, []Op{
+			{Kind: opSnapshot},
+			{Kind: opForeign, R: 24259333251139618}, // inserts a contact
+			{Kind: opSnapshot},
+			{Kind: opStandby, Who: 3, R: 13021521564585986354},
+			{Kind: opRestoreServer, R: 16136528822584479579},
+		}},
+		{"a change that was pulled before it had a position, and was lost", 0, []Op{
+			{Kind: opForeign, R: 15591684996423443890},
+			{Kind: opSync, Who: 1},
+			{Kind: opSync, Who: 0},
+			{Kind: opForeign, R: 12694957561488335345},
+			{Kind: opSync, Who: 1},
+			{Kind: opSnapshot},
+			{Kind: opSync, Who: 0, Strikes: []strike{{At: 1, Fault: ForeignInner, R: 11785327165040839284}}},
+			{Kind: opRestoreServer, R: 1635478246431946763},
+		}},
+		{"a removal that was lost after a load had not found the row any more", 0, []Op{
+			{Kind: opForeign, R: 15591684996423443890},
+			{Kind: opSync, Who: 1},
+			{Kind: opSnapshot},
+			{Kind: opSync, Who: 0, Strikes: []strike{{At: 5, Fault: ForeignInner, R: 17901278831907212299}}},
+			{Kind: opRestoreServer, R: 17261892299171932722},
+		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			rep, err := RunPlan(t.Context(), Config{Seed: tt.seed}, tt.ops)

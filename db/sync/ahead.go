@@ -1,0 +1,67 @@
+package sync
+
+import (
+	"context"
+
+	"rapport/model"
+)
+
+// A row is read as it is now, and what made it so may have no position in the
+// feed yet. As long as that is so the position does not vouch for the row: a
+// server that is put back to just before knows the run we last saw, so that
+// nothing tells of the restore, and its feed does not bring the row as it was.
+// Rows are therefore stored with a mark in the position, which goes when a run
+// is known that holds every change committed before they were read. A sync that
+// finds the mark of an earlier one compares.
+
+// ahead is a position of rows that it may not vouch for.
+func ahead(p model.Position) model.Position {
+	p.Ahead = true
+	return p
+}
+
+// vouch has the server give positions to every change that the rows may hold
+// which this sync took, and keeps the run. Most often a page of the feed told
+// already that all had one.
+func (r *run) vouch(ctx context.Context) error {
+	if !r.at.Ahead || r.doubtful || r.head.ReadOnly {
+		return nil
+	}
+	for range maxRounds {
+		head, err := r.central.Sequence(ctx, r.at)
+		if err != nil {
+			return err
+		}
+		r.head = head
+		if !head.SameRun || head.Epoch != r.at.Epoch {
+			return nil // it was put back meanwhile, which the next sync finds out
+		}
+		if head.Unsequenced == 0 {
+			r.at.Run, r.at.Nonce, r.at.Ahead = head.Run, head.Nonce, false
+			return r.replica.SetPosition(ctx, r.at)
+		}
+	}
+	return nil
+}
+
+// doubt compares every row where an earlier sync took some that the position
+// does not vouch for. The feed is followed before: what differs after it is
+// what a server lost that was put back, and is offered to it again. A first
+// load that was interrupted takes over what the server has instead, for what
+// came first may be out of sight by now.
+func (r *run) doubt(ctx context.Context, first bool) error {
+	if !r.doubtful || r.head.ReadOnly {
+		return nil
+	}
+	mode := model.ForkLoad
+	if first {
+		mode = model.RefreshLoad
+	}
+	if err := r.askAgain(ctx, model.RefreshLoad); err != nil {
+		return err
+	}
+	if err := r.pull(ctx); err != nil || !r.doubtful {
+		return err
+	}
+	return r.reconcile(ctx, mode, r.at)
+}

@@ -1,0 +1,109 @@
+package sync_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"rapport/db/sync"
+	"rapport/model"
+)
+
+// aside lets something happen right before the first page of the feed is read,
+// and cuts the wire after the page where it is told to.
+type aside struct {
+	model.Central
+	do   func()
+	cut  bool
+	read *bool
+}
+
+func (a aside) Pull(ctx context.Context, from, to int64, nouns []model.Noun) (model.FeedPage, error) {
+	if !*a.read {
+		*a.read = true
+		a.do()
+	}
+	return a.Central.Pull(ctx, from, to, nouns)
+}
+
+func (a aside) Sequence(ctx context.Context, at model.Position) (model.Head, error) {
+	if a.cut && *a.read {
+		return model.Head{}, errCut
+	}
+	return a.Central.Sequence(ctx, at)
+}
+
+// TestT60RowsAheadOfTheFeed puts the server back to the moment before a change
+// that a laptop read when it had no position yet: the run that the laptop knows
+// is there still, and the feed tells nothing. What the server lost is offered
+// to it again all the same, also where the laptop's sync was cut.
+func TestT60RowsAheadOfTheFeed(t *testing.T) {
+	for _, cut := range []bool{false, true} {
+		name := map[bool]string{false: "whole sync", true: "cut sync"}[cut]
+		t.Run(name, func(t *testing.T) {
+			bothWays(t, func(t *testing.T, c *central, url string) {
+				a := newHome(t, "ann", url)
+				a.sync(t)
+				id := a.save(t, "contact", "", map[string]any{"last_name": "Muster"}).ID
+				a.sync(t)
+				c.exec(t, "UPDATE contact SET status = 'before' WHERE id = ?", id.Bytes())
+				c.exec(t, "UPDATE sync_counter SET tick = tick + 1")
+				var backup *snapshot
+				read := false
+				engine := sync.New(a.DB, func(ctx context.Context) (model.Central, error) {
+					inner, err := a.connect(ctx)
+					if err != nil {
+						return nil, err
+					}
+					return aside{inner, func() {
+						backup = dump(t, c)
+						c.exec(t, "UPDATE contact SET status = 'after' WHERE id = ?", id.Bytes())
+					}, cut, &read}, nil
+				}, sync.Options{})
+				if _, err := engine.Sync(t.Context(), false, nil); cut != errors.Is(err, errCut) || !cut && err != nil {
+					t.Fatalf("the sync ended with %v", err)
+				}
+				if got := a.get(t, "contact", id).Values["status"]; got != "after" {
+					t.Fatalf("the laptop read %v", got)
+				}
+				backup.restore(t, c)
+				converge(t, c, a)
+				if got := c.value(t, "SELECT status FROM contact WHERE id = ?", id.Bytes()); got != "after" {
+					t.Errorf("the restored server holds %q", got)
+				}
+			})
+		})
+	}
+}
+
+// TestT60DeletionAheadOfTheFeed is the same for a row that was removed: the
+// restored server has it, and so has the laptop again.
+func TestT60DeletionAheadOfTheFeed(t *testing.T) {
+	c := newCentral(t)
+	a := newHome(t, "ann", c.url)
+	a.sync(t)
+	id := a.save(t, "contact", "", map[string]any{"last_name": "Muster"}).ID
+	a.sync(t)
+	c.exec(t, "UPDATE contact SET status = 'before' WHERE id = ?", id.Bytes())
+	c.exec(t, "UPDATE sync_counter SET tick = tick + 1")
+	var backup *snapshot
+	read := false
+	engine := sync.New(a.DB, func(ctx context.Context) (model.Central, error) {
+		inner, err := a.connect(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return aside{inner, func() {
+			backup = dump(t, c)
+			c.exec(t, "DELETE FROM contact WHERE id = ?", id.Bytes())
+		}, true, &read}, nil
+	}, sync.Options{})
+	if _, err := engine.Sync(t.Context(), false, nil); !errors.Is(err, errCut) {
+		t.Fatalf("the sync ended with %v", err)
+	}
+	backup.restore(t, c)
+	converge(t, c, a)
+	if got := a.get(t, "contact", id).Values["status"]; got != "before" {
+		t.Errorf("the laptop has %v", got)
+	}
+}
