@@ -115,6 +115,10 @@ type Entity struct {
 	Shared  bool     // everybody sees its rows, whoever may change them: what records refer to
 
 	Name func(*Record) string // the title of a record, "" if it has none
+	// RowName is how a row by itself tells the title, for a database: the
+	// texts of the first line that holds any, joined. A record may have a
+	// title where its row tells none, by its parts.
+	RowName [][]string
 	Sort func(*Record) string // what lists are ordered by; nil means Name
 	rule func(*Record) []Problem
 }

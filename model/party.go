@@ -34,7 +34,8 @@ var contact = &Entity{
 		{Name: "status", Label: "Status", Type: Text, Open: true, Options: []string{"new", "active", "customer", "former"}, Narrow: true},
 		owner, notes, external,
 	},
-	Name: contactName,
+	RowName: [][]string{{"first_name", "middle_name", "last_name"}},
+	Name:    contactName,
 	Sort: func(r *Record) string {
 		s := strings.TrimSpace(strings.Join(compact(r.Text("last_name"), r.Text("first_name"), r.Text("middle_name")), " "))
 		if s == "" {
@@ -99,7 +100,8 @@ var organization = &Entity{
 		phones, mails, addresses, tags,
 		owner, notes, external,
 	},
-	Name: func(r *Record) string { return r.Text("name") },
+	RowName: [][]string{{"name"}},
+	Name:    func(r *Record) string { return r.Text("name") },
 }
 
 var contactMethod = &Entity{
@@ -149,7 +151,8 @@ var tag = &Entity{
 		{Name: "name", Label: "Name", Type: Text, Required: true, Max: 120, Essential: true, Search: SearchName},
 		{Name: "color", Label: "Colour", Type: Text, Max: 20, Essential: true},
 	},
-	Name: func(r *Record) string { return r.Text("name") },
+	RowName: [][]string{{"name"}},
+	Name:    func(r *Record) string { return r.Text("name") },
 }
 
 var tagging = &Entity{
@@ -174,6 +177,7 @@ var user = &Entity{
 		{Name: "time_zone", Label: "Time zone", Type: Text, Max: 60},
 		{Name: "active", Label: "Active", Type: Bool, Default: true, Essential: true},
 	},
+	RowName: [][]string{{"name"}, {"login"}},
 	Name: func(r *Record) string {
 		if s := r.Text("name"); s != "" {
 			return s

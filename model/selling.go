@@ -18,7 +18,8 @@ var product = &Entity{
 		{Name: "price", Label: "Price", Type: MoneyType, Essential: true, Narrow: true},
 		{Name: "active", Label: "Active", Type: Bool, Default: true, Narrow: true},
 	},
-	Name: func(r *Record) string { return r.Text("name") },
+	RowName: [][]string{{"name"}},
+	Name:    func(r *Record) string { return r.Text("name") },
 }
 
 var pipeline = &Entity{
@@ -30,7 +31,8 @@ var pipeline = &Entity{
 		{Name: "currency", Label: "Currency", Type: Text, Max: 3, Essential: true, Comment: "ISO 4217 code"},
 		{Name: "stages", Label: "Stages", Type: List, Part: "stage", Essential: true},
 	},
-	Name: func(r *Record) string { return r.Text("name") },
+	RowName: [][]string{{"name"}},
+	Name:    func(r *Record) string { return r.Text("name") },
 }
 
 var stage = &Entity{
@@ -44,7 +46,8 @@ var stage = &Entity{
 		{Name: "rot_days", Label: "Rots after", Type: Int, Comment: "days in the stage after which a deal is marked"},
 		{Name: "position", Label: "Position", Type: Int, ReadOnly: true, Comment: "order in the pipeline"},
 	},
-	Name: func(r *Record) string { return r.Text("name") },
+	RowName: [][]string{{"name"}},
+	Name:    func(r *Record) string { return r.Text("name") },
 }
 
 var deal = &Entity{
@@ -69,7 +72,8 @@ var deal = &Entity{
 		{Name: "lines", Label: "Lines", Type: List, Part: "deal_line"},
 		tags, owner, notes, external,
 	},
-	Name: func(r *Record) string { return r.Text("name") },
+	RowName: [][]string{{"name"}},
+	Name:    func(r *Record) string { return r.Text("name") },
 }
 
 var dealContact = &Entity{
@@ -127,6 +131,7 @@ var activity = &Entity{
 		{Name: "about", Label: "About", Type: List, Part: "activity_link", Shape: Linked, Target: "record", Essential: true},
 		owner, external,
 	},
+	RowName: [][]string{{"subject"}},
 	Name: func(r *Record) string {
 		if s := r.Text("subject"); s != "" {
 			return s
