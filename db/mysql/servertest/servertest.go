@@ -34,6 +34,7 @@ type Option func(*config)
 type config struct {
 	flags []string
 	root  string // where the data lie; "" for a folder that goes with the server
+	node  bool   // it belongs to a cluster
 }
 
 // Flag passes an option to the server, such as "--log-bin" or
@@ -59,6 +60,7 @@ type Server struct {
 	keep    bool   // the folder stays when the server ends
 	program program
 	flags   []string
+	env     []string // of the process; nil for that of this one
 	cmd     *exec.Cmd
 	guard   *exec.Cmd
 	leash   io.Closer
@@ -115,14 +117,14 @@ func start(ctx context.Context, opts ...Option) (*Server, error) {
 			return nil, err
 		}
 	}
-	data := filepath.Join(s.dir, "data")
-	if _, err := os.Stat(data); err != nil {
-		if err := p.copyTemplate(ctx, data); err != nil {
-			s.removeFolder()
-			return nil, err
-		}
+	err = p.prepare(ctx, filepath.Join(s.dir, "data"), c.node)
+	if err == nil && c.node {
+		s.env, err = replayPath(s.dir)
 	}
-	if err := s.launch(ctx); err != nil {
+	if err == nil {
+		err = s.launch(ctx)
+	}
+	if err != nil {
 		s.removeFolder()
 		return nil, err
 	}
@@ -183,7 +185,7 @@ func (s *Server) launchOnce(ctx context.Context) error {
 		"--innodb-flush-log-at-trx-commit=2", "--innodb-buffer-pool-size=64M",
 		"--performance-schema=OFF", "--max-connections=300")
 	s.cmd = exec.Command(s.program.path, append(args, s.flags...)...)
-	s.cmd.Stdout, s.cmd.Stderr = log, log
+	s.cmd.Stdout, s.cmd.Stderr, s.cmd.Env = log, log, s.env
 	if err := s.cmd.Start(); err != nil {
 		return fmt.Errorf("start %s: %w", s.program.path, err)
 	}

@@ -33,3 +33,20 @@ func TestSharedGivesEachTestItsDatabase(t *testing.T) {
 		t.Errorf("two databases have the URL %s", a)
 	}
 }
+
+// TestGalera: what is written to one node is on the other.
+func TestGalera(t *testing.T) {
+	c := Galera(t)
+	c.Nodes[0].SQL(t, "", "CREATE DATABASE d", "CREATE TABLE d.a (b INT PRIMARY KEY)", "INSERT INTO d.a VALUES (1)")
+	c.CatchUp(t, 1)
+	c.Nodes[1].SQL(t, "d", "INSERT INTO a VALUES (2)")
+	for i, s := range c.Nodes {
+		c.CatchUp(t, i)
+		db := s.DB("d")
+		defer db.Close()
+		var n int
+		if err := db.QueryRow("SELECT COUNT(*) FROM a").Scan(&n); err != nil || n != 2 {
+			t.Errorf("node %d has %d rows, want 2 (%v)", i+1, n, err)
+		}
+	}
+}
