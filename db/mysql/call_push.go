@@ -143,6 +143,9 @@ func (c *Central) callPush(ctx context.Context, b *model.PushBatch, at model.Pos
 			requests, sent = p.callRequests()
 			continue
 		}
+		if number(err) == erStalePrimary {
+			return model.Receipt{}, stale(err)
+		}
 		if err == nil || !passing(err) || enough(tries, err) {
 			return model.Receipt{}, mapError("push", orInvalid(err))
 		}
@@ -207,7 +210,7 @@ func (p *pusher) callRequests() (requests []string, sent []int) {
 		stage(text)
 		text = "''"
 	}
-	return append(requests, fmt.Sprintf("CALL sync_push(%s,%s,%s,%d,%s)", head, quote(p.batch.Nonce), text, flag, atSQL(p.at))), sent
+	return append(requests, fmt.Sprintf("SET @rapport_term=%d;CALL sync_push(%s,%s,%s,%d,%s)", p.at.Term, head, quote(p.batch.Nonce), text, flag, atSQL(p.at))), sent
 }
 
 // callResults reads a receipt: a mark for each operation that was sent, and why

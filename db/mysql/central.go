@@ -54,6 +54,7 @@ type Central struct {
 	options DialOptions
 	others  []Address  // where else the central may be
 	looked  time.Time  // when the others were last asked
+	looking *lookout   // asks them now; nil most of the time
 	greeted bool       // the session is set up
 	singly  bool       // the way to the server takes one statement at a time
 	way     Way        // procedures or plain statements
@@ -86,7 +87,10 @@ func Dial(ctx context.Context, url string, o DialOptions) (*Central, error) {
 func (c *Central) Address() string { return c.session.address.String() }
 
 // Close ends the connection.
-func (c *Central) Close() error { return mapError("close the connection", c.session.close()) }
+func (c *Central) Close() error {
+	c.stopLooking()
+	return mapError("close the connection", c.session.close())
+}
 
 // Traffic returns the requests since the login and the bytes on the socket.
 func (c *Central) Traffic() (roundTrips, sent, received int64) {
@@ -121,15 +125,28 @@ func headSQL(at model.Position) string {
 	return headSelect(strconv.FormatInt(run, 10), "X'"+hexOnly(nonce)+"'", strconv.FormatInt(at.Seq, 10), strconv.FormatInt(at.Seq+changedWithin, 10), quote(accessAll), personSQL)
 }
 
+// readOnlySQL tells whether a server takes changes.
+const readOnlySQL = "@@global.read_only"
+
+// headSQL is the package's headSQL for a server. The one variable by which TiDB
+// can be closed to changes is another one.
+func (d dialect) headSQL(at model.Position) string {
+	q := headSQL(at)
+	if d.product == tiDB {
+		q = strings.Replace(q, readOnlySQL, readOnlySQL+"+@@global.tidb_super_read_only", 1)
+	}
+	return q
+}
+
 // headSelect is headSQL for any place: the run and nonce last seen, the stretch
 // of the feed in which tables that changed are looked for, what the person sees
 // and who it is.
 func headSelect(run, nonce, from, to, access, person string) string {
-	return fmt.Sprintf("SELECT CONCAT_WS('|',m.epoch,c.seq,c.run_id,HEX((SELECT nonce FROM sync_run WHERE run_id=c.run_id)),"+
+	return fmt.Sprintf("SELECT CONCAT_WS('|',CONCAT_WS(':',epoch,parent_epoch),c.seq,c.run_id,HEX((SELECT nonce FROM sync_run WHERE run_id=c.run_id)),"+
 		"(SELECT COUNT(*) FROM sync_run WHERE run_id=%s AND nonce=%s),"+
 		"(SELECT COUNT(*) FROM (SELECT 1 FROM sync_outbox LIMIT %d) o),"+
 		"COALESCE((SELECT GROUP_CONCAT(DISTINCT tbl) FROM sync_feed WHERE seq>%s AND seq<=%s),''),"+
-		"@@global.read_only,m.writer_term,m.schema_version,m.min_client,m.min_seq,@@max_allowed_packet,m.columns_hash,CAST(UNIX_TIMESTAMP(NOW(3))*1000 AS SIGNED),%s,%s)"+
+		""+readOnlySQL+",m.writer_term,m.schema_version,m.min_client,m.min_seq,@@max_allowed_packet,m.columns_hash,CAST(UNIX_TIMESTAMP(NOW(3))*1000 AS SIGNED),%s,%s)"+
 		" h FROM sync_meta m JOIN sync_counter c ON c.id=1 WHERE m.id=1",
 		run, nonce, sequenced+1, from, to, access, person)
 }
@@ -152,8 +169,10 @@ func (c *Central) readHead(line string, at model.Position) (model.Head, error) {
 			WithHint("the administrator runs `rapport central init`")
 	}
 	n := func(i int) int64 { v, _ := strconv.ParseInt(p[i], 10, 64); return v }
+	epoch, parent, _ := strings.Cut(p[0], ":")
 	h := model.Head{
-		Position:    model.Position{Epoch: p[0], Seq: n(1), Run: n(2), Nonce: strings.ToLower(p[3]), Term: n(8), Schema: p[9] + "." + p[13] + "." + columnsHash(), Access: p[15], Loaded: at.Loaded},
+		Parent:      parent,
+		Position:    model.Position{Epoch: epoch, Seq: n(1), Run: n(2), Nonce: strings.ToLower(p[3]), Term: n(8), Schema: p[9] + "." + p[13] + "." + columnsHash(), Access: p[15], Loaded: at.Loaded},
 		SameRun:     at.Nonce == "" || n(4) == 1,
 		Unsequenced: n(5), ReadOnly: truth(p[7]), Blind: !c.session.dialect.triggers(), SchemaVersion: n(9), MinClient: n(10), MinSeq: n(11), MaxPacket: n(12),
 		Now: time.UnixMilli(n(14)).UTC(), User: p[16],
@@ -203,7 +222,7 @@ func (c *Central) ask(ctx context.Context, who model.Device, at model.Position) 
 			return head, err
 		}
 	}
-	q := headSQL(at)
+	q := c.session.dialect.headSQL(at)
 	note := who.Client != "" && (!c.greeted || time.Since(c.noted) >= noteEvery)
 	if who.Client != "" {
 		q += ";SELECT 1 FROM sync_client WHERE client=" + idLiteral(who.Client) + " AND wipe_at IS NOT NULL"
@@ -239,7 +258,7 @@ func (c *Central) Sequence(ctx context.Context, at model.Position) (model.Head, 
 	if err := c.choose(ctx); err != nil {
 		return model.Head{}, err
 	}
-	q := c.session.dialect.sequenceSQL() + ";" + headSQL(at)
+	q := c.session.dialect.sequenceSQL() + ";" + c.session.dialect.headSQL(at)
 	if c.calls() {
 		q = "CALL sync_sequence(" + atSQL(at) + ")"
 	}

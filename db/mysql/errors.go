@@ -77,6 +77,8 @@ func kindOf(n uint16) (model.Kind, string, string) {
 		return model.NoCentral, "the server has no Rapport database there", "the administrator makes it with `rapport central init`"
 	case erUnknownColumn:
 		return model.TooNew, "the server's tables are not as this program needs them: they are older, or were changed by hand; your changes are kept here", "ask the administrator to run `rapport central migrate`"
+	case 1047:
+		return model.Unreachable, "the server is a node of a cluster that has lost the others", "changes are kept here and sent when the cluster is whole again"
 	case 1053, 1927, 1077, 1080:
 		return model.Unreachable, "the server is shutting down", "it is tried again later"
 	}
@@ -114,6 +116,16 @@ func mapError(op string, err error) error {
 		out.Kind, out.Msg = model.Unreachable, "the connection to the server failed"
 	}
 	return out
+}
+
+// erStalePrimary is what the push procedure reports on a server that has been
+// the primary and is none any more.
+const erStalePrimary = 45101
+
+// stale is the error of a push to such a server.
+func stale(err error) error {
+	return model.Errorf(model.Unreachable, "stale primary: another server has taken the place of the one that answers; nothing is sent to it, and your changes are kept here").
+		WithHint("the administrator makes it a standby with `rapport central rejoin`").Because(err)
 }
 
 // number returns the number of a server error, 0 if it is none.

@@ -48,6 +48,9 @@ func pushProcedure() procedure {
     c LONGTEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NULL, ok CHAR(1) CHARACTER SET ascii NOT NULL DEFAULT '0', scope BINARY(16) NULL,
     eno INT NULL, why LONGTEXT CHARACTER SET utf8mb4 NULL, KEY (block, n)) ENGINE=InnoDB;
   START TRANSACTION;
+  IF @rapport_term > (SELECT writer_term FROM sync_meta WHERE id = 1) THEN
+    SIGNAL SQLSTATE '45000' SET MYSQL_ERRNO = ` + strconv.Itoa(erStalePrimary) + `, MESSAGE_TEXT = 'another server has become the primary';
+  END IF;
   IF EXISTS (SELECT 1 FROM sync_client WHERE client = p_client AND CAST(person AS BINARY) <> CAST(me AS BINARY)) THEN
     SET foreign_batch = 1;
   ELSE

@@ -79,6 +79,8 @@ func (c *Central) Push(ctx context.Context, b *model.PushBatch, at model.Positio
 		switch {
 		case perr != nil:
 			return model.Receipt{}, mapError("push", perr)
+		case !begun && number(err) == erNullColumn && p.at.Term > 0:
+			return model.Receipt{}, stale(err)
 		case !begun && number(err) == erDupEntry:
 			return p.again(ctx)
 		case passing(err) && !enough(tries, err):
@@ -191,8 +193,8 @@ func (p *pusher) requests() []string {
 		}
 		b.WriteString(s)
 	}
-	add(fmt.Sprintf("SET @rapport_client=%s,@r=NULL,@n=0,@m=-1;START TRANSACTION;INSERT INTO sync_push (client,batch,nonce,at) VALUES (%s,%d,%s,UTC_TIMESTAMP(3));SET @r='';",
-		quote(string(p.batch.Client)), idLiteral(p.batch.Client), p.batch.Number, quote(p.batch.Nonce)))
+	add(fmt.Sprintf("SET @rapport_client=%s,@r=NULL,@n=0,@m=-1;START TRANSACTION;INSERT INTO sync_push (client,batch,nonce,at) %s;SET @r='';",
+		quote(string(p.batch.Client)), p.receipt()))
 	ops := slices.Clone(p.batch.Ops)
 	for _, i := range slices.Sorted(maps.Keys(p.aside)) {
 		if _, no := p.refused[i]; !no {
@@ -220,8 +222,19 @@ func (p *pusher) requests() []string {
 	if len(p.refused) > 0 {
 		why = " " + string(encodeRefusals(p.refused))
 	}
-	add("UPDATE sync_push SET result=CONCAT(@r," + quote(why) + ") WHERE " + p.receiptKey() + ";COMMIT;SELECT @r;" + p.session.dialect.sequenceSQL() + ";" + headSQL(p.at))
+	add("UPDATE sync_push SET result=CONCAT(@r," + quote(why) + ") WHERE " + p.receiptKey() + ";COMMIT;SELECT @r;" + p.session.dialect.sequenceSQL() + ";" + p.session.dialect.headSQL(p.at))
 	return append(out, b.String())
+}
+
+// receipt is the row of the receipt. A server whose term is older than one that
+// the client has seen refuses it: an open connection, or a proxy before the
+// server, may outlive a change of the primary.
+func (p *pusher) receipt() string {
+	key, nonce := fmt.Sprintf("%s,%d,", idLiteral(p.batch.Client), p.batch.Number), quote(p.batch.Nonce)
+	if p.at.Term == 0 {
+		return "VALUES (" + key + nonce + ",UTC_TIMESTAMP(3))"
+	}
+	return fmt.Sprintf("SELECT %sIF(writer_term<%d,NULL,%s),UTC_TIMESTAMP(3) FROM sync_meta WHERE id=1", key, p.at.Term, nonce)
 }
 
 // send sends the batch. After it, done tells whether the transaction has
@@ -320,7 +333,7 @@ func (p *pusher) refuse(place int, err error) bool {
 // again answers a batch that the server has a receipt of.
 func (p *pusher) again(ctx context.Context) (model.Receipt, error) {
 	var nonce, stored string
-	q := "SELECT nonce,result FROM sync_push WHERE " + p.receiptKey() + ";" + p.session.dialect.sequenceSQL() + ";" + headSQL(p.at)
+	q := "SELECT nonce,result FROM sync_push WHERE " + p.receiptKey() + ";" + p.session.dialect.sequenceSQL() + ";" + p.session.dialect.headSQL(p.at)
 	err := retry(ctx, func() error {
 		return p.query(ctx, q, func(set int, v []driver.Value) error {
 			if set == 0 {

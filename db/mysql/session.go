@@ -8,7 +8,6 @@ import (
 	"io"
 	"log/slog"
 	"net"
-	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -74,25 +73,6 @@ func (c countedConn) Write(b []byte) (int, error) {
 	n, err := c.Conn.Write(b)
 	c.traffic.sent.Add(int64(n))
 	return n, err
-}
-
-// open logs in to the first server of a list that can be reached. rest are the
-// other servers.
-func open(ctx context.Context, a Address, o DialOptions) (s *session, rest []Address, err error) {
-	all := append([]Address{a}, a.Standby...)
-	for i, one := range all {
-		s, oneErr := openOne(ctx, one, o, one.Database)
-		if oneErr == nil {
-			return s, slices.Delete(all, i, i+1), nil
-		}
-		if err == nil {
-			err = oneErr
-		}
-		if ctx.Err() != nil {
-			break
-		}
-	}
-	return nil, nil, err
 }
 
 // openOne logs in to one server. It sends nothing after the login.

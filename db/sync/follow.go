@@ -23,6 +23,15 @@ const (
 	// further one up to retryLong.
 	retryFirst = 5 * time.Second
 	retryLong  = 10 * time.Minute
+	// standbyFirst is the pause while a standby answers and changes wait for
+	// the primary, standbyEarly how long it stays so short, and standbyLong
+	// the one it grows to: a promotion is to be noticed at once, and a primary
+	// that stays away for hours is no reason to keep the standby busy. Where
+	// each attempt takes a login the pause begins at standbyLogin.
+	standbyFirst = 500 * time.Millisecond
+	standbyLogin = 2 * time.Second
+	standbyEarly = 5 * time.Minute
+	standbyLong  = 30 * time.Second
 	// busyPause is the pause while another process syncs.
 	busyPause = 2 * time.Second
 	// nap is how long one waits at most without looking at the clock. A
@@ -67,6 +76,8 @@ type follower struct {
 	link     link
 	pause    time.Duration // between polls, as it is now
 	failures int           // in a row
+	standby  time.Duration // pause between looks at a standby
+	waited   time.Duration // the sum of them
 }
 
 func (f *follower) run(ctx context.Context) error {
@@ -114,17 +125,37 @@ func (f *follower) step(ctx context.Context, full, asked bool) (model.Following,
 	s := model.Following{Asked: asked, Result: res, Err: err}
 	switch kind := model.KindOf(err); {
 	case err == nil:
-		f.failures = 0
+		f.failures, f.standby, f.waited = 0, 0, 0
 		s.State, s.Pause = model.FollowOnline, f.pollPause(res)
 	case kind == model.Locked:
 		s.State, s.Pause = model.FollowBusy, f.jittered(busyPause)
 	case final(kind):
 		return s, err
 	default:
-		s.State, s.Pause = model.FollowOffline, f.jittered(min(retryFirst<<min(f.failures, 20), retryLong))
+		s.State, s.Pause = model.FollowOffline, f.jittered(f.retryPause())
 		f.failures++
 	}
 	return s, nil
+}
+
+// retryPause is the pause after a failure: short and slowly growing while a
+// standby answers, which may be promoted any moment, else doubling with each.
+func (f *follower) retryPause() time.Duration {
+	head := f.link.head
+	if !head.ReadOnly {
+		f.standby, f.waited = 0, 0
+		return min(retryFirst<<min(f.failures, 20), retryLong)
+	}
+	switch {
+	case f.standby == 0 && head.Watched:
+		f.standby = standbyFirst
+	case f.standby == 0:
+		f.standby = standbyLogin
+	case f.waited > standbyEarly || !head.Watched:
+		f.standby = min(f.standby*3/2, standbyLong)
+	}
+	f.waited += f.standby
+	return f.standby
 }
 
 // final tells whether a failure stays until a person does something about it.
