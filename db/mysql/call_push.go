@@ -62,7 +62,7 @@ func blocks(ops []model.PushOp) []callBlock {
 			if op.Insert {
 				c.Columns[name] = callValue(col, op.Values[j])
 			} else {
-				c.Columns[name] = []any{callValue(col, op.Base[j]), callValue(col, op.Values[j])}
+				c.Columns[name] = callChange(col, op.Base[j], op.Values[j])
 			}
 			if !slices.Contains(columns, name) {
 				columns = append(columns, name)
@@ -73,6 +73,18 @@ func blocks(ops []model.PushOp) []callBlock {
 	}
 	return out
 }
+
+// callChange writes what a column held and what it gets. The old text is told by
+// its sum where that stands for it.
+func callChange(c model.Column, base, value any) []any {
+	if s, ok := base.(sum); ok {
+		return []any{nil, callValue(c, value), string(s)}
+	}
+	return []any{callValue(c, base), callValue(c, value)}
+}
+
+// callSize is how long an operation is in a request.
+func callSize(op *model.PushOp) int { return len(jsonLiteral(blocks([]model.PushOp{*op}))) }
 
 func pointsTo(op *model.PushOp, ids map[model.ID]bool) bool {
 	return slices.ContainsFunc(op.Values, func(v any) bool { id, ok := v.(model.ID); return ok && ids[id] })
@@ -176,7 +188,8 @@ func (p *pusher) callRequests() (requests []string, sent []int) {
 	}
 	size, all, room := 0, slices.Clone(p.batch.Ops), 0
 	add := func(op model.PushOp) (n int, fits bool) {
-		if n = len(jsonLiteral(blocks([]model.PushOp{op}))); n > limit {
+		op = briefFor(op, limit, callSize)
+		if n = callSize(&op); n > limit {
 			return n, false
 		}
 		if size+n > limit {
@@ -197,7 +210,7 @@ func (p *pusher) callRequests() (requests []string, sent []int) {
 		if n, fits := add(op); fits {
 			sent = append(sent, i)
 		} else {
-			p.refused[i] = tooLong(n, limit)
+			p.refused[i] = tooLong(&p.batch.Ops[i], n, limit)
 		}
 	}
 	text, flag := jsonLiteral(blocks(ops)), 0
@@ -253,15 +266,15 @@ func (p *pusher) asSent(sent []int, marks int) []int {
 	sizes := make([]int, len(p.batch.Ops))
 	places := make([]int, len(sizes))
 	for i := range sizes {
-		sizes[i], places[i] = len(jsonLiteral(blocks(p.batch.Ops[i:i+1]))), i
+		least, _ := brief(p.batch.Ops[i], sumBytes)
+		sizes[i], places[i] = callSize(&least), i
 	}
 	slices.SortStableFunc(places, func(a, b int) int { return sizes[a] - sizes[b] })
 	for i, place := range places {
 		if i < marks {
 			delete(p.refused, place)
 		} else {
-			p.refused[place] = model.PushResult{Outcome: model.PushRefused, Code: "too_long",
-				Message: fmt.Sprintf("this is %d kB, which was more than the company's server took in one request", sizes[place]>>10)}
+			p.refused[place] = tooLong(&p.batch.Ops[place], sizes[place], p.packetLimit())
 		}
 	}
 	sent = places[:marks]

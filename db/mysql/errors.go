@@ -33,6 +33,7 @@ const (
 	erWrongValue        = 1292
 	erIncorrectString   = 1366
 	erTooLong           = 1406
+	erTooLongToHandle   = 1301
 	erBadReference      = 1452
 	erReferenced        = 1451
 	erSignal            = 1644
@@ -157,6 +158,8 @@ func refusal(e *model.Entity, op *model.PushOp, err error, newer bool) (model.Pu
 	r := model.PushResult{Outcome: model.PushRefused}
 	field := namedColumn(e, op, my.Message)
 	switch my.Number {
+	case erTooLongToHandle:
+		return tooLong(op, 0, 0), true
 	case erTooLong:
 		r.Code, r.Message = "too_long", field+" is longer than the company's database allows: shorten it"
 	case erNullColumn, erNoDefault:

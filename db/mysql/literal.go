@@ -78,6 +78,9 @@ func timeLiteral(ms int64) string {
 // and everything else by its type, never by way of a floating-point number.
 func equals(c model.Column, v any) string {
 	col := ident(c.Name)
+	if s, ok := v.(sum); ok {
+		return "SHA2(CONVERT(" + col + " USING utf8mb4),256) <=> " + quote(string(s))
+	}
 	lit := literal(c, v)
 	if lit == "NULL" {
 		if c.Type == model.ColTime {

@@ -11,8 +11,9 @@ import (
 // A batch comes as JSON, a list of blocks. A block is a run of operations of
 // one table and one kind: {"t":table,"n":1 for inserts,"k":[columns that
 // occur],"o":[{"i":id,"g":guard,"e":edited at,"c":{column:value, or
-// [base,value] for an update}}]}. A block is applied by one statement; where
-// that fails, by smaller and smaller ones, until what fails is one operation.
+// [base,value] for an update, or [null,value,sum of the base]}}]}. A block is
+// applied by one statement; where that fails, by smaller and smaller ones, until
+// what fails is one operation.
 //
 // Every text is read as LONGTEXT: a shorter type would cut it with a mere
 // warning.
@@ -247,7 +248,7 @@ func applyProcedure() procedure {
 
 // refusedNumbers are the errors that are the fault of one operation, as refusal
 // explains them. A right that is missing is none of them: the definer has all.
-var refusedNumbers = []uint16{erTooLong, erNullColumn, erNoDefault, erBadReference, erReferenced, erCheckMariaDB, erCheckMySQL, erSignal,
+var refusedNumbers = []uint16{erTooLong, erTooLongToHandle, erNullColumn, erNoDefault, erBadReference, erReferenced, erCheckMariaDB, erCheckMySQL, erSignal,
 	erOutOfRange, erTruncatedValue, erWrongValue, erIncorrectString, 1411, 1525, erUnknownColumn, erNoTable, erDupEntry, 1305, 1442, 1415}
 
 // ownedNouns lists the nouns whose records have an owner.
@@ -292,10 +293,13 @@ func fieldsProcedure(e *model.Entity) procedure {
 			b.WriteString("    END IF;\n  END IF;\n")
 			continue
 		}
+		piece, still := "h"+n+" INT EXISTS PATH '$."+c.Name+"',b"+n+text+"'$."+c.Name+"[0]',v"+n+text+"'$."+c.Name+"[1]'", holdsStill(c, "j.b"+n)
+		if c.Type == model.ColLong {
+			piece += ",s" + n + text + "'$." + c.Name + "[2]'"
+			still = "IF(j.s" + n + " IS NULL," + still + ",SHA2(CONVERT(t." + ident(c.Name) + " USING utf8mb4),256) <=> j.s" + n + ")"
+		}
 		fmt.Fprintf(&b, "    ELSE\n      SET pieces = CONCAT(pieces, ',', %s), sets = CONCAT(sets, %s), same = CONCAT(same, %s);\n    END IF;\n",
-			quote("h"+n+" INT EXISTS PATH '$."+c.Name+"',b"+n+text+"'$."+c.Name+"[0]',v"+n+text+"'$."+c.Name+"[1]'"),
-			quote(",t."+ident(c.Name)+"=IF(j.h"+n+","+writes(c, "j.v"+n)+",t."+ident(c.Name)+")"),
-			quote(" AND (NOT j.h"+n+" OR "+holdsStill(c, "j.b"+n)+")"))
+			quote(piece), quote(",t."+ident(c.Name)+"=IF(j.h"+n+","+writes(c, "j.v"+n)+",t."+ident(c.Name)+")"), quote(" AND (NOT j.h"+n+" OR "+still+")"))
 		paths := []struct{ when, path string }{{"adding", "$." + c.Name}, {"NOT adding", "$." + c.Name + "[1]"}}
 		if required(e, c) {
 			for _, kind := range paths {

@@ -134,8 +134,9 @@ func (p *pusher) prepare() error {
 		if err := whole(op); err != nil {
 			return err
 		}
-		if size := len(statement(op)); size+1024 > limit {
-			p.refused[i] = tooLong(size, limit)
+		short := briefFor(*op, limit-2048, p.size)
+		if size := p.size(&short); size > limit-2048 {
+			p.refused[i] = tooLong(op, size, limit)
 		}
 		if p.blind() {
 			if rule := breaks(op); rule != "" {
@@ -144,12 +145,6 @@ func (p *pusher) prepare() error {
 		}
 	}
 	return nil
-}
-
-// tooLong refuses an operation that no request has room for.
-func tooLong(size, limit int) model.PushResult {
-	return model.PushResult{Outcome: model.PushRefused, Code: "too_long",
-		Message: fmt.Sprintf("this is %d kB, more than the company's server takes in one request (%d kB)", size>>10, limit>>10)}
 }
 
 // packetLimit is how long a request may be, with room for its header.
@@ -163,12 +158,23 @@ func (p *pusher) packetLimit() int {
 // blind tells whether the server leaves to the client what triggers do.
 func (p *pusher) blind() bool { return !p.session.dialect.triggers() }
 
-// whole writes an operation with what must be noted of it.
+// whole writes an operation with what must be noted of it, in as many bytes as a
+// request has room for, if it can be written so.
 func (p *pusher) whole(op *model.PushOp) string {
+	short := briefFor(*op, p.packetLimit()-2048, p.size)
 	if p.blind() {
-		return statement(op) + noted(op)
+		return statement(&short) + noted(op)
 	}
-	return statement(op)
+	return statement(&short)
+}
+
+// size is how long an operation is in a request.
+func (p *pusher) size(op *model.PushOp) int {
+	n := len(statement(op))
+	if p.blind() {
+		n += len(noted(op))
+	}
+	return n
 }
 
 func (p *pusher) receiptKey() string {

@@ -286,7 +286,11 @@ func audit(e *model.Entity, action string) string {
 				new, skip = "NULL", "OLD."+n+" IS NULL"
 			}
 			same = append(same, skip)
-			fmt.Fprintf(&notes, "      IF NOT (%s) THEN SET changes = CONCAT_WS(',', changes, CONCAT('\"%s\":', JSON_ARRAY(%s, %s))); END IF;\n", skip, c.Name, jsonOf(c, old), jsonOf(c, new))
+			note := fmt.Sprintf("SET changes = CONCAT_WS(',', changes, CONCAT('\"%s\":', JSON_ARRAY(%s, %s)));", c.Name, jsonOf(c, old), jsonOf(c, new))
+			if c.Type == model.ColLong && action == "update" {
+				note = longNote(e, c, note)
+			}
+			fmt.Fprintf(&notes, "      IF NOT (%s) THEN %s END IF;\n", skip, note)
 		}
 		fmt.Fprintf(&b, "    IF NOT (%s) THEN\n%s    END IF;\n", strings.Join(same, " AND "), notes.String())
 	}
@@ -294,9 +298,23 @@ func audit(e *model.Entity, action string) string {
 	if action == "delete" {
 		id = "OLD.id"
 	}
-	fmt.Fprintf(&b, "    INSERT INTO sync_audit (at, person, client, tbl, pk, action, changes) VALUES (UTC_TIMESTAMP(3), %s, LEFT(@rapport_client, 36), %s, %s, %s, CONCAT('{', COALESCE(changes, ''), '}'));\n  END;\n",
-		personSQL, quote(string(e.Noun)), id, quote(action))
+	b.WriteString("    " + noteAudit(e, id, action, "CONCAT('{', COALESCE(changes, ''), '}')") + "\n  END;\n")
 	return b.String()
+}
+
+// noteAudit writes a line of the history.
+func noteAudit(e *model.Entity, id, action, changes string) string {
+	return fmt.Sprintf("INSERT INTO sync_audit (at, person, client, tbl, pk, action, changes) VALUES (UTC_TIMESTAMP(3), %s, LEFT(@rapport_client, 36), %s, %s, %s, %s);",
+		personSQL, quote(string(e.Noun)), id, quote(action), changes)
+}
+
+// longNote notes the change of a long text. No function makes a text that is
+// longer than a request: two that would be so together are noted in two lines,
+// the old one as taken away.
+func longNote(e *model.Entity, c model.Column, note string) string {
+	old, new := "OLD."+ident(c.Name), "NEW."+ident(c.Name)
+	return fmt.Sprintf("IF OCTET_LENGTH(%s) + OCTET_LENGTH(%s) > @@max_allowed_packet DIV 2 THEN\n          %s\n          SET changes = CONCAT_WS(',', changes, CONCAT('\"%s\":', JSON_ARRAY(NULL, %s)));\n        ELSE %s END IF;",
+		old, new, noteAudit(e, "NEW.id", "update", "CONCAT('{\""+c.Name+"\":', JSON_ARRAY("+old+", NULL), '}')"), c.Name, new, note)
 }
 
 // jsonOf writes ids as the text that a person knows; the rest stands as it is.

@@ -194,19 +194,23 @@ func (p *pusher) waits(place int, results []model.PushResult) bool {
 
 // moved returns an operation with a value of its own in the place of what is
 // given up, which nobody else has: the operation that moves the row out of the
-// way, and the one that then finds it there.
+// way, and the one that then finds it there. The first leaves long texts out.
 func moved(op model.PushOp, names []string) (away, then model.PushOp) {
-	away = op
-	away.Values, then = slices.Clone(op.Values), op
+	away, then = op, op
+	away.Columns, away.Base, away.Values = nil, nil, nil
 	then.Base = slices.Clone(op.Base)
 	e := model.EntityOf(op.Table)
 	for k, name := range op.Columns {
-		if _, c := e.Column(name); !slices.Contains(names, name) {
-			away.Values[k] = op.Base[k]
-		} else if away.Values[k] = nil; c.Type == model.ColText && (c.Max == 0 || c.Max >= len(op.ID)) {
-			away.Values[k] = string(op.ID)
+		_, c := e.Column(name)
+		if gives := slices.Contains(names, name); gives {
+			then.Base[k] = nil
+			if c.Type == model.ColText && (c.Max == 0 || c.Max >= len(op.ID)) {
+				then.Base[k] = string(op.ID)
+			}
+		} else if c.Type == model.ColLong {
+			continue
 		}
-		then.Base[k] = away.Values[k]
+		away.Columns, away.Base, away.Values = append(away.Columns, name), append(away.Base, op.Base[k]), append(away.Values, then.Base[k])
 	}
 	return away, then
 }
