@@ -94,14 +94,35 @@ func splitPhone(value, region string) (code, national string) {
 			}
 		}
 	}
-	if plain && (region == "US" || region == "CA") && len(digits) == 10 && digits[0] >= '2' {
-		return "1", digits
+	if plain && (region == "US" || region == "CA") {
+		if code, national, sure := splitAmerican(value, digits); sure {
+			return code, national
+		}
 	}
 	n, err := phonenumbers.Parse(value, region)
 	if err != nil || !phonenumbers.IsPossibleNumber(n) {
 		return "", ""
 	}
 	return strconv.Itoa(int(n.GetCountryCode())), phonenumbers.GetNationalSignificantNumber(n)
+}
+
+// splitAmerican is splitPhone for a plain phone in a country whose code is 1. It
+// is not sure of what may be anything but a national number, with or without
+// the prefix 1, or of none that is a phone there.
+func splitAmerican(value, digits string) (code, national string, sure bool) {
+	switch n := len(digits); {
+	case n == 10 && digits[0] >= '2':
+		return "1", digits, true
+	case n < 8 || n > 15 || strings.Trim(value, "0123456789 ().-/") != "" || strings.Contains(value, "(0)"):
+	case n == 11 && digits[0] == '1' && digits[1] >= '2':
+		return "1", digits[1:], true
+	case digits[0] == '0' && !strings.HasPrefix(digits, "011"):
+		if n == 10 {
+			return "1", digits, true
+		}
+		return "", "", true
+	}
+	return "", "", false
 }
 
 // plainPhone returns the digits of a phone, without a national prefix in

@@ -1,7 +1,12 @@
 package sqlite
 
 import (
+	"math/rand/v2"
+	"strconv"
+	"strings"
 	"testing"
+
+	"github.com/nyaruka/phonenumbers"
 
 	"rapport/model"
 )
@@ -46,5 +51,45 @@ func TestPhoneIsRemovedInAnyForm(t *testing.T) {
 	r := must(edit(nil, []string{"phone=+41441112233"}))(t)
 	if left := r.List("phone"); len(left) != 1 || left[0].Text("value") != "call me" || !left[0].Bool("primary") {
 		t.Errorf("%v", left)
+	}
+}
+
+// TestAmericanPhones holds that a phone without its country is taken apart as
+// the library does it, where its country code would be 1.
+func TestAmericanPhones(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	sure := 0
+	for range 6000 {
+		var b strings.Builder
+		for i := range 7 + random.IntN(10) {
+			digit := random.IntN(10)
+			if i < 3 && random.IntN(2) == 0 {
+				digit = random.IntN(2)
+			}
+			b.WriteString(strconv.Itoa(digit))
+			if random.IntN(4) == 0 {
+				b.WriteByte(" ()-./"[random.IntN(6)])
+			}
+		}
+		value := b.String()
+		if strings.Contains(value, "(0)") {
+			continue
+		}
+		_, digits := plainPhone(value)
+		code, national, ok := splitAmerican(value, digits)
+		if !ok {
+			continue
+		}
+		sure++
+		wantCode, wantNational := "", ""
+		if n, err := phonenumbers.Parse(value, "US"); err == nil && phonenumbers.IsPossibleNumber(n) {
+			wantCode, wantNational = strconv.Itoa(int(n.GetCountryCode())), phonenumbers.GetNationalSignificantNumber(n)
+		}
+		if code != wantCode || national != wantNational {
+			t.Errorf("%q: %s %s, want %s %s", value, code, national, wantCode, wantNational)
+		}
+	}
+	if sure < 1000 {
+		t.Errorf("only %d phones were taken apart", sure)
 	}
 }

@@ -326,7 +326,7 @@ func (d *DB) FinishLoad(ctx context.Context) (model.ApplyResult, error) {
 }
 
 // finishBulk builds the indexes, and the search beside them.
-func (d *DB) finishBulk(ctx context.Context) error {
+func (d *DB) finishBulk(ctx context.Context) (err error) {
 	// What reading the rows took is given back before the building takes its
 	// own.
 	debug.FreeOSMemory()
@@ -341,7 +341,7 @@ func (d *DB) finishBulk(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer b.remove()
+	defer func() { err = errors.Join(err, b.close()) }()
 	go func() { built <- b.fill(ctx) }()
 	err = d.buildIndexes(ctx, func(e *model.Entity) bool { return !e.IsPart() })
 	if err == nil {

@@ -2,7 +2,15 @@ package sqlite
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
+	"slices"
+	"strings"
+
+	"rapport/db/sqlite/fts"
+	"rapport/model"
 )
 
 // ensureSearch makes the index where it is missing and builds it anew where
@@ -55,28 +63,28 @@ func (d *DB) RebuildSearch(ctx context.Context) error {
 	})
 }
 
-// buildHash is how many bytes of entries the full-text engine sorts at once
-// while the index is built, and the usual size.
-const (
-	buildHash = 32 << 20
-	usualHash = 1 << 20
-)
-
-// rebuildSearch builds the index anew. Reading and folding run beside the
-// writing, a batch ahead.
-func (t *Tx) rebuildSearch(ctx context.Context) error {
+// rebuildSearch builds the index anew within the transaction.
+func (t *Tx) rebuildSearch(ctx context.Context) (err error) {
 	if err := t.emptySearch(ctx); err != nil {
 		return err
 	}
-	if err := t.tuneSearch(buildHash); err != nil {
+	bases, err := t.nounBases()
+	if err != nil {
 		return err
 	}
-	for _, s := range searchPlans {
-		if err := t.buildNoun(ctx, s); err != nil {
-			return err
-		}
+	x, err := newSearchIndex(t.db.path)
+	if err != nil {
+		return err
 	}
-	if err := t.tuneSearch(usualHash); err != nil {
+	defer func() { err = errors.Join(err, x.close()) }()
+	if err := x.fill(ctx, t, bases, t.db.region()); err != nil {
+		return err
+	}
+	heads, err := x.store(func(step func(*Tx) error) error { return step(t) })
+	if err != nil {
+		return err
+	}
+	if err := t.storeHeads(heads); err != nil {
 		return err
 	}
 	if err := t.exec("DELETE FROM search_late"); err != nil {
@@ -85,107 +93,212 @@ func (t *Tx) rebuildSearch(ctx context.Context) error {
 	return t.setState(keySearch, searchFingerprint())
 }
 
-func (t *Tx) tuneSearch(hash int) error {
-	for _, table := range []string{"search_text", "search_note"} {
-		if _, err := t.Exec("INSERT INTO "+table+" ("+table+", rank) VALUES ('hashsize', ?)", hash); err != nil {
-			return fmt.Errorf("tune the search index: %w", err)
+// nounBases returns where the nouns lie in the index.
+func (t *Tx) nounBases() (map[model.Noun]int64, error) {
+	bases := map[model.Noun]int64{}
+	for _, s := range searchPlans {
+		base, err := t.nounBase(s.noun)
+		if err != nil {
+			return nil, err
+		}
+		bases[s.noun] = base
+	}
+	return bases, nil
+}
+
+// byNumber returns the nouns in the order in which they lie in the index.
+func byNumber(bases map[model.Noun]int64) []*searched {
+	plans := slices.Clone(searchPlans)
+	slices.SortFunc(plans, func(a, b *searched) int { return int(bases[a.noun]>>nounShift - bases[b.noun]>>nounShift) })
+	return plans
+}
+
+// buildNames are the files beside the cache in which the parts of an index are
+// put aside that do not fit into memory while it is built. They are removed
+// when it is built, and made anew where they were left.
+var buildNames = []string{".search", ".search-notes"}
+
+// How many bytes of the two tables are sorted at once.
+const (
+	textMemory = 4 << 20
+	noteMemory = 1 << 20
+)
+
+// searchIndex is an index that is being built, outside of its tables: what the
+// full-text engine would make of the records is made here and stored ready.
+type searchIndex struct {
+	text, note *fts.Builder
+}
+
+// newSearchIndex begins an index of the cache at path.
+func newSearchIndex(path string) (*searchIndex, error) {
+	for _, name := range buildNames {
+		if err := os.Remove(path + name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("remove what was left of a search index: %w", err)
+		}
+	}
+	return &searchIndex{
+		text: fts.New(fts.Config{Prefixes: textTable.prefixes, Memory: textMemory, Spill: path + buildNames[0]}),
+		note: fts.New(fts.Config{Prefixes: noteTable.prefixes, Memory: noteMemory, Spill: path + buildNames[1]}),
+	}, nil
+}
+
+func (x *searchIndex) close() error { return errors.Join(x.text.Close(), x.note.Close()) }
+
+// fill takes the records as a transaction sees them.
+func (x *searchIndex) fill(ctx context.Context, tx querier, bases map[model.Noun]int64, region string) error {
+	return eachDoc(ctx, tx, bases, region, func(row int64, text, note []byte) error {
+		if len(text) > 0 {
+			if err := x.text.Add(row, text); err != nil {
+				return err
+			}
+		}
+		if len(note) > 0 {
+			return x.note.Add(row, note)
+		}
+		return nil
+	})
+}
+
+// storedHead is what makes the rows of a table count that were stored.
+type storedHead struct {
+	table searchTable
+	head  fts.Head
+}
+
+// store writes the index into its empty tables, in one or many steps. It is
+// still empty to those who read, until storeHeads.
+func (x *searchIndex) store(in func(step func(*Tx) error) error) ([]storedHead, error) {
+	var heads []storedHead
+	for _, b := range []struct {
+		table   searchTable
+		builder *fts.Builder
+	}{{textTable, x.text}, {noteTable, x.note}} {
+		w := &indexWriter{table: b.table.name, in: in}
+		head, err := b.builder.Write(w)
+		if err == nil {
+			err = w.flush()
+		}
+		if err != nil {
+			return nil, err
+		}
+		heads = append(heads, storedHead{b.table, head})
+	}
+	return heads, nil
+}
+
+// storeHeads makes what was stored the index.
+func (t *Tx) storeHeads(heads []storedHead) error {
+	for _, h := range heads {
+		for id, block := range map[int64][]byte{fts.TotalsID: h.head.Totals, fts.StructureID: h.head.Structure} {
+			if err := t.exec("REPLACE INTO "+h.table.name+"_data (id, block)\nVALUES (?, coalesce(?, x''))", id, block); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
 }
 
-// docBatch is how many records are handed over at once.
-const docBatch = 512
-
-// buildNoun writes the entries of all records of one noun.
-func (t *Tx) buildNoun(ctx context.Context, s *searched) error {
-	base, err := t.nounBase(s.noun)
-	if err != nil {
-		return err
-	}
-	return eachDoc(ctx, t, s, t.db.region(), func(d doc) error { return t.insertDoc(base, d) })
+// indexWriter stores the rows of one full-text table's own tables, so many in
+// a step that it takes some hundredths of a second.
+type indexWriter struct {
+	table  string
+	in     func(step func(*Tx) error) error
+	blocks []idRow
+	terms  []termRow
+	sizes  []any    // rows and sizes by turns
+	size   [256]any // those of one byte, which most are
+	bytes  int
 }
 
-// eachDoc gives every record of a noun as the index sees it, in the order of
-// their rids. Reading and folding run a batch ahead.
-func eachDoc(ctx context.Context, q querier, s *searched, region string, each func(doc) error) error {
-	ctx, cancel := context.WithCancel(ctx)
-	batches, failed := make(chan []doc, 2), make(chan error, 1)
-	go func() {
-		defer close(batches)
-		failed <- readDocs(ctx, q, s, region, batches)
-	}()
-	var writeErr error
-	for batch := range batches {
-		for _, d := range batch {
-			if writeErr == nil {
-				if writeErr = each(d); writeErr != nil {
-					cancel()
-				}
+type idRow struct {
+	id    int64
+	block []byte
+}
+
+type termRow struct {
+	segment int
+	term    []byte
+	page    int64
+}
+
+const (
+	stepBytes = 2 << 20
+	stepSizes = 1 << 14
+	sizeRows  = 128 // in one statement
+)
+
+// Block, Term and Size are those of fts.Writer.
+func (w *indexWriter) Block(id int64, block []byte) error {
+	w.blocks = append(w.blocks, idRow{id, slices.Clone(block)})
+	w.bytes += len(block)
+	if w.bytes >= stepBytes {
+		return w.flush()
+	}
+	return nil
+}
+
+func (w *indexWriter) Term(segment int, term []byte, page int64) error {
+	w.terms = append(w.terms, termRow{segment, append([]byte{}, term...), page})
+	return nil
+}
+
+func (w *indexWriter) Size(row int64, size []byte) error {
+	if len(size) != 1 {
+		w.sizes = append(w.sizes, row, slices.Clone(size))
+	} else {
+		if w.size[size[0]] == nil {
+			w.size[size[0]] = slices.Clone(size)
+		}
+		w.sizes = append(w.sizes, row, w.size[size[0]])
+	}
+	if len(w.sizes) >= 2*stepSizes {
+		return w.flush()
+	}
+	return nil
+}
+
+// flush stores what was collected.
+func (w *indexWriter) flush() error {
+	err := w.in(func(t *Tx) error {
+		for _, b := range w.blocks {
+			if err := t.exec("INSERT INTO "+w.table+"_data (id, block)\nVALUES (?, ?)", b.id, b.block); err != nil {
+				return err
 			}
 		}
-	}
-	cancel()
-	readErr := <-failed
-	if writeErr != nil {
-		return writeErr
-	}
-	return readErr
-}
-
-// readDocs sends a noun's records in the order of their rids.
-func readDocs(ctx context.Context, q querier, s *searched, region string, out chan<- []doc) error {
-	rows, err := q.QueryContext(ctx, s.all)
-	if err != nil {
-		return fmt.Errorf("read %s: %w", s.noun, err)
-	}
-	batch := make([]doc, 0, docBatch)
-	send := func() {
-		select {
-		case out <- batch:
-		case <-ctx.Done():
+		for _, r := range w.terms {
+			if err := t.exec("INSERT INTO "+w.table+"_idx (segid, term, pgno)\nVALUES (?, ?, ?)", r.segment, r.term, r.page); err != nil {
+				return err
+			}
 		}
-		batch = make([]doc, 0, docBatch)
-	}
-	for rows.Next() {
-		var d doc
-		if d, err = s.scan(rows, region); err != nil {
-			break
+		for rest := w.sizes; len(rest) > 0; {
+			n := min(sizeRows, len(rest)/2)
+			values := strings.Repeat(fmt.Sprintf(", (?, ?, %d)", fts.Origin), n)[2:]
+			if err := t.exec("INSERT INTO "+w.table+"_docsize (id, sz, origin)\nVALUES "+values, rest[:2*n]...); err != nil {
+				return err
+			}
+			rest = rest[2*n:]
 		}
-		if batch = append(batch, d); len(batch) == docBatch {
-			send()
-		}
-	}
-	if err == nil && len(batch) > 0 {
-		send()
-	}
-	return closeRows(rows, err)
+		return nil
+	})
+	w.blocks, w.terms, w.sizes, w.bytes = w.blocks[:0], w.terms[:0], w.sizes[:0], 0
+	return err
 }
 
 // EachSearchText gives every row that the index would hold when built anew,
 // for measuring other ways to build it.
 func (d *DB) EachSearchText(ctx context.Context, each func(row int64, text, note string) error) error {
+	const op = "read search texts"
 	numbers, err := nounNumbers(ctx, d.read())
 	if err != nil {
-		return mapError("read search texts", err)
+		return mapError(op, err)
 	}
-	for _, s := range searchPlans {
-		rows, err := d.read().QueryContext(ctx, s.all)
-		if err != nil {
-			return mapError("read search texts", err)
-		}
-		for rows.Next() {
-			var one doc
-			if one, err = s.scan(rows, d.region()); err != nil {
-				break
-			}
-			if err = each(numbers[s.noun]<<nounShift+one.rid, one.text, one.note); err != nil {
-				break
-			}
-		}
-		if err := closeRows(rows, err); err != nil {
-			return mapError("read search texts", err)
-		}
+	for n := range numbers {
+		numbers[n] <<= nounShift
 	}
-	return nil
+	return mapError(op, d.snapshot(ctx, func(q querier) error {
+		return eachDoc(ctx, q, numbers, d.region(), func(row int64, text, note []byte) error {
+			return each(row, string(text), string(note))
+		})
+	}))
 }

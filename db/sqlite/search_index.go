@@ -4,8 +4,6 @@ import (
 	"database/sql"
 	"fmt"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"rapport/model"
 )
@@ -28,13 +26,29 @@ const (
 	partBreak    = "\x1f" // between the values of several parts
 )
 
+// searchTable is one of the two full-text tables.
+type searchTable struct {
+	name, column string
+	prefixes     []int // the lengths of beginnings that are indexed
+}
+
+var (
+	textTable = searchTable{"search_text", "words", []int{2, 3, 4, 5, 6, 7}}
+	noteTable = searchTable{"search_note", "note", []int{3}}
+)
+
+func (t searchTable) ddl() string {
+	return "CREATE VIRTUAL TABLE IF NOT EXISTS " + t.name + " USING fts5(" + t.column +
+		", content='', contentless_delete=1, detail=none, prefix='" + strings.Trim(fmt.Sprint(t.prefixes), "[]") + "', tokenize='ascii')"
+}
+
 var searchSchema = []string{
 	`CREATE TABLE IF NOT EXISTS search_noun (
   noun   TEXT    PRIMARY KEY,
   number INTEGER NOT NULL UNIQUE        -- of the noun in the index; never given anew
 ) STRICT, WITHOUT ROWID`,
-	`CREATE VIRTUAL TABLE IF NOT EXISTS search_text USING fts5(words, content='', contentless_delete=1, detail=none, prefix='2 3 4 5 6 7', tokenize='ascii')`,
-	`CREATE VIRTUAL TABLE IF NOT EXISTS search_note USING fts5(note, content='', contentless_delete=1, detail=none, prefix='3', tokenize='ascii')`,
+	textTable.ddl(),
+	noteTable.ddl(),
 }
 
 // searchVersion rises when the way words are cut or keys are made changes, so
@@ -46,11 +60,12 @@ type searched struct {
 	noun    model.Noun
 	kinds   []model.Search // of each column that the query returns after the rid
 	columns []string       // SQL of those texts, of the alias t
-	all     string         // reads every living record: rid and the texts
+	all     string         // selects every living record: rid and the texts
 	one     string         // the same of one id
 	notes   []int          // positions of the note columns
 	snippet string         // SQL for what tells a record apart
 	byPhone string         // the same with the phone first
+	source  source         // reads what all reads, for a whole index
 }
 
 var searchPlans = func() []*searched {
@@ -114,6 +129,7 @@ func newSearched(e *model.Entity) *searched {
 		}
 		return expr + "'', '')"
 	}
+	s.source = newSource(e)
 	s.snippet, s.byPhone = first(mails, phones, others), first(phones, mails, others)
 	list := "t.rid"
 	if len(cols) > 0 {
@@ -182,71 +198,6 @@ func searchFingerprint() string {
 	return b.String()
 }
 
-// doc is one record as the index sees it.
-type doc struct {
-	rid        int64
-	text, note string
-}
-
-// newDoc sorts a record's texts into the columns of the index.
-func newDoc(rid int64, kinds []model.Search, texts []sql.NullString, region string) doc {
-	var text, note []string
-	mark := func(mark string, words []string) {
-		for _, w := range words {
-			text = append(text, mark+w)
-		}
-	}
-	for i, t := range texts {
-		if t.String == "" {
-			continue
-		}
-		switch kinds[i] {
-		case model.SearchName:
-			mark(markName, appendWords(nil, t.String))
-		case model.SearchMail:
-			mark(markMail, appendWords(nil, t.String))
-		case model.SearchNote:
-			note = appendWords(note, t.String)
-		case model.SearchPhone:
-			for _, v := range strings.Split(t.String, partBreak) {
-				mark(markPhone, phoneKeys(v, region))
-			}
-		}
-	}
-	return doc{rid: rid, text: strings.Join(text, " "), note: strings.Join(note, " ")}
-}
-
-// appendWords adds the words of a text as the index and the query know them:
-// folded runs of letters, digits and signs outside ASCII such as emoji.
-func appendWords(words []string, text string) []string {
-	for _, w := range strings.FieldsFunc(model.Fold(text), func(r rune) bool { return !wordRune(r) }) {
-		words = append(words, shortWord(w))
-	}
-	return words
-}
-
-func wordRune(r rune) bool {
-	if r < utf8.RuneSelf {
-		return r >= '0' && r <= '9' || r >= 'a' && r <= 'z'
-	}
-	return r != utf8.RuneError && (unicode.IsLetter(r) || unicode.IsNumber(r) || unicode.IsMark(r) || unicode.IsSymbol(r))
-}
-
-// shortWord cuts a word at the length that the index keeps.
-func shortWord(w string) string {
-	if len(w) <= maxWordRunes {
-		return w
-	}
-	n := 0
-	for i := range w {
-		if n == maxWordRunes {
-			return w[:i]
-		}
-		n++
-	}
-	return w
-}
-
 // nounBase returns where a noun's range begins in the index.
 func (t *Tx) nounBase(n model.Noun) (int64, error) {
 	if base, ok := t.bases[n]; ok {
@@ -308,7 +259,7 @@ func (t *Tx) reindexOne(k recordKey) error {
 	if err != nil {
 		return err
 	}
-	if err := t.forget(k.noun, k.id); err != nil {
+	if err := t.takeOut(k.noun, k.id); err != nil {
 		return err
 	}
 	rows, err := t.query(s.one, k.id.Bytes())
@@ -325,12 +276,23 @@ func (t *Tx) reindexOne(k recordKey) error {
 	return t.insertDoc(base, d)
 }
 
-// forget takes the entries of a record out of the index. It must come before
-// the row goes: a later row may get its number.
+// forget takes the entries of a record out of the index, if there is one. It
+// must come before the row goes: a later row may get its number. The tables of
+// an index that is being built are not to be touched; what is left in it of a
+// record that goes meanwhile is never shown, and gone with a later row of its
+// number.
 func (t *Tx) forget(n model.Noun, id model.ID) error {
 	if searchedNoun(n) == nil {
 		return nil
 	}
+	if have, err := t.state(keySearch); err != nil || have == "" {
+		return err
+	}
+	return t.takeOut(n, id)
+}
+
+// takeOut removes the entries of a record.
+func (t *Tx) takeOut(n model.Noun, id model.ID) error {
 	base, err := t.nounBase(n)
 	if err != nil {
 		return err
