@@ -376,7 +376,7 @@ func TestDryRunChangesNothing(t *testing.T) {
 
 func TestStatusWithoutCentral(t *testing.T) {
 	s := newShell(t)
-	if a := s.run("status", "--json"); a.code != 0 || a.out != `{"pending":0,"conflicts":0,"refused":0,"last_sync":null,"central":null,"online":false,"duplicates":0}`+"\n" {
+	if a := s.run("status", "--json"); a.code != 0 || a.out != `{"pending":0,"conflicts":0,"refused":0,"last_sync":null,"central":null,"online":false,"duplicates":0,"left":0}`+"\n" {
 		t.Fatalf("exit %d %s", a.code, a.out)
 	}
 	s.env["RAPPORT_CENTRAL"] = "mysql://eve:secret@127.0.0.1:1/crm"

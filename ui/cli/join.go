@@ -244,7 +244,7 @@ func (a *app) joined(invite model.Invite, res *model.SyncResult) error {
 	if a.json {
 		o := object{{"home", a.home}, {"central", redacted(invite.Central)}, {"login", userOf(invite.Central)}}
 		if res != nil {
-			o = append(o, pair{"sync", syncObject(*res)})
+			o = append(o, pair{"sync", syncObject(outcome{SyncResult: *res})})
 		}
 		return a.result(o)
 	}
@@ -254,5 +254,5 @@ func (a *app) joined(invite model.Invite, res *model.SyncResult) error {
 	if res == nil {
 		return nil
 	}
-	return a.print("%s", syncLine(*res))
+	return a.print("%s", syncLine(outcome{SyncResult: *res}))
 }

@@ -36,7 +36,7 @@ func (a *app) sync() *cobra.Command {
 			if err != nil && !reached(err) {
 				return err
 			}
-			return a.synced(ctx, ws, res, err)
+			return a.synced(outcomeOf(ctx, ws, res), err)
 		},
 	}
 	c.Flags().BoolVar(&watch, "watch", false, "keep on syncing until stopped")
@@ -53,9 +53,46 @@ func reached(err error) bool {
 	return true
 }
 
+// outcome is what a sync did. Changes that were left behind, because their
+// records went to where the person may not see them, are not among those that
+// the company's database refused.
+type outcome struct {
+	model.SyncResult
+	left  int64
+	codes []string // why changes wait
+}
+
+func outcomeOf(ctx context.Context, ws model.Workspace, res model.SyncResult) outcome {
+	o := outcome{SyncResult: res}
+	if res.Refused == 0 {
+		return o
+	}
+	items, err := ws.Pending(ctx)
+	if err != nil {
+		return o // the count alone is known
+	}
+	for _, p := range items {
+		o.codes = append(o.codes, p.Code)
+	}
+	o.left = leftBehind(items)
+	o.Refused -= min(o.left, o.Refused)
+	return o
+}
+
+// leftBehind counts records that went to where the person may not see them.
+func leftBehind(items []model.PendingItem) int64 {
+	n := int64(0)
+	for _, p := range items {
+		if p.Code == model.CodeLeft {
+			n++
+		}
+	}
+	return n
+}
+
 // synced prints what a sync did. Of several outcomes the gravest decides how
 // the command ends: unreachable, too new, refused, conflicts, rejected rows.
-func (a *app) synced(ctx context.Context, ws model.Workspace, res model.SyncResult, err error) error {
+func (a *app) synced(res outcome, err error) error {
 	if a.json {
 		if e := a.result(syncObject(res)); e != nil {
 			return e
@@ -71,58 +108,52 @@ func (a *app) synced(ctx context.Context, ws model.Workspace, res model.SyncResu
 	if res.Upgrade {
 		a.say("the company's database is newer than this program: what both know is synced; upgrade Rapport when you can")
 	}
-	if refusedFor(ctx, ws, res, "upgrade") {
+	left := fmt.Sprintf("%s went to where you may not see it; what you typed is kept", plural(res.left, "record", "records"))
+	if res.left > 1 {
+		left = strings.Replace(left, "see it", "see them", 1)
+	}
+	switch {
+	case slices.Contains(res.codes, "upgrade"):
 		return model.Errorf(model.TooNew, "%s for a newer Rapport", plural(res.Refused, "record waits", "records wait")).
 			WithHint("upgrade Rapport; see rapport pending list")
-	}
-	if refusedFor(ctx, ws, res, "not_allowed", "not_visible") {
+	case slices.Contains(res.codes, "not_allowed"), slices.Contains(res.codes, "not_visible"):
 		return model.Errorf(model.Refused, "the company's database refused %s", plural(res.Refused, "record", "records")).
 			WithHint("see rapport pending list")
-	}
-	if res.Conflicts > 0 {
+	case res.Conflicts > 0:
 		return model.Errorf(model.Conflicting, "%s for your decision", plural(res.Conflicts, "conflict waits", "conflicts wait")).
 			WithHint("see rapport conflict list")
-	}
-	if res.Refused > 0 {
+	case res.Refused > 0:
+		if res.left > 0 {
+			a.say("%s", left)
+		}
 		return model.Errorf(model.Partial, "the company's database refused %s", plural(res.Refused, "record", "records")).
 			WithHint("see rapport pending list")
+	case res.left > 0:
+		return model.Errorf(model.Partial, "%s", left).
+			WithHint("see rapport pending list; it is sent if the record comes back, and rapport pending discard gives it up")
 	}
 	return nil
 }
 
-// refusedFor tells whether a change was refused for one of some reasons.
-func refusedFor(ctx context.Context, ws model.Workspace, res model.SyncResult, codes ...string) bool {
-	if res.Refused == 0 {
-		return false
-	}
-	items, err := ws.Pending(ctx)
-	if err != nil {
-		return false
-	}
-	for _, p := range items {
-		if slices.Contains(codes, p.Code) {
-			return true
-		}
-	}
-	return false
-}
-
-func syncObject(r model.SyncResult) object {
+func syncObject(r outcome) object {
 	o := object{{"pushed", r.Pushed}, {"pulled", r.Pulled}, {"conflicts", r.Conflicts}, {"refused", r.Refused}, {"round_trips", r.RoundTrips},
-		{"bytes_sent", r.BytesSent}, {"bytes_received", r.BytesReceived}, {"duration_ms", r.Duration.Milliseconds()}}
+		{"bytes_sent", r.BytesSent}, {"bytes_received", r.BytesReceived}, {"duration_ms", r.Duration.Milliseconds()}, {"left", r.left}}
 	if r.Upgrade {
 		o = append(o, object{{"upgrade", true}}...)
 	}
 	return o
 }
 
-func syncLine(r model.SyncResult) string {
+func syncLine(r outcome) string {
 	s := fmt.Sprintf("sent %d, received %d", r.Pushed, r.Pulled)
 	if r.Conflicts > 0 {
 		s += ", " + plural(r.Conflicts, "conflict", "conflicts")
 	}
 	if r.Refused > 0 {
 		s += fmt.Sprintf(", %d refused", r.Refused)
+	}
+	if r.left > 0 {
+		s += fmt.Sprintf(", %d left behind", r.left)
 	}
 	return s + fmt.Sprintf(" in %s, %d ms", plural(int64(r.RoundTrips), "round trip", "round trips"), r.Duration.Milliseconds())
 }
@@ -145,9 +176,11 @@ func (a *app) status() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			left := outcomeOf(cmd.Context(), ws, model.SyncResult{Refused: st.Refused}).left
+			st.Refused -= left
 			if a.json {
 				o := object{{"pending", st.Pending}, {"conflicts", st.Conflicts}, {"refused", st.Refused},
-					{"last_sync", orNull(st.LastSync)}, {"central", orNull(redacted(st.Central))}, {"online", st.Online}, {"duplicates", st.Duplicates}}
+					{"last_sync", orNull(st.LastSync)}, {"central", orNull(redacted(st.Central))}, {"online", st.Online}, {"duplicates", st.Duplicates}, {"left", left}}
 				if st.Problem != "" {
 					o = append(o, pair{"problem", st.Problem})
 				}
@@ -166,8 +199,12 @@ func (a *app) status() *cobra.Command {
 			case st.Central != "":
 				central = redacted(st.Central) + ", offline"
 			}
-			return a.print("Pending    %d\nConflicts  %d\nRefused    %d\nDuplicates %d\nLast sync  %s\nCentral    %s",
-				st.Pending, st.Conflicts, st.Refused, st.Duplicates, last, model.Visible(central))
+			behind := ""
+			if left > 0 {
+				behind = fmt.Sprintf("Left       %d (records that went to where you may not see them)\n", left)
+			}
+			return a.print("Pending    %d\nConflicts  %d\nRefused    %d\n%sDuplicates %d\nLast sync  %s\nCentral    %s",
+				st.Pending, st.Conflicts, st.Refused, behind, st.Duplicates, last, model.Visible(central))
 		},
 	}
 }

@@ -1,6 +1,7 @@
 package cli_test
 
 import (
+	"strings"
 	"testing"
 
 	"rapport/db/mysql/servertest"
@@ -77,4 +78,41 @@ func TestTwoPeopleAndACentral(t *testing.T) {
 	if a := ada.run("--central", server.URLFor("root", "wrong", name), "sync", "--json"); a.code != 6 || a.failure() != "refused" {
 		t.Errorf("a wrong password: exit %d %s", a.code, a.err)
 	}
+}
+
+// TestChangesLeftBehind: a record goes to where the person may not see it while
+// it is edited. Nobody refused that edit, and the commands say what it is.
+func TestChangesLeftBehind(t *testing.T) {
+	server := servertest.Shared(t)
+	url := server.Database(t)
+	name := servertest.Name(url)
+	admin, ann := newShell(t), newShell(t)
+	admin.env["RAPPORT_CENTRAL"] = url
+	admin.ok("central", "init")
+	login := "ann_" + name
+	server.SQL(t, name, "CREATE USER '"+login+"'@'%' IDENTIFIED BY 'secret'", "GRANT EXECUTE ON "+name+".* TO '"+login+"'@'%'",
+		"INSERT INTO user (id, login, name) VALUES (UNHEX(MD5('ann')), '"+login+"', 'Ann')",
+		"INSERT INTO sync_person (login, user_id, role, reach, scope) VALUES ('"+login+"', UNHEX(MD5('ann')), 'sales', 'own', UNHEX(MD5('ann')))")
+	t.Cleanup(func() { server.SQL(t, "", "DROP USER '"+login+"'@'%'") })
+	ann.env["RAPPORT_CENTRAL"], ann.env["RAPPORT_ME"] = server.URLFor(login, "secret", name), login
+	id := ann.ok("contact", "add", "--set", "last_name=Moved")["id"].(string)
+	ann.ok("sync")
+	server.SQL(t, name, "UPDATE contact SET owner_id = NULL")
+	ann.ok("contact", "edit", id, "--set", "job_title=typed")
+	a := ann.run("sync", "--json")
+	if got := a.json(); a.code != 3 || text(got["refused"]) != "0" || text(got["left"]) != "1" || a.failure() != "partial" || !strings.Contains(a.err, "may not see it") || strings.Contains(a.err, "refused 1") {
+		t.Errorf("exit %d %s%s", a.code, a.out, a.err)
+	}
+	if a := ann.run("sync"); a.code != 3 || !strings.Contains(a.out, "1 left behind") || strings.Contains(a.out, "refused") || strings.Contains(a.err, "refused") {
+		t.Errorf("exit %d %s%s", a.code, a.out, a.err)
+	}
+	st := ann.ok("status")
+	ann.want(st["refused"], "0")
+	ann.want(st["left"], "1")
+	ann.want(st["pending"], "1")
+	item := ann.ok("pending", "list")["items"].([]any)[0].(map[string]any)
+	ann.want(item["error"].(map[string]any)["code"], `"left_scope"`)
+	server.SQL(t, name, "UPDATE contact SET owner_id = UNHEX(MD5('ann'))")
+	ann.ok("sync")
+	ann.want(ann.ok("status")["left"], "0")
 }

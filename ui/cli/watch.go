@@ -13,7 +13,7 @@ import (
 func (a *app) watch(ctx context.Context, ws model.Workspace, full bool) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	w := &watcher{app: a}
+	w := &watcher{app: a, outcome: func(r model.SyncResult) outcome { return outcomeOf(ctx, ws, r) }}
 	w.say("watching " + redacted(ws.Settings().Central))
 	err := ws.Follow(ctx, model.FollowRequest{Full: full, Notify: a.notify(), Tell: func(f model.Following) {
 		if err := w.tell(f); err != nil {
@@ -30,9 +30,10 @@ func (a *app) watch(ctx context.Context, ws model.Workspace, full bool) error {
 // watcher prints what a follow tells.
 type watcher struct {
 	*app
-	last   string // said of the state
-	open   [2]int64
-	failed bool // the output could not be written
+	outcome func(model.SyncResult) outcome
+	last    string // said of the state
+	open    [2]int64
+	failed  bool // the output could not be written
 }
 
 func (w *watcher) say(state string) {
@@ -69,9 +70,9 @@ func (w *watcher) synced(r model.SyncResult) error {
 	w.open = open
 	var err error
 	if w.json {
-		err = w.result(syncObject(r))
+		err = w.result(syncObject(w.outcome(r)))
 	} else {
-		err = w.print("%s  %s", w.Now().Format("15:04:05"), syncLine(r))
+		err = w.print("%s  %s", w.Now().Format("15:04:05"), syncLine(w.outcome(r)))
 	}
 	w.failed = err != nil
 	return err
