@@ -55,7 +55,7 @@ type Device struct {
 	Client  ID     // "" for a look that is not noted
 	Name    string // of the computer
 	Program string // version of the program
-	Pending int64  // unsent changes
+	Pending int64  // records with unsent changes
 }
 
 // Head is what one poll tells.
@@ -128,9 +128,8 @@ type FeedEntry struct {
 type FeedPage struct {
 	To     int64 // the position the page reaches
 	MinSeq int64 // the oldest position that the feed could still answer when it was read, 0 if not told
-	// Run and Nonce name the newest run after the rows were read, if every
-	// change that they may hold had a position then; else the nonce is empty.
-	Run     int64
+	// Nonce is that of the newest run after the rows were read, if every change
+	// that they may hold had a position then; else it is empty.
 	Nonce   string
 	Entries []FeedEntry
 	Rows    map[Noun][]Row // the current state; a row that is missing is gone or out of scope
@@ -391,6 +390,9 @@ type Replica interface {
 	// Unsent counts the row changes that NextBatch would send: neither
 	// refused nor in a conflict.
 	Unsent(ctx context.Context) (int64, error)
+	// PendingRecords counts the records with changes that the server has not
+	// got, refused and waiting ones included, as Status does.
+	PendingRecords(ctx context.Context) (int64, error)
 	// Lock takes the workspace's sync lock until release is called. A sync
 	// that is about to end is waited for. Error: Locked.
 	Lock(ctx context.Context) (release func(), err error)

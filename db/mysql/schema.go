@@ -93,7 +93,7 @@ var serviceTables = slices.Concat([]serviceTable{
   last_seen DATETIME(3) NOT NULL COMMENT 'UTC, to the minute',
   name VARCHAR(255) NULL COMMENT 'of the computer, as it says itself',
   program VARCHAR(64) NULL COMMENT 'version of Rapport, as it says itself',
-  pending BIGINT NOT NULL DEFAULT 0 COMMENT 'changes that it had not sent when it was last seen',
+  pending BIGINT NOT NULL DEFAULT 0 COMMENT 'records with changes that it had not sent when it was last seen',
   wipe_at DATETIME(3) NULL COMMENT 'when an administrator asked it to empty itself, UTC; it is answered nothing else since',
   wiped_at DATETIME(3) NULL COMMENT 'when it said that it is empty, UTC'`,
 		"Workspaces that sync with this central, one for each device and person."},

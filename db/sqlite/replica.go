@@ -162,6 +162,13 @@ AND NOT EXISTS (SELECT 1 FROM sync_conflict AS c WHERE c.tbl = b.tbl AND c.row_i
 	return n, mapError("count unsent changes", err)
 }
 
+// PendingRecords counts the records with changes that the server has not got.
+func (d *DB) PendingRecords(ctx context.Context) (int64, error) {
+	var n int64
+	err := d.read().QueryRowContext(ctx, "SELECT count(DISTINCT record_id) FROM sync_base").Scan(&n)
+	return n, mapError("count pending records", err)
+}
+
 func (d *DB) readState(ctx context.Context, key string) (string, error) {
 	var v string
 	err := notNoRows(d.read().QueryRowContext(ctx, "SELECT value FROM state WHERE key = ?", key).Scan(&v))

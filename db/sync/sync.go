@@ -288,8 +288,8 @@ func (r *run) noteSynced(ctx context.Context) error {
 // device is what the central is told of this copy of the workspace. That its
 // unsent changes cannot be counted keeps no sync from telling what is wrong.
 func (r *run) device(ctx context.Context) model.Device {
-	unsent, _ := r.replica.Unsent(ctx)
-	return model.Device{Client: r.client, Name: r.options.Name, Program: r.options.Program, Pending: unsent}
+	pending, _ := r.replica.PendingRecords(ctx)
+	return model.Device{Client: r.client, Name: r.options.Name, Program: r.options.Program, Pending: pending}
 }
 
 // push sends batches until nothing is left. A row that clashed is fetched,
@@ -438,7 +438,7 @@ func (r *run) pull(ctx context.Context) error {
 			}
 			next := r.head.Position
 			next.Seq, next.Loaded, next.Access = page.To, true, r.at.Access
-			next.Ahead = r.doubtful || page.Nonce == "" || page.Run != r.head.Run || page.Nonce != r.head.Nonce
+			next.Ahead = r.doubtful || page.Nonce == "" || page.Nonce != r.head.Nonce
 			if err := r.apply(ctx, &page, next); err != nil {
 				return err
 			}

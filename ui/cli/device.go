@@ -101,8 +101,8 @@ func (a *app) deviceWipe() *cobra.Command {
 			"that afterwards. A copy of the disk, and backups elsewhere, are out of reach.",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.onDevice(cmd, args[0], "wipe_asked", func(d model.DeviceState) string {
-				return fmt.Sprintf("Empty %s of %s at its next contact? %s not sent when it was last seen; they are lost.",
-					deviceName(d), model.Visible(d.Login), plural(d.Pending, "change was", "changes were"))
+				return fmt.Sprintf("Empty %s of %s at its next contact? What it has not sent is lost: %s when it was last seen.",
+					deviceName(d), model.Visible(d.Login), plural(d.Pending, "record had unsent changes", "records had unsent changes"))
 			}, model.Workspace.WipeDevice)
 		},
 	}

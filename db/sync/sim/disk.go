@@ -123,6 +123,11 @@ func (d *disk) Unsent(ctx context.Context) (n int64, err error) {
 	return n, err
 }
 
+func (d *disk) PendingRecords(ctx context.Context) (n int64, err error) {
+	err = d.call("pending", func() error { n, err = d.Replica.PendingRecords(ctx); return err })
+	return n, err
+}
+
 func (d *disk) Open(ctx context.Context) (conflicts, refused int64, err error) {
 	if d.attempt.dead {
 		return 0, 0, errCrash
