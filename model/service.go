@@ -238,8 +238,22 @@ type BackupRequest struct {
 	Recipients []string // age recipients; none means not encrypted
 }
 
+// BackupTarget tells what a place of backups lets its key do.
+type BackupTarget struct {
+	Address   string `json:"address"`
+	Fresh     bool   `json:"fresh"` // it holds backups from now on
+	Read      bool   `json:"read"`
+	Write     bool   `json:"write"`
+	Exclusive bool   `json:"create_if_absent"` // of two writers of one object, one is told
+	Delete    bool   `json:"delete"`
+	Left      string `json:"left,omitempty"` // what the trial could not take away again
+}
+
 // Backuper makes, proves and restores backups of the workspace.
 type Backuper interface {
+	// InitBackups makes a place ready for backups and tries out what may be
+	// done there.
+	InitBackups(ctx context.Context, req BackupRequest) (BackupTarget, error)
 	CreateBackup(ctx context.Context, req BackupRequest, n Notify) (BackupInfo, error)
 	ListBackups(ctx context.Context, req BackupRequest) ([]BackupInfo, error)
 	VerifyBackup(ctx context.Context, req BackupRequest, n Notify) (BackupInfo, error)
@@ -308,6 +322,9 @@ type Settings struct {
 	// PasswordCommand prints the central's password, PasswordFile holds it;
 	// they are asked only when the central is.
 	PasswordCommand, PasswordFile string
+	// BackupCredentialsCommand prints the key of the place of backups,
+	// BackupCredentialsFile holds it; they are asked only when the place is.
+	BackupCredentialsCommand, BackupCredentialsFile string
 	// SyncInterval is the pause between two polls of the central; 0 lets it
 	// vary with what happens, from 5 to 30 seconds.
 	SyncInterval time.Duration

@@ -30,7 +30,8 @@ type Options struct {
 	Exclusive func(ctx context.Context, swap func() error) error
 	Now       func() time.Time
 	IDs       *model.IDSource
-	// Open opens the store at an address; nil means OpenStore.
+	// Open opens the store at an address; nil means OpenStore with the
+	// credentials of the settings.
 	Open func(address string) (Store, error)
 }
 
@@ -45,9 +46,6 @@ func New(o Options) *Backuper {
 	o.Now = cmpFunc(o.Now, time.Now)
 	if o.IDs == nil {
 		o.IDs = model.NewIDSource(o.Now, nil)
-	}
-	if o.Open == nil {
-		o.Open = OpenStore
 	}
 	if o.Config == "" {
 		o.Config = filepath.Join(o.Home, "config.toml")
@@ -73,7 +71,12 @@ func (b *Backuper) settingsOf() model.Settings {
 // store opens the store that a request names, the home's backups folder if it
 // names none.
 func (b *Backuper) store(req model.BackupRequest) (Store, error) {
-	return b.o.Open(cmp.Or(req.To, filepath.Join(b.o.Home, "backups")))
+	address := cmp.Or(req.To, filepath.Join(b.o.Home, "backups"))
+	if b.o.Open != nil {
+		return b.o.Open(address)
+	}
+	s := b.settingsOf()
+	return openStore(address, Credentials{Command: s.BackupCredentialsCommand, File: s.BackupCredentialsFile})
 }
 
 // entry is one backup in a store, as far as a list tells.
@@ -99,7 +102,10 @@ func entries(ctx context.Context, s Store) ([]entry, error) {
 		p, name, ok := placeOf(o.Key)
 		if ok && (name == manifestName || name == manifestName+suffix) {
 			e := entry{place: p, manifest: name}
-			_ = e.read(ctx, s) // the entry tells what is wrong
+			// What is wrong with it, the entry tells.
+			if err := e.read(ctx, s); unanswered(err) {
+				return nil, err
+			}
 			out = append(out, e)
 		}
 	}
@@ -114,7 +120,10 @@ func entries(ctx context.Context, s Store) ([]entry, error) {
 func (e *entry) read(ctx context.Context, s Store) error {
 	e.info = model.BackupInfo{ID: string(e.id), Kind: e.kind, At: e.at(), Path: strings.TrimSuffix(s.String(), "/") + "/" + strings.TrimSuffix(e.prefix, "/")}
 	var sum summary
-	data, err := readAll(ctx, s, e.prefix+summaryName)
+	data, err := s.Get(ctx, e.prefix+summaryName)
+	if unanswered(err) {
+		return err
+	}
 	if err == nil {
 		err = json.Unmarshal(data, &sum)
 	}
@@ -126,7 +135,10 @@ func (e *entry) read(ctx context.Context, s Store) error {
 		return err
 	}
 	e.hash = sum.Manifest
-	data, err = readAll(ctx, s, e.prefix+e.manifest)
+	data, err = s.Get(ctx, e.prefix+e.manifest)
+	if unanswered(err) {
+		return err
+	}
 	if err == nil && hashOf(data) != sum.Manifest {
 		err = fmt.Errorf("its hash is %s, want %s", hashOf(data), sum.Manifest)
 	}
@@ -158,6 +170,26 @@ func (b *Backuper) ListBackups(ctx context.Context, req model.BackupRequest) ([]
 		out = append(out, e.info)
 	}
 	return out, nil
+}
+
+// InitBackups makes the place of backups a repository if it is none yet, and
+// tries out what may be done there.
+func (b *Backuper) InitBackups(ctx context.Context, req model.BackupRequest) (model.BackupTarget, error) {
+	s, err := b.store(req)
+	if err != nil {
+		return model.BackupTarget{}, err
+	}
+	fresh := false
+	if err := openRepo(ctx, s, func() repo { fresh = true; return b.newRepo() }); err != nil {
+		return model.BackupTarget{Address: s.String()}, cannotWrite(s, err)
+	}
+	t, err := Probe(ctx, s, b.o.IDs.New())
+	t.Fresh = fresh
+	return t, err
+}
+
+func (b *Backuper) newRepo() repo {
+	return repo{Format: formatName, ID: b.o.IDs.New(), CreatedAt: b.o.Now().UTC(), Features: []string{"zstd", "age"}}
 }
 
 // find returns the backup that a request names: by id, by eight or more

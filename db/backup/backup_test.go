@@ -321,7 +321,7 @@ func TestErrorsAreSentences(t *testing.T) {
 		req  model.BackupRequest
 		kind model.Kind
 	}{
-		"unknown scheme": {model.BackupRequest{To: "s3://bucket/x"}, model.Invalid},
+		"unknown scheme": {model.BackupRequest{To: "ftp://host/x"}, model.Invalid},
 		"unknown kind":   {model.BackupRequest{Kind: "incremental"}, model.Invalid},
 		"a file":         {model.BackupRequest{To: file}, model.Invalid},
 	} {

@@ -20,6 +20,10 @@ const kindFull = "full"
 // that is being made.
 const leftoverAge = 48 * time.Hour
 
+// discardTime is how long a backup that failed is taken away again. What stays
+// is swept later.
+const discardTime = 20 * time.Second
+
 // CreateBackup makes a full backup of the workspace as it is now and compares
 // it with its source. A difference is Corrupt; the backup stays, unverified.
 func (b *Backuper) CreateBackup(ctx context.Context, req model.BackupRequest, n model.Notify) (model.BackupInfo, error) {
@@ -34,9 +38,7 @@ func (b *Backuper) CreateBackup(ctx context.Context, req model.BackupRequest, n 
 	if err != nil {
 		return model.BackupInfo{}, err
 	}
-	if err := openRepo(ctx, s, func() repo {
-		return repo{Format: formatName, ID: b.o.IDs.New(), CreatedAt: b.o.Now().UTC(), Features: []string{"zstd", "age"}}
-	}); err != nil {
+	if err := openRepo(ctx, s, b.newRepo); err != nil {
 		return model.BackupInfo{}, cannotWrite(s, err)
 	}
 	db := b.o.DB()
@@ -59,7 +61,7 @@ func (b *Backuper) CreateBackup(ctx context.Context, req model.BackupRequest, n 
 	}}
 	info, err := w.run(ctx, db, b.o.Now)
 	if err != nil && model.KindOf(err) != model.Corrupt {
-		w.discard(context.WithoutCancel(ctx))
+		w.discard(ctx)
 		return info, cannotWrite(s, err)
 	}
 	sweep(ctx, s, b.o.Now().Add(-leftoverAge))
@@ -113,7 +115,9 @@ func (w *writer) run(ctx context.Context, db *sqlite.DB, now func() time.Time) (
 		return info, err
 	}
 	e := entry{place: w.place, manifest: manifestName + w.keys.suffix()}
-	if err := e.read(ctx, w.store); err != nil {
+	if err := e.read(ctx, w.store); unanswered(err) {
+		return e.info, err
+	} else if err != nil {
 		return e.info, model.Errorf(model.Corrupt, "the backup %s cannot be read back: %s", w.place.id.Short(), e.info.Problem).
 			WithHint("check the place of the backups, then make another one").Because(err)
 	}
@@ -359,12 +363,18 @@ func (w *writer) finish(ctx context.Context) error {
 	if err := w.store.Put(ctx, w.place.prefix+summaryName, append(sum, '\n')); err != nil {
 		return err
 	}
-	return w.store.Put(ctx, w.place.prefix+manifestName+w.keys.suffix(), sealed.Bytes())
+	if err := stillThere(ctx, w.store); err != nil {
+		return err
+	}
+	return w.store.PutNew(ctx, w.place.prefix+manifestName+w.keys.suffix(), sealed.Bytes())
 }
 
 // discard removes what was written of a backup that failed, the manifest
-// first, as far as the store lets it.
+// first, as far as the store lets it and for as long as one may be kept waiting
+// who has stopped it.
 func (w *writer) discard(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), discardTime)
+	defer cancel()
 	objects, err := w.store.List(ctx, w.place.prefix)
 	if err != nil {
 		return

@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
-	"io"
 	"io/fs"
 	"maps"
 	"os"
@@ -245,7 +244,14 @@ func (f *failing) Put(ctx context.Context, key string, data []byte) error {
 	return f.Store.Put(ctx, key, data)
 }
 
-func (f *failing) Get(ctx context.Context, key string) (io.ReadCloser, error) {
+func (f *failing) PutNew(ctx context.Context, key string, data []byte) error {
+	if err := f.call(); err != nil {
+		return err
+	}
+	return f.Store.PutNew(ctx, key, data)
+}
+
+func (f *failing) Get(ctx context.Context, key string) ([]byte, error) {
 	if err := f.call(); err != nil {
 		return nil, err
 	}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+
 	"io/fs"
 	"strings"
 	"time"
@@ -156,18 +157,24 @@ func checkFormat(what, format string) error {
 }
 
 // openRepo checks what a store is and makes it a repository if create is set
-// and it is none yet.
+// and it is none yet. Of two that make it at once, one does.
 func openRepo(ctx context.Context, s Store, create func() repo) error {
-	data, err := readAll(ctx, s, repoName)
+	data, err := s.Get(ctx, repoName)
 	if errors.Is(err, fs.ErrNotExist) {
 		if create == nil {
 			return nil
 		}
-		data, err := encodeJSON(create())
+		fresh, err := encodeJSON(create())
 		if err != nil {
 			return err
 		}
-		return s.Put(ctx, repoName, data)
+		if err := s.PutNew(ctx, repoName, fresh); !errors.Is(err, fs.ErrExist) {
+			return err
+		}
+		data, err = s.Get(ctx, repoName)
+		if err != nil {
+			return cannotRead(s, err)
+		}
 	}
 	if err != nil {
 		return cannotRead(s, err)
@@ -179,9 +186,25 @@ func openRepo(ctx context.Context, s Store, create func() repo) error {
 	return checkFormat("the folder of backups "+s.String(), r.Format)
 }
 
+// stillThere fails where a repository that was there is gone: a share that was
+// disconnected leaves an empty folder behind.
+func stillThere(ctx context.Context, s Store) error {
+	_, err := s.Get(ctx, repoName)
+	if errors.Is(err, fs.ErrNotExist) {
+		return vanished(s).Because(err)
+	}
+	if err != nil {
+		return cannotRead(s, err)
+	}
+	return nil
+}
+
 // readManifest reads and checks the manifest of a backup.
 func readManifest(ctx context.Context, s Store, p place, k keys, name, hash string) (*manifest, error) {
-	data, err := readAll(ctx, s, p.prefix+name)
+	data, err := s.Get(ctx, p.prefix+name)
+	if unanswered(err) {
+		return nil, err
+	}
 	if err != nil {
 		return nil, damaged(p, name, "").Because(err)
 	}

@@ -11,12 +11,11 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"io/fs"
 	"slices"
 	"strings"
 
 	"github.com/klauspost/compress/zstd"
-
-	"rapport/model"
 )
 
 // partSize is the plain size at which a part ends.
@@ -112,7 +111,7 @@ func errDamaged(format string, args ...any) error { return fmt.Errorf(format, ar
 func readPart(ctx context.Context, s Store, p place, k keys, t *tableEntry, number int, before int64, row func(line []byte, values []any) error) error {
 	want := t.Parts[number-1]
 	bad := func(err error) error {
-		if kind := model.KindOf(err); kind == model.Invalid || kind == model.Interrupted {
+		if unanswered(err) {
 			return err
 		}
 		return damaged(p, want.Name, fmt.Sprintf("rows %d to %d of %s", before+1, before+want.Rows, t.Name)).Because(err)
@@ -122,6 +121,11 @@ func readPart(ctx context.Context, s Store, p place, k keys, t *tableEntry, numb
 	}
 	// Nothing is taken from a part before its bytes are proved.
 	data, err := storedPart(ctx, s, p, want)
+	if errors.Is(err, fs.ErrNotExist) {
+		if gone := stillThere(ctx, s); unanswered(gone) {
+			return gone
+		}
+	}
 	if err != nil {
 		return bad(err)
 	}
@@ -184,19 +188,14 @@ func endPart(l *lines, line []byte, want part, rows int64, bad func(error) error
 
 // storedPart reads the object of a part and compares it with the manifest.
 func storedPart(ctx context.Context, s Store, p place, want part) ([]byte, error) {
-	object, err := s.Get(ctx, p.prefix+want.Name)
+	data, err := s.Get(ctx, p.prefix+want.Name)
 	if err != nil {
 		return nil, err
 	}
-	defer object.Close()
-	var data bytes.Buffer
-	if _, err := data.ReadFrom(io.LimitReader(object, want.Size+1)); err != nil {
-		return nil, err
+	if int64(len(data)) != want.Size || hashOf(data) != want.Stored {
+		return nil, errDamaged("%d bytes with the hash %s, want %d with %s", len(data), hashOf(data), want.Size, want.Stored)
 	}
-	if int64(data.Len()) != want.Size || hashOf(data.Bytes()) != want.Stored {
-		return nil, errDamaged("%d bytes with the hash %s, want %d with %s", data.Len(), hashOf(data.Bytes()), want.Size, want.Stored)
-	}
-	return data.Bytes(), nil
+	return data, nil
 }
 
 // partName is the name of a part within its backup, before encryption adds its

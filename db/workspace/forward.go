@@ -179,6 +179,13 @@ func (w *Workspace) CreateBackup(ctx context.Context, req model.BackupRequest, n
 	return info, err
 }
 
+// InitBackups makes a place ready for backups and tries it out.
+func (w *Workspace) InitBackups(ctx context.Context, req model.BackupRequest) (model.BackupTarget, error) {
+	t, err := w.backups.InitBackups(ctx, req)
+	w.log.Info("backup place tried", "kind", outcome(err), "read", t.Read, "write", t.Write, "exclusive", t.Exclusive, "delete", t.Delete)
+	return t, err
+}
+
 // ListBackups lists backups.
 func (w *Workspace) ListBackups(ctx context.Context, req model.BackupRequest) ([]model.BackupInfo, error) {
 	return w.backups.ListBackups(ctx, req)

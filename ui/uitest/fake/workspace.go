@@ -199,6 +199,11 @@ func (w *Workspace) Report(_ context.Context, req model.ReportRequest) (model.Re
 	return w.Figures, w.called(func() { w.Asked = append(w.Asked, req) })
 }
 
+// InitBackups answers that everything may be done.
+func (w *Workspace) InitBackups(_ context.Context, req model.BackupRequest) (model.BackupTarget, error) {
+	return model.BackupTarget{Address: req.To, Fresh: true, Read: true, Write: true, Exclusive: true, Delete: true}, nil
+}
+
 // ListBackups answers with Copies.
 func (w *Workspace) ListBackups(context.Context, model.BackupRequest) ([]model.BackupInfo, error) {
 	return w.Copies, w.called(nil)
