@@ -211,11 +211,11 @@ func cut(s string, most int) string {
 	return s
 }
 
-// ask says where the feed is on the server of this connection. The first poll of a connection, and one in a
+// headNow says where the feed is on the server of this connection. The first poll of a connection, and one in a
 // minute after it, also notes that the client was here; a standby, which
 // cannot, is asked all the same. A client that is to empty itself is told that
 // and nothing else.
-func (c *Central) ask(ctx context.Context, who model.Device, at model.Position) (model.Head, error) {
+func (c *Central) headNow(ctx context.Context, who model.Device, at model.Position) (model.Head, error) {
 	if c.way != WayPlain {
 		head, done, err := c.callPoll(ctx, who, at)
 		if done || err != nil {

@@ -42,6 +42,8 @@ const (
 	erLockTimeout       = 1205
 	erDeadlock          = 1213
 	erChangedSinceRead  = 1020
+	erUnknownVariable   = 1193
+	erNodeNotReady      = 1047
 	erNeedsSuperBinlog  = 1419
 	erBinlogCreateFuncs = 1418
 	erNoSuchLogin       = 1698
@@ -72,14 +74,14 @@ func kindOf(n uint16) (model.Kind, string, string) {
 		return model.Refused, "the server does not let this computer in", "ask the administrator"
 	case 1290, 1836, 1792:
 		return model.Unreachable, "the server is a standby that takes no changes", "changes are kept here until the primary is back"
+	case erNodeNotReady:
+		return model.Unreachable, "the server is a node of a cluster that takes no requests now: it is starting, or cut off from the other nodes", "changes are kept here; name the other nodes in the central's address as well, and one that is ready is used"
 	case erLockTimeout, erDeadlock, erChangedSinceRead:
 		return model.Unreachable, "the server is busy with other changes", "it is tried again later"
 	case erUnknownDB, erNoTable, erNoDB:
 		return model.NoCentral, "the server has no Rapport database there", "the administrator makes it with `rapport central init`"
 	case erUnknownColumn:
 		return model.TooNew, "the server's tables are not as this program needs them: they are older, or were changed by hand; your changes are kept here", "ask the administrator to run `rapport central migrate`"
-	case 1047:
-		return model.Unreachable, "the server is a node of a cluster that has lost the others", "changes are kept here and sent when the cluster is whole again"
 	case 1053, 1927, 1077, 1080:
 		return model.Unreachable, "the server is shutting down", "it is tried again later"
 	}

@@ -80,6 +80,11 @@ SELECT routine_name, routine_definition, definer FROM information_schema.routine
 		check("central columns", sameColumns(hash), "warn", "the tables are as this program declares them", "the tables differ from what this program declares", "rapport central migrate")
 	}
 	st.Checks = append(st.Checks, s.dialect.checks()...)
+	nodes, err := s.clusterChecks(ctx)
+	if err != nil {
+		return st, err
+	}
+	st.Checks = append(st.Checks, nodes...)
 	whole := "all triggers are there"
 	if !s.dialect.triggers() {
 		missing, whole = nil, "this server has none: clients note their own changes"
@@ -121,7 +126,11 @@ func personStatus(ctx context.Context, a Address, st model.CentralStatus) (model
 		return st, err
 	}
 	st.Server, st.Epoch, st.SchemaVersion, st.Position, st.Unsequenced = s.dialect.version, head.Epoch, head.SchemaVersion, head.Seq, head.Unsequenced
-	st.Checks = append(s.dialect.checks(),
+	nodes, err := c.session.clusterChecks(ctx)
+	if err != nil {
+		return st, err
+	}
+	st.Checks = append(append(s.dialect.checks(), nodes...),
 		model.Check{Name: "central account", State: "ok", Detail: "logged in as " + head.User + "; an administrator sees more"}, s.dialect.scopeCheck(a.Database))
 	return st, nil
 }
