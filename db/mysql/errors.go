@@ -50,6 +50,7 @@ const (
 	erExpired           = 1820
 	erExpiredAtLogin    = 1862
 	erLockedMySQL       = 3118
+	erBlockedMySQL      = 3955 // for some days, after wrong passwords
 	erLockedMariaDB     = 4151
 )
 
@@ -58,7 +59,7 @@ func kindOf(n uint16) (model.Kind, string, string) {
 	switch n {
 	case erAccessDenied, erNoSuchLogin:
 		return model.Refused, "the server does not accept this user name and password", "check both; a new password is made by the administrator"
-	case erLockedMariaDB, erLockedMySQL:
+	case erLockedMariaDB, erLockedMySQL, erBlockedMySQL:
 		return model.Refused, "this account is locked", "your changes are kept here; ask the administrator"
 	case erExpired, erExpiredAtLogin:
 		return model.Expired, "the password has expired", "set a new one with `rapport password`"

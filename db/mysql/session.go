@@ -25,6 +25,9 @@ type DialOptions struct {
 	Write   time.Duration // for a request to leave, 60 s
 	Program string        // named to the server, for its administrator
 	Way     Way           // how the central is reached; the zero value finds out
+	// expired tells a server that the program can change an expired password:
+	// else some let nobody in who has one.
+	expired bool
 	// Now is the clock by which certificates are valid; nil means time.Now.
 	Now func() time.Time
 }
@@ -115,7 +118,11 @@ func login(ctx context.Context, a Address, o DialOptions, database string) (*ses
 	if err != nil {
 		return nil, err
 	}
-	cfg.DialFunc = func(context.Context, string, string) (net.Conn, error) { return countedConn{greeted, t}, nil }
+	var way net.Conn = countedConn{greeted, t}
+	if o.expired {
+		way = &expiredConn{Conn: way}
+	}
+	cfg.DialFunc = func(context.Context, string, string) (net.Conn, error) { return way, nil }
 	if err := cfg.Apply(mysql.EnableCompression(a.compress(greeted.after))); err != nil {
 		return nil, errors.Join(err, greeted.Close())
 	}
