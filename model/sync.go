@@ -128,9 +128,8 @@ type FeedEntry struct {
 type FeedPage struct {
 	To     int64 // the position the page reaches
 	MinSeq int64 // the oldest position that the feed could still answer when it was read, 0 if not told
-	// Run and Nonce name the newest run after the rows were read, if every
-	// change that they may hold had a position then; else the nonce is empty.
-	Run     int64
+	// Nonce is that of the newest run after the rows were read, if every change
+	// that they may hold had a position then; else it is empty.
 	Nonce   string
 	Entries []FeedEntry
 	Rows    map[Noun][]Row // the current state; a row that is missing is gone or out of scope

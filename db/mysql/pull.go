@@ -18,14 +18,13 @@ const pageEntries = 2000
 // pageEnd is asked last of a page: the oldest position that the feed still
 // answers, in which entries show that were missing above, and the newest run, if
 // no change is left that it has given no position.
-const pageEnd = "SELECT min_seq,(SELECT CONCAT(c.run_id,' ',LOWER(HEX(r.nonce))) FROM sync_counter c JOIN sync_run r ON r.run_id=c.run_id WHERE c.id=1 AND NOT EXISTS (SELECT 1 FROM sync_outbox)) FROM sync_meta WHERE id=1"
+const pageEnd = "SELECT min_seq,(SELECT LOWER(HEX(r.nonce)) FROM sync_counter c JOIN sync_run r ON r.run_id=c.run_id WHERE c.id=1 AND NOT EXISTS (SELECT 1 FROM sync_outbox)) v FROM sync_meta WHERE id=1"
 
 // readEnd reads what pageEnd returned; a server of before names no run.
 func readEnd(page *model.FeedPage, v []driver.Value) {
 	page.MinSeq = integer(v[0])
 	if len(v) > 1 && v[1] != nil {
-		run, nonce, _ := strings.Cut(asText(v[1]), " ")
-		page.Run, page.Nonce = integer([]byte(run)), nonce
+		page.Nonce = asText(v[1])
 	}
 }
 

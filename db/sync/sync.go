@@ -438,7 +438,7 @@ func (r *run) pull(ctx context.Context) error {
 			}
 			next := r.head.Position
 			next.Seq, next.Loaded, next.Access = page.To, true, r.at.Access
-			next.Ahead = r.doubtful || page.Nonce == "" || page.Run != r.head.Run || page.Nonce != r.head.Nonce
+			next.Ahead = r.doubtful || page.Nonce == "" || page.Nonce != r.head.Nonce
 			if err := r.apply(ctx, &page, next); err != nil {
 				return err
 			}

@@ -256,7 +256,7 @@ func (c *conn) Pull(ctx context.Context, from, to int64, nouns []model.Noun) (mo
 	_, limited := s.reach[c.person]
 	page.MinSeq = s.minSeq
 	if len(s.outbox) == 0 {
-		page.Run, page.Nonce = s.run, s.runs[s.run]
+		page.Nonce = s.runs[s.run]
 	}
 	told := func(e entry) bool {
 		return e.Seq > from && e.Seq <= to && (limited || e.Op != model.FeedLeave) && s.sees(c.person, e.scope)
