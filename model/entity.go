@@ -119,8 +119,8 @@ type Entity struct {
 	// texts of the first line that holds any, joined. A record may have a
 	// title where its row tells none, by its parts.
 	RowName [][]string
-	Sort func(*Record) string // what lists are ordered by; nil means Name
-	rule func(*Record) []Problem
+	Sort    func(*Record) string // what lists are ordered by; nil means Name
+	rule    func(*Record) []Problem
 }
 
 // IsPart tells whether the entity's rows belong to a record of another entity.

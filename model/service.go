@@ -271,6 +271,78 @@ type Check struct {
 	Fix    string `json:"fix,omitempty"`
 }
 
+// ReportsRequest says how the report tables are to be refreshed.
+type ReportsRequest struct {
+	// Rebuild makes every report table anew; else that is done to those
+	// which cannot be followed up.
+	Rebuild bool
+	// Check compares every row with its table afterwards and makes anew what
+	// differs.
+	Check bool
+	// AcceptLoss lets a rebuild go on where a table has lost rows or columns
+	// that nobody noted, and the copy may be the last that has them.
+	AcceptLoss bool
+}
+
+// ReportsResult is what a refresh did.
+type ReportsResult struct {
+	Position int64         `json:"position"` // of the feed, that every report table has reached
+	Changed  int64         `json:"changed"`  // rows that were copied or went
+	Rows     int64         `json:"rows"`     // rows in all of the tables
+	Rebuilt  []string      `json:"rebuilt"`  // tables that were made anew
+	Reasons  []string      `json:"reasons"`  // why, a line for each
+	Checked  bool          `json:"checked"`  // every row was compared
+	Duration time.Duration `json:"-"`
+}
+
+// ReportsState tells how fresh the report tables are.
+type ReportsState struct {
+	Position    int64     `json:"position"`     // of the feed, reached by all of them
+	Behind      int64     `json:"behind"`       // changes that they do not have yet
+	RefreshedAt time.Time `json:"refreshed_at"` // by the server's clock
+	CheckedAt   time.Time `json:"checked_at"`   // the zero time where they never were
+	Rows        int64     `json:"rows"`
+}
+
+// RebuildRequest says which tables of the central are to be made anew from
+// their report tables.
+type RebuildRequest struct {
+	Nouns  []Noun // nil for all
+	DryRun bool   // only tell what would be done
+	// DeletesSince takes back what other programs removed from the tables
+	// since then; the zero time leaves it removed.
+	DeletesSince time.Time
+}
+
+// RebuiltTable is what a rebuild does to one table. Every row that the table or
+// its copy has is counted in one of its figures or is the same in both.
+type RebuiltTable struct {
+	Noun     Noun   `json:"noun"`
+	State    string `json:"state"`    // gone, empty, or whole where it has rows
+	Rows     int64  `json:"rows"`     // that it has afterwards
+	PutBack  int64  `json:"put_back"` // from the copy: the table had lost them
+	Mended   int64  `json:"mended"`   // from the copy: the table had changed them without a trace
+	Kept     int64  `json:"kept"`     // that only the table has
+	Newer    int64  `json:"newer"`    // that changed since the copy
+	FromLog  int64  `json:"from_log"` // of these, recovered from the change log
+	Removed  int64  `json:"removed"`  // of these, removed by somebody who meant it
+	Lost     int64  `json:"lost"`     // of these, older than they were or missing: laptops that have them offer them again
+	Replaced string `json:"replaced"` // where the former table stays, "" if there was none
+}
+
+// RebuildResult is what a rebuild did or, in a dry run, would do.
+type RebuildResult struct {
+	DryRun bool `json:"dry_run"`
+	// Position of the feed that the copies had reached, and when that was.
+	Position    int64          `json:"position"`
+	RefreshedAt time.Time      `json:"refreshed_at"`
+	Tables      []RebuiltTable `json:"tables"`
+	// NewEpoch is true where every laptop compares every row at its next sync
+	// and offers what the tables have lost.
+	NewEpoch bool     `json:"new_epoch"`
+	Done     []string `json:"done"` // what was done and left beside the rows, a line each
+}
+
 // CentralStatus is what an administrator sees of the central.
 type CentralStatus struct {
 	Address       string           `json:"address"`
@@ -281,7 +353,9 @@ type CentralStatus struct {
 	Unsequenced   int64            `json:"unsequenced"`
 	Clients       int64            `json:"clients"`
 	Rows          map[string]int64 `json:"rows"`
-	Checks        []Check          `json:"checks"`
+	// Reports is nil where no report table was ever made, or cannot be seen.
+	Reports *ReportsState `json:"reports"`
+	Checks  []Check       `json:"checks"`
 }
 
 // CentralAdmin is the administrator's side of the central.
@@ -301,6 +375,15 @@ type CentralAdmin interface {
 	// year ago. It returns what it did, a line each.
 	SweepCentral(ctx context.Context) ([]string, error)
 	CentralStatus(ctx context.Context) (CentralStatus, error)
+	// RefreshReports brings the central's report tables up to date. Errors:
+	// Locked while another process does it, Corrupt where a table has lost
+	// what only its copy has yet.
+	RefreshReports(ctx context.Context, req ReportsRequest, n Notify) (ReportsResult, error)
+	// RebuildTables makes tables of the central anew from their report
+	// tables, with what the change log knows beyond them. Errors: NotFound
+	// where there is no copy, Corrupt where the copy itself was changed,
+	// Locked.
+	RebuildTables(ctx context.Context, req RebuildRequest, n Notify) (RebuildResult, error)
 	PeopleAdmin
 }
 

@@ -48,6 +48,7 @@ func Sweep(ctx context.Context, url string, keep time.Duration) ([]string, error
 	w.trimRuns()
 	w.trimReceipts()
 	w.purge()
+	w.forgetReplaced()
 	if w.err == nil && len(w.done) == 0 {
 		w.say("nothing was old enough to remove")
 	}

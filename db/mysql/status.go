@@ -65,6 +65,11 @@ SELECT routine_name, routine_definition, definer FROM information_schema.routine
 	if err := countRows(ctx, s, tables, st.Rows); err != nil {
 		return st, err
 	}
+	reports, age, err := reportsState(ctx, s)
+	if err != nil {
+		return st, err
+	}
+	st.Reports = reports
 	check := func(name string, ok bool, state, good, bad, fix string) {
 		c := model.Check{Name: name, State: "ok", Detail: good}
 		if !ok {
@@ -96,6 +101,7 @@ SELECT routine_name, routine_definition, definer FROM information_schema.routine
 		gone := missingProcedures(s.dialect, routines)
 		check("central procedures", len(gone) == 0, "fail", "all procedures are there; they run as "+runsAs+owned(runsAs, a.Database), fmt.Sprintf("procedures are missing or old: %s", few(gone)), "rapport central migrate")
 	}
+	st.Checks = append(st.Checks, reportsCheck(reports, age))
 	scope := s.dialect.scopeCheck(a.Database)
 	if s.dialect.procedures() && people == 0 {
 		scope = model.Check{Name: "central row scope", State: "warn", Fix: "rapport central user add LOGIN --role R --scope S",

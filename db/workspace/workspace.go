@@ -297,6 +297,24 @@ func (w *Workspace) SweepCentral(ctx context.Context) ([]string, error) {
 	return mysql.Sweep(ctx, url, mysql.KeepDeleted)
 }
 
+// RefreshReports brings the central's report tables up to date.
+func (w *Workspace) RefreshReports(ctx context.Context, req model.ReportsRequest, n model.Notify) (model.ReportsResult, error) {
+	url, err := w.central(ctx)
+	if err != nil {
+		return model.ReportsResult{}, err
+	}
+	return mysql.RefreshReports(ctx, url, req, n)
+}
+
+// RebuildTables makes tables of the central anew from their report tables.
+func (w *Workspace) RebuildTables(ctx context.Context, req model.RebuildRequest, n model.Notify) (model.RebuildResult, error) {
+	url, err := w.central(ctx)
+	if err != nil {
+		return model.RebuildResult{}, err
+	}
+	return mysql.RebuildTables(ctx, url, req, n)
+}
+
 // CentralStatus tells how the central is.
 func (w *Workspace) CentralStatus(ctx context.Context) (model.CentralStatus, error) {
 	url, err := w.central(ctx)

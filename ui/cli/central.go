@@ -13,8 +13,9 @@ import (
 
 func (a *app) central() *cobra.Command {
 	c := branch("central", "The administrator's side of the company's database: init, migrate, people, devices, status",
-		a.centralInit(), a.centralMigrate(), a.centralSweep(), a.centralStatus(), a.centralCheck(), a.centralUser(), a.centralGrant(), a.centralDevice())
-	for _, name := range []string{"refresh-reports", "rebuild", "promote"} {
+		a.centralInit(), a.centralMigrate(), a.centralSweep(), a.centralStatus(), a.centralCheck(), a.centralUser(), a.centralGrant(), a.centralDevice(),
+		a.centralReports(), a.centralRebuild())
+	for _, name := range []string{"promote"} {
 		c.AddCommand(unbuilt(name))
 	}
 	return c
@@ -115,6 +116,11 @@ func (a *app) centralStatus() *cobra.Command {
 			if err := a.print("Address      %s\nServer       %s\nSchema       %d\nPosition     %d\nUnsequenced  %d\nClients      %d",
 				model.Visible(st.Address), model.Visible(st.Server), st.SchemaVersion, st.Position, st.Unsequenced, st.Clients); err != nil {
 				return err
+			}
+			if r := st.Reports; r != nil {
+				if err := a.print("Reports      as of position %d, %d changes behind, refreshed %s, %d rows", r.Position, r.Behind, model.FormatTime(r.RefreshedAt), r.Rows); err != nil {
+					return err
+				}
 			}
 			t := &table{head: []string{"TABLE", "ROWS"}, right: []bool{false, true}}
 			for _, name := range slices.Sorted(maps.Keys(st.Rows)) {

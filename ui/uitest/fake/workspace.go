@@ -252,6 +252,16 @@ func (w *Workspace) CentralStatus(context.Context) (model.CentralStatus, error) 
 	return w.Overlook, w.called(nil)
 }
 
+// RefreshReports does nothing.
+func (w *Workspace) RefreshReports(context.Context, model.ReportsRequest, model.Notify) (model.ReportsResult, error) {
+	return model.ReportsResult{}, nil
+}
+
+// RebuildTables does nothing.
+func (w *Workspace) RebuildTables(context.Context, model.RebuildRequest, model.Notify) (model.RebuildResult, error) {
+	return model.RebuildResult{}, nil
+}
+
 // SweepCentral does nothing.
 func (w *Workspace) SweepCentral(context.Context) ([]string, error) {
 	return []string{}, nil
