@@ -150,6 +150,18 @@ func (a *applier) unsaid(e *model.Entity, base, local model.Row) error {
 	return a.note(e, local, "merge", noteGone, changes...)
 }
 
+// unsentAnew is unsaid for a row that the server had once: it was to be sent
+// anew for the sake of what was changed here, and was deleted before.
+func (t *Tx) unsentAnew(e *model.Entity, local model.Row) error {
+	var n int64
+	found, err := t.one([]any{&n}, "SELECT 1\nFROM audit\nWHERE record_id = ? AND tbl = ? AND row_id = ? AND note = ?\nLIMIT 1",
+		recordOf(e, local).id.Bytes(), string(e.Noun), local.ID().Bytes(), noteResent)
+	if err != nil || !found {
+		return err
+	}
+	return newApplier(t).unsaid(e, model.NewRow(e), local)
+}
+
 // deletedHere tells whether the last thing that happened to a row was done in
 // this workspace.
 func (t *Tx) deletedHere(e *model.Entity, id model.ID) (bool, error) {

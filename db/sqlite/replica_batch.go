@@ -154,6 +154,9 @@ func (b *batchBuilder) add(ctx context.Context, e *model.Entity, id model.ID) er
 			return err
 		}
 		if unborn {
+			if err := b.tx.unsentAnew(e, row); err != nil {
+				return err
+			}
 			return b.tx.setBase(e, id, nil, false)
 		}
 	}
