@@ -111,21 +111,26 @@ func (w *World) text1(l *laptop, query string, args ...any) string {
 	return b.String()
 }
 
-// unsentText returns the values of the rows with unsent edits.
-func (w *World) unsentText(l *laptop) string {
-	var b strings.Builder
+// unsent returns the rows of a laptop with unsent edits.
+func (w *World) unsent(l *laptop) map[rowKey]bool {
 	rows, err := l.db.QueryContext(w.ctx, "SELECT tbl, id FROM sync_base")
 	w.must(err, "read "+l.name)
 	defer rows.Close()
-	var keys []rowKey
+	keys := map[rowKey]bool{}
 	for rows.Next() {
 		var table string
 		var id []byte
 		w.must(rows.Scan(&table, &id), "read "+l.name)
-		keys = append(keys, rowKey{model.Noun(table), model.IDFromBytes(id)})
+		keys[rowKey{model.Noun(table), model.IDFromBytes(id)}] = true
 	}
 	w.must(rows.Err(), "read "+l.name)
-	for _, k := range keys {
+	return keys
+}
+
+// unsentText returns the values of the rows with unsent edits.
+func (w *World) unsentText(l *laptop) string {
+	var b strings.Builder
+	for k := range w.unsent(l) {
 		for _, v := range w.row(l, k.noun, k.id) {
 			if s, ok := tokenOf(v); ok {
 				b.WriteString(s + "\n")

@@ -40,6 +40,7 @@ const (
 	opClone         = "clone laptop"
 	opSnapshot      = "back server up"
 	opRestoreServer = "restore server"
+	opRestoreLatest = "restore latest"
 	opStandby       = "meet standby"
 	opGrant         = "change grants"
 	opCompact       = "compact feed"
@@ -88,22 +89,54 @@ func Plan(c Config) []Op {
 		choices = append(choices, choice{opCopy, 2}, choice{opRestoreClient, 2}, choice{opClone, 1})
 	}
 	if c.level() >= 3 {
-		choices = append(choices, choice{opSnapshot, 1}, choice{opRestoreServer, 2})
+		choices = append(choices, choice{opSnapshot, 1}, choice{opRestoreServer, 4})
 	}
 	total := 0
 	for _, ch := range choices {
 		total += ch.weight
 	}
-	ops := make([]Op, steps)
-	for i := range ops {
+	var ops []Op
+	for len(ops) < steps {
 		n := rng.IntN(total)
 		at := slices.IndexFunc(choices, func(ch choice) bool { n -= ch.weight; return n < 0 })
-		ops[i] = Op{Kind: choices[at].kind, Who: rng.IntN(12), R: rng.Uint64()}
-		if ops[i].Kind == opSync && rng.IntN(2) == 0 {
-			ops[i].Strikes = strikes(c, rng)
+		o := Op{Kind: choices[at].kind, Who: rng.IntN(12), R: rng.Uint64()}
+		if o.Kind == opSync && rng.IntN(2) == 0 {
+			o.Strikes = strikes(c, rng)
 		}
+		scenes := []func(*rand.Rand) []Op{relapse, glimpse, glimpse}
+		if n := rng.IntN(len(scenes) + 1); o.Kind == opRestoreServer && n < len(scenes) {
+			ops = append(ops, scenes[n](rng)...)
+			continue
+		}
+		ops = append(ops, o)
 	}
 	return ops
+}
+
+// relapse puts the server back to just before what a laptop sent, and has that
+// laptop meet it again.
+func relapse(rng *rand.Rand) []Op {
+	who := rng.IntN(12)
+	op := func(kind string) Op { return Op{Kind: kind, Who: who, R: rng.Uint64()} }
+	ops := []Op{op(opSync), op(opSnapshot)}
+	for range 1 + rng.IntN(3) {
+		ops = append(ops, op([]string{opEdit, opEdit, opForeign}[rng.IntN(3)]))
+	}
+	return append(ops, op(opSync), op(opRestoreLatest), op(opSync))
+}
+
+// glimpse puts the server back to just before a change that a laptop read while
+// it had no position yet.
+func glimpse(rng *rand.Rand) []Op {
+	who := rng.IntN(12)
+	op := func(kind string, who int) Op { return Op{Kind: kind, Who: who, R: rng.Uint64()} }
+	read := op(opSync, who)
+	at := 1 + rng.IntN(2)
+	read.Strikes = []strike{{At: at, Fault: ForeignInner, R: rng.Uint64()}}
+	if rng.IntN(2) == 0 {
+		read.Strikes = append(read.Strikes, strike{At: at + 1 + rng.IntN(2), Fault: LostRequest, R: rng.Uint64()})
+	}
+	return []Op{op(opForeign, who), op(opSync, who), op(opForeign, who), op(opEdit, who+1), op(opSync, who+1), op(opSnapshot, who), read, op(opRestoreLatest, who), op(opSync, who)}
 }
 
 // strikes chooses what strikes one sync.

@@ -154,6 +154,8 @@ func (w *World) do(o Op) {
 		w.snapshots = append(w.snapshots, k.snapshot())
 	case opRestoreServer:
 		w.restoreServer(rng)
+	case opRestoreLatest:
+		w.restoreTo(len(w.snapshots)-1, rng.IntN(2) == 0)
 	case opGrant:
 		k.grant(w.limited, append([]model.ID{scopes[0]}, scopes[1+rng.IntN(2)]))
 	case opCompact:
@@ -178,12 +180,18 @@ func (w *World) restart() {
 // restoreServer puts a backup of the server back, as its administrator does by
 // hand or with Rapport.
 func (w *World) restoreServer(rng *rand.Rand) {
-	if len(w.snapshots) == 0 {
+	if len(w.snapshots) > 0 {
+		w.restoreTo(rng.IntN(len(w.snapshots)), rng.IntN(2) == 0)
+	}
+}
+
+// restoreTo puts one of the backups back, if there are any.
+func (w *World) restoreTo(i int, newEpoch bool) {
+	if i < 0 {
 		return
 	}
-	i := rng.IntN(len(w.snapshots))
 	w.logf("  the server is restored")
-	w.site.(keeper).restore(w.snapshots[i], rng.IntN(2) == 0)
+	w.lose(func() { w.site.(keeper).restore(w.snapshots[i], newEpoch) })
 	w.snapshots = w.snapshots[:i+1] // the later ones are of another history
 	w.backInTime()
 }

@@ -135,6 +135,20 @@ func TestFoundBefore(t *testing.T) {
 			{Kind: opSync, Who: 1},
 			{Kind: opRestoreServer, R: 1549202619886129618},
 		}},
+		{"an edit of a removed record that was deleted before it was sent anew, and brought back by a third", 3053, []Op{
+			{Kind: opForeign, R: 18314412855668332016}, // inserts a contact
+			{Kind: opSync, Who: 2},
+			{Kind: opSync, Who: 1},
+			{Kind: opEdit, Who: 2, R: 13759834947328051793},
+			{Kind: opForeign, R: 12549994804416063977}, // removes the contact
+			{Kind: opForeign, R: 2659633316665808928},
+			{Kind: opEdit, Who: 1, R: 17126861101317384255}, // b writes a note
+			{Kind: opForeign, R: 7813160488771680839},
+			{Kind: opForeign, R: 11873190716677335419},
+			{Kind: opSync, Who: 1},
+			{Kind: opEdit, Who: 2, R: 7133386478386282732},
+			{Kind: opEdit, Who: 1, R: 12827150084536436266}, // b deletes it
+		}},
 		{"a row that was read on a standby before it had a position, and was lost", 71603, []Op{
 			{Kind: opSnapshot},
 			{Kind: opForeign, R: 24259333251139618}, // inserts a contact

@@ -60,6 +60,7 @@ type World struct {
 	portable                       bool         // the same on a real server
 	late                           []func()     // requests that are still on their way
 	snapshots                      []any        // of the server
+	lost                           []loss       // by the server that was put back last
 	limited                        string       // who sees some scopes only, "" for nobody
 	strict                         bool         // no side was restored or cloned
 	made                           int          // ids that other programs took
@@ -223,7 +224,15 @@ func (w *World) close() error {
 // sync lets a laptop sync once, with what strikes it, and checks what every
 // sync must leave behind.
 func (w *World) sync(l *laptop, strikes []strike) (model.SyncResult, error) {
-	return w.syncWith(l, strikes, func(ctx context.Context) (model.Central, error) { return w.site.dial(ctx, l.name) })
+	var offers []loss
+	if len(strikes) == 0 {
+		offers = w.offers(l)
+	}
+	res, err := w.syncWith(l, strikes, func(ctx context.Context) (model.Central, error) { return w.site.dial(ctx, l.name) })
+	if err == nil {
+		w.checkOffered(offers)
+	}
+	return res, err
 }
 
 func (w *World) syncWith(l *laptop, strikes []strike, dial func(context.Context) (model.Central, error)) (model.SyncResult, error) {

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -28,10 +30,20 @@ type mutant struct {
 // mutantSeeds is how many seeds a mutant has to survive to count as unnoticed.
 const mutantSeeds = "600"
 
+// The time of one mutant. What still runs after mutantTime does not end: that
+// is noticed, as a person would notice it. With what it takes to build it, a
+// mutant that takes mutantAtMost could not be tried.
+const (
+	mutantTime   = 3 * time.Minute
+	mutantAtMost = 10 * time.Minute
+)
+
 // verdict is what became of a mutant.
 type verdict struct {
 	Rule    string  `json:"rule"`
 	Caught  bool    `json:"caught"`
+	Seeds   int     `json:"seeds,omitempty"`   // of the simulation until then
+	Endless bool    `json:"endless,omitempty"` // it was cut, for it did not end
 	Seconds float64 `json:"seconds"`
 	Problem string  `json:"problem,omitempty"` // it could not be tried
 	Sign    string  `json:"sign,omitempty"`    // the first line that tells of it
@@ -94,7 +106,9 @@ func (m mutant) try(ctx context.Context, dir string) verdict {
 		run, args = "^TestSeeds$", []string{"-seeds=" + mutantSeeds}
 	}
 	began := time.Now()
-	command := append([]string{"-overlay=" + overlay, "-vet=off", "-count=1", "-timeout=3m", "-run=" + run, pkg}, args...)
+	ctx, cancel := context.WithTimeout(ctx, mutantAtMost)
+	defer cancel()
+	command := append([]string{"-overlay=" + overlay, "-vet=off", "-count=1", "-timeout=" + mutantTime.String(), "-run=" + run, pkg}, args...)
 	out, failed, err := goTest(ctx, dir, nil, command...)
 	v.Seconds = time.Since(began).Seconds()
 	switch {
@@ -104,10 +118,18 @@ func (m mutant) try(ctx context.Context, dir string) verdict {
 		v.Problem = "it does not compile: " + out
 	default:
 		v.Caught = failed
+		v.Endless = strings.Contains(out, "panic: test timed out")
 		v.Sign = sign(out)
+		if m := signedSeed.FindStringSubmatch(v.Sign); m != nil {
+			seed, _ := strconv.Atoi(m[1])
+			v.Seeds = seed + 1
+		}
 	}
 	return v
 }
+
+// signedSeed finds the seed in what the simulation tells; seeds count from 0.
+var signedSeed = regexp.MustCompile(`\bseed (\d+)\b`)
 
 // sign returns the line of a test's output that tells what it noticed.
 func sign(out string) string {
@@ -119,6 +141,14 @@ func sign(out string) string {
 		return line
 	}
 	return ""
+}
+
+// seeds says how many seeds it took, or nothing of another test.
+func (v verdict) seeds() string {
+	if v.Seeds == 0 {
+		return ""
+	}
+	return strconv.Itoa(v.Seeds)
 }
 
 // runMutants tries every mutant and fails if one is not noticed.
@@ -144,7 +174,10 @@ func runMutants(ctx context.Context, s settings) error {
 			missed++
 		}
 		if !s.json {
-			fmt.Printf("%-7s %5.1f s  %s\n", word, v.Seconds, v.Rule)
+			fmt.Printf("%-7s %5.1f s %4s seeds  %s\n", word, v.Seconds, v.seeds(), v.Rule)
+			if v.Endless {
+				fmt.Println("        it was cut, for it did not end")
+			}
 			if v.Problem != "" {
 				fmt.Println("        " + v.Problem)
 			}
