@@ -385,6 +385,7 @@ type CentralAdmin interface {
 	// Locked.
 	RebuildTables(ctx context.Context, req RebuildRequest, n Notify) (RebuildResult, error)
 	PeopleAdmin
+	StandbyAdmin
 }
 
 // DemoRequest asks for a workspace with sample data.

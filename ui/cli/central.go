@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -12,12 +13,9 @@ import (
 )
 
 func (a *app) central() *cobra.Command {
-	c := branch("central", "The administrator's side of the company's database: init, migrate, people, devices, status",
+	c := branch("central", "The administrator's side of the company's database: init, migrate, people, devices, standby, status",
 		a.centralInit(), a.centralMigrate(), a.centralSweep(), a.centralStatus(), a.centralCheck(), a.centralUser(), a.centralGrant(), a.centralDevice(),
-		a.centralReports(), a.centralRebuild())
-	for _, name := range []string{"promote"} {
-		c.AddCommand(unbuilt(name))
-	}
+		a.centralReports(), a.centralRebuild(), a.centralStandby(), a.centralPromote(), a.centralRejoin())
 	return c
 }
 
@@ -109,9 +107,28 @@ func (a *app) centralStatus() *cobra.Command {
 				return err
 			}
 			st.Address = redacted(st.Address)
+			var servers *model.StandbyReport
+			if strings.Contains(ws.Settings().Central, ",") {
+				r, err := ws.StandbyStatus(cmd.Context())
+				if err != nil {
+					return err
+				}
+				servers, st.Checks = &r, append(st.Checks, r.Checks...)
+			}
 			st.Checks = list(st.Checks)
 			if a.json {
-				return a.result(st)
+				if servers == nil {
+					return a.result(st)
+				}
+				return a.result(struct {
+					model.CentralStatus
+					Standby object `json:"standby"`
+				}{st, standbyObject(*servers)})
+			}
+			if servers != nil {
+				if err := a.serverTable(*servers); err != nil {
+					return err
+				}
 			}
 			if err := a.print("Address      %s\nServer       %s\nSchema       %d\nPosition     %d\nUnsequenced  %d\nClients      %d",
 				model.Visible(st.Address), model.Visible(st.Server), st.SchemaVersion, st.Position, st.Unsequenced, st.Clients); err != nil {

@@ -1,0 +1,307 @@
+package mysql
+
+import (
+	"context"
+	"database/sql/driver"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"rapport/model"
+)
+
+// seedBytes is about how long one INSERT of a copy is.
+const seedBytes = 512 << 10
+
+// seeder copies everything that people and programs keep on one server to
+// another: databases with tables, views, triggers, procedures and events, and
+// accounts with their rights. All rows are of one moment, whose place in the
+// primary's log it knows, so that replication goes on from there.
+//
+// What it writes leaves no trace in the log of the server that it fills: there
+// it would be transactions of the standby's own, which stop the first one of
+// the primary that comes.
+type seeder struct {
+	from, to *node
+	notify   model.Notify
+	rows     int64
+	notes    []string
+}
+
+// ownDatabases belong to a server itself.
+const ownDatabases = "'mysql', 'information_schema', 'performance_schema', 'sys'"
+
+// databases lists those that are not the server's own.
+func (n *node) databases(ctx context.Context) ([]string, error) {
+	out, err := n.lines(ctx, "SELECT schema_name FROM information_schema.schemata WHERE schema_name NOT IN ("+ownDatabases+") ORDER BY schema_name")
+	return out, mapError("list the databases", err)
+}
+
+// copy fills the server and returns the primary's GTID position to go on from.
+func (s *seeder) copy(ctx context.Context) (position string, err error) {
+	prepare := "SET SESSION sql_log_bin = 0, foreign_key_checks = 0, unique_checks = 0, check_constraint_checks = 0, sql_mode = 'NO_AUTO_VALUE_ON_ZERO', idle_transaction_timeout = 0"
+	if err := s.to.step(ctx, "write without leaving a trace in its log", "BINLOG ADMIN", prepare); err != nil {
+		return "", err
+	}
+	dbs, err := s.from.databases(ctx)
+	if err != nil {
+		return "", err
+	}
+	accounts, err := s.accounts(ctx)
+	if err != nil {
+		return "", err
+	}
+	if err := s.from.exec(ctx, "SET SESSION idle_transaction_timeout = 0; SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ; START TRANSACTION WITH CONSISTENT SNAPSHOT"); err != nil {
+		return "", mapError("take a snapshot of the primary", err)
+	}
+	defer func() {
+		if e := s.from.exec(context.WithoutCancel(ctx), "ROLLBACK; SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED"); err == nil {
+			err = mapError("end the snapshot", e)
+		}
+	}()
+	place := map[string]string{}
+	err = s.from.query(ctx, "SHOW STATUS LIKE 'Binlog\\_snapshot\\_%'", func(_ int, v []driver.Value) error {
+		place[strings.ToLower(asText(v[0]))] = asText(v[1])
+		return nil
+	})
+	if err == nil {
+		position, err = s.from.text(ctx, "SELECT BINLOG_GTID_POS("+quote(place["binlog_snapshot_file"])+", "+orZero(place["binlog_snapshot_position"])+")")
+	}
+	if err != nil {
+		return "", mapError("find the snapshot in the log", err)
+	}
+	for _, db := range dbs {
+		if err := s.database(ctx, db); err != nil {
+			return "", err
+		}
+	}
+	if err := s.rights(ctx, accounts); err != nil {
+		return "", err
+	}
+	return position, s.to.step(ctx, "take over the accounts", "RELOAD", "FLUSH LOCAL PRIVILEGES")
+}
+
+// orZero keeps anything but digits out of a statement.
+func orZero(s string) string {
+	if s == "" || strings.Trim(s, "0123456789") != "" {
+		return "0"
+	}
+	return s
+}
+
+// put runs a statement on the server that is filled.
+func (s *seeder) put(ctx context.Context, q string) error {
+	return s.to.step(ctx, "fill it", "ALL PRIVILEGES", q)
+}
+
+// shown returns the columns of the answer to SHOW CREATE.
+func (n *node) shown(ctx context.Context, q string) (map[string]string, error) {
+	out := map[string]string{}
+	err := n.query(ctx, q, func(_ int, v []driver.Value) error {
+		for i, name := range n.names {
+			out[strings.ToLower(name)] = asText(v[i])
+		}
+		return nil
+	})
+	return out, mapError("read a definition", err)
+}
+
+// database copies one database in the place of the one of that name.
+func (s *seeder) database(ctx context.Context, db string) error {
+	shown, err := s.from.shown(ctx, "SHOW CREATE DATABASE "+ident(db))
+	if err != nil {
+		return err
+	}
+	for _, q := range []string{"DROP DATABASE IF EXISTS " + ident(db), shown["create database"], "USE " + ident(db)} {
+		if err := s.put(ctx, q); err != nil {
+			return err
+		}
+	}
+	kinds := map[string][]string{}
+	err = s.from.query(ctx, "SELECT table_type, table_name FROM information_schema.tables WHERE table_schema = "+quote(db)+" ORDER BY table_name", func(_ int, v []driver.Value) error {
+		kinds[asText(v[0])] = append(kinds[asText(v[0])], asText(v[1]))
+		return nil
+	})
+	if err != nil {
+		return mapError("list the tables", err)
+	}
+	for i, t := range kinds["BASE TABLE"] {
+		s.notify.Tell("copying "+db, int64(i), int64(len(kinds["BASE TABLE"])))
+		if err := s.table(ctx, db, t); err != nil {
+			return err
+		}
+	}
+	if err := s.objects(ctx, db); err != nil {
+		return err
+	}
+	for kind, names := range kinds {
+		if kind != "BASE TABLE" && kind != "VIEW" {
+			s.notes = append(s.notes, fmt.Sprintf("%s is not copied: %s", strings.ToLower(kind), few(names)))
+		}
+	}
+	return nil
+}
+
+// objects copies what belongs to the tables. A procedure may be used by a view,
+// a view by a trigger.
+func (s *seeder) objects(ctx context.Context, db string) error {
+	if err := s.from.exec(ctx, "USE "+ident(db)); err != nil {
+		return mapError("use the database", err)
+	}
+	const name = "CONCAT('`', REPLACE(%[1]s, '`', '``'), '`')"
+	for _, list := range []string{
+		"SELECT CONCAT(routine_type, ' ', " + fmt.Sprintf(name, "routine_name") + ") FROM information_schema.routines WHERE routine_type IN ('PROCEDURE', 'FUNCTION') AND routine_schema = ",
+		"SELECT CONCAT('VIEW ', " + fmt.Sprintf(name, "table_name") + ") FROM information_schema.views WHERE table_schema = ",
+		"SELECT CONCAT('TRIGGER ', " + fmt.Sprintf(name, "trigger_name") + ") FROM information_schema.triggers WHERE trigger_schema = ",
+		"SELECT CONCAT('EVENT ', " + fmt.Sprintf(name, "event_name") + ") FROM information_schema.events WHERE event_schema = ",
+	} {
+		found, err := s.from.lines(ctx, list+quote(db))
+		if err != nil {
+			return mapError("list what belongs to the tables", err)
+		}
+		for _, object := range found {
+			shown, err := s.from.shown(ctx, "SHOW CREATE "+object)
+			if err != nil {
+				return err
+			}
+			kind, _, _ := strings.Cut(strings.ToLower(object), " ")
+			create := shown["create "+kind] + shown["sql original statement"]
+			if create == "" {
+				return missingRight(s.from.address.where(), "read the "+kind+" "+object, "ALL PRIVILEGES", nil)
+			}
+			// What it means depends on the settings under which it was made.
+			if mode, there := shown["sql_mode"]; there {
+				create = "SET SESSION sql_mode = " + quote(mode) + ", collation_connection = " + quote(shown["collation_connection"]) + ";" + create
+			}
+			if err := s.put(ctx, create); err != nil {
+				return err
+			}
+		}
+	}
+	return s.put(ctx, "SET SESSION sql_mode = 'NO_AUTO_VALUE_ON_ZERO'")
+}
+
+// binaryTypes are the types whose values are bytes; numberTypes those whose
+// values are written without quotes.
+var (
+	binaryTypes = []string{"binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob", "bit", "geometry", "point", "linestring", "polygon", "multipoint", "multilinestring", "multipolygon", "geometrycollection"}
+	numberTypes = []string{"tinyint", "smallint", "mediumint", "int", "bigint", "decimal", "float", "double", "year"}
+)
+
+// table copies one table with its rows.
+func (s *seeder) table(ctx context.Context, db, name string) error {
+	table := ident(db) + "." + ident(name)
+	shown, err := s.from.shown(ctx, "SHOW CREATE TABLE "+table)
+	if err != nil {
+		return err
+	}
+	if err := s.put(ctx, shown["create table"]); err != nil {
+		return err
+	}
+	var columns, types []string
+	err = s.from.query(ctx, "SELECT column_name, data_type FROM information_schema.columns WHERE table_schema = "+quote(db)+" AND table_name = "+quote(name)+
+		" AND COALESCE(is_generated, 'NEVER') = 'NEVER' ORDER BY ordinal_position", func(_ int, v []driver.Value) error {
+		columns, types = append(columns, asText(v[0])), append(types, strings.ToLower(asText(v[1])))
+		return nil
+	})
+	if err != nil {
+		return mapError("read the columns", err)
+	}
+	head := "INSERT INTO " + ident(name) + " (" + idents(columns) + ") VALUES "
+	b := []byte(head)
+	var failed error
+	flush := func() error {
+		if len(b) == len(head) {
+			return nil
+		}
+		failed = s.put(ctx, string(b))
+		b = append(b[:0], head...)
+		return failed
+	}
+	err = s.from.query(ctx, "SELECT "+idents(columns)+" FROM "+table, func(_ int, v []driver.Value) error {
+		if len(b) > len(head) {
+			b = append(b, ',')
+		}
+		for i, value := range v {
+			b = append(b, "(,"[min(i, 1)])
+			b = appendSeed(b, types[i], value)
+		}
+		b = append(b, ')')
+		s.rows++
+		if len(b) > seedBytes {
+			return flush()
+		}
+		return nil
+	})
+	if failed != nil {
+		return failed
+	}
+	if err != nil {
+		return mapError("copy "+name, err)
+	}
+	return flush()
+}
+
+// appendSeed writes a value as it is.
+func appendSeed(b []byte, kind string, v driver.Value) []byte {
+	if v == nil {
+		return append(b, "NULL"...)
+	}
+	text := asText(v)
+	switch {
+	case slices.Contains(binaryTypes, kind):
+		return append(b, hexBytes([]byte(text))...)
+	case slices.Contains(numberTypes, kind):
+		return append(b, text...)
+	}
+	return appendQuoted(b, text)
+}
+
+// createUser is how the server begins a statement that makes an account.
+var createUser = regexp.MustCompile(`^CREATE USER `)
+
+// accounts copies the accounts, which what belongs to tables runs as. The
+// administrator's own and those of the server stay as they are.
+func (s *seeder) accounts(ctx context.Context) ([]string, error) {
+	var all, makes []string
+	err := s.from.query(ctx, "SELECT QUOTE(user), QUOTE(host), is_role FROM mysql.user WHERE user NOT IN ('root', 'mysql', 'mariadb.sys', 'PUBLIC') AND CONCAT(user, '@', host) <> CURRENT_USER() ORDER BY is_role = 'Y' DESC", func(_ int, v []driver.Value) error {
+		if asText(v[2]) == "Y" {
+			all, makes = append(all, asText(v[0])), append(makes, "CREATE ROLE IF NOT EXISTS "+asText(v[0]))
+		} else {
+			all, makes = append(all, asText(v[0])+"@"+asText(v[1])), append(makes, "")
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, missingRight(s.from.address.where(), "read the accounts", "SELECT", err)
+	}
+	for i, account := range all {
+		create := makes[i]
+		if create == "" {
+			if create, err = s.from.text(ctx, "SHOW CREATE USER "+account); err != nil {
+				return nil, mapError("read an account", err)
+			}
+		}
+		if err := s.put(ctx, createUser.ReplaceAllString(create, "CREATE OR REPLACE USER ")); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
+// rights gives the accounts their rights, when what they are rights to is there.
+func (s *seeder) rights(ctx context.Context, accounts []string) error {
+	for _, a := range accounts {
+		grants, err := s.from.lines(ctx, "SHOW GRANTS FOR "+a)
+		if err != nil {
+			return mapError("read the rights of an account", err)
+		}
+		for _, g := range grants {
+			if err := s.to.step(ctx, "give an account its rights", "ALL PRIVILEGES", g); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
