@@ -79,7 +79,7 @@ func (c Credentials) text(ctx context.Context) (string, error) {
 		}
 		data, err := os.ReadFile(c.File)
 		if err != nil {
-			return "", model.Errorf(model.Invalid, "the credentials file %s cannot be read", c.File).Because(err)
+			return "", model.Errorf(model.Invalid, "the credentials file %s cannot be read", c.File).WithHint("check credentials_file of [backup]").Because(err)
 		}
 		return string(data), nil
 	}

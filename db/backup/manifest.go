@@ -164,17 +164,13 @@ func openRepo(ctx context.Context, s Store, create func() repo) error {
 		if create == nil {
 			return nil
 		}
-		fresh, err := encodeJSON(create())
-		if err != nil {
+		if data, err = encodeJSON(create()); err != nil {
 			return err
 		}
-		if err := s.PutNew(ctx, repoName, fresh); !errors.Is(err, fs.ErrExist) {
+		if err = s.PutNew(ctx, repoName, data); !errors.Is(err, fs.ErrExist) {
 			return err
 		}
 		data, err = s.Get(ctx, repoName)
-		if err != nil {
-			return cannotRead(s, err)
-		}
 	}
 	if err != nil {
 		return cannotRead(s, err)
