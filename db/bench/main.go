@@ -58,6 +58,7 @@ var sections = []section{
 	{"memory", "Resident memory of the program", resident},
 	{"keys", "One key in a terminal of 100x30", pressing},
 	{"load", "First load from a private server, against mariadb and sqlite3", withServer(loading)},
+	{"compress", "What compression costs and saves on ways to the server", withServer(compressing)},
 	{"sync", "Syncs over a way of 100 ms and 20 Mbit/s", withServer(syncing)},
 	{"compare", "Comparing every row with the server's", withServer(comparingRows)},
 	{"serve", "What the sync costs the server", withServer(serving)},

@@ -14,17 +14,18 @@ import (
 func TestCompress(t *testing.T) {
 	for _, tt := range []struct {
 		host, compress string
-		greeted        time.Duration
+		trip           time.Duration
 		want           bool
 	}{
 		{"db.example.org", "", time.Millisecond, false},
+		{"db.example.org", "", 10 * time.Millisecond, true},
 		{"db.example.org", "", 100 * time.Millisecond, true},
 		{"db.example.org", "false", 100 * time.Millisecond, false},
 		{"127.0.0.1", "", 100 * time.Millisecond, false},
 		{"127.0.0.1", "true", time.Millisecond, true},
 	} {
-		if got := (Address{Host: tt.host, Compress: tt.compress}).compress(tt.greeted); got != tt.want {
-			t.Errorf("%s, %q, greeted after %v: compressed %v", tt.host, tt.compress, tt.greeted, got)
+		if got := (Address{Host: tt.host, Compress: tt.compress}).compress(tt.trip); got != tt.want {
+			t.Errorf("%s, %q, at %v: compressed %v", tt.host, tt.compress, tt.trip, got)
 		}
 	}
 	srv := servertest.Shared(t)

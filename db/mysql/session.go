@@ -123,7 +123,7 @@ func login(ctx context.Context, a Address, o DialOptions, database string) (*ses
 		way = &expiredConn{Conn: way}
 	}
 	cfg.DialFunc = func(context.Context, string, string) (net.Conn, error) { return way, nil }
-	if err := cfg.Apply(mysql.EnableCompression(a.compress(greeted.after))); err != nil {
+	if err := cfg.Apply(mysql.EnableCompression(a.compress(greeted.trip))); err != nil {
 		return nil, errors.Join(err, greeted.Close())
 	}
 	connector, err := mysql.NewConnector(cfg)
