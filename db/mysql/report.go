@@ -58,10 +58,10 @@ type mirrored struct {
 
 // named is the name behind a link, beside the link.
 type named struct {
-	column string        // of the link
-	name   string        // of the report table's column
-	to     *model.Entity // what it links to
-	texts  [][]string    // the columns that tell its name
+	column string     // of the link
+	name   string     // of the report table's column
+	to     *mirror    // the report table of what it links to
+	texts  [][]string // the columns that tell its name
 }
 
 // mirror is a report table, or one that is being made.
@@ -70,7 +70,10 @@ type mirror struct {
 	table   string // its present name
 	columns []mirrored
 	names   []named
-	active  bool // it tells when something last happened with the record
+	// A record that activities are about tells when something last happened
+	// with it; that comes from these. Both are nil for others.
+	activities, links *mirror
+	filling           bool // what comes from later tables is not there yet
 }
 
 // title is the final name of the table.
@@ -84,8 +87,12 @@ type serverShape map[string]map[string]present
 // definition tells.
 func mirrors(have serverShape) []*mirror {
 	var out []*mirror
+	of := map[model.Noun]*mirror{}
 	for _, e := range model.Entities() {
-		m := &mirror{entity: e, table: reportPrefix + string(e.Noun)}
+		of[e.Noun] = &mirror{entity: e, table: reportPrefix + string(e.Noun)}
+	}
+	for _, e := range model.Entities() {
+		m := of[e.Noun]
 		for _, c := range e.Columns() {
 			p, there := have[string(e.Noun)][c.Name]
 			if !there {
@@ -96,7 +103,7 @@ func mirrors(have serverShape) []*mirror {
 			if c.Ref == "" || to.RowName == nil {
 				continue
 			}
-			n := named{column: c.Name, name: strings.TrimSuffix(c.Name, "_id") + "_name", to: to}
+			n := named{column: c.Name, name: strings.TrimSuffix(c.Name, "_id") + "_name", to: of[to.Noun]}
 			for _, line := range to.RowName {
 				var texts []string
 				for _, field := range line {
@@ -110,7 +117,9 @@ func mirrors(have serverShape) []*mirror {
 			}
 			m.names = append(m.names, n)
 		}
-		m.active = slices.ContainsFunc(activityTargets(), func(n model.Noun) bool { return n == e.Noun })
+		if slices.Contains(activityTargets(), e.Noun) {
+			m.activities, m.links = of["activity"], of["activity_link"]
+		}
 		out = append(out, m)
 	}
 	return out
@@ -138,11 +147,25 @@ func titleSQL(alias string, texts [][]string) string {
 	return fmt.Sprintf("LEFT(COALESCE(%s),%d)", strings.Join(lines, ","), nameWidth)
 }
 
-// activitySQL is when something last happened with the record of an id. What is
-// still to be done is no activity yet; a note is one from the beginning.
-func activitySQL(n model.Noun, id string) string {
-	return "(SELECT MAX(COALESCE(a.done_at,a.start_at,a.due_at,a.created_at)) FROM activity_link l STRAIGHT_JOIN activity a ON a.id=l.activity_id WHERE l." +
-		ident(string(n)+"_id") + "=" + id + " AND l.deleted_at IS NULL AND a.deleted_at IS NULL AND (a.status='done' OR a.kind='note'))"
+// lastSQL is the moment of an activity that happened: what is still to be done
+// did not, a note did from the beginning.
+const lastSQL = "MAX(COALESCE(a.done_at,a.start_at,a.due_at,a.created_at))"
+
+// happenedSQL selects from the activities about records of the table.
+func (m *mirror) happenedSQL() string {
+	return fmt.Sprintf(" FROM %s l STRAIGHT_JOIN %s a ON a.id=l.activity_id WHERE l.%s IS NULL AND a.%[3]s IS NULL AND l.deleted_at IS NULL AND a.deleted_at IS NULL AND (a.status='done' OR a.kind='note')",
+		ident(m.links.table), ident(m.activities.table), columnGone)
+}
+
+// about is the column of a link that names records of the table.
+func (m *mirror) about() string { return "l." + ident(string(m.entity.Noun)+"_id") }
+
+// activitySQL is when something last happened with the record of an id.
+func (m *mirror) activitySQL(id string) string {
+	if m.filling {
+		return "NULL"
+	}
+	return "(SELECT " + lastSQL + m.happenedSQL() + " AND " + m.about() + "=" + id + ")"
 }
 
 // rowHashSQL is the SHA-256 of a row: which columns are NULL, and every value
@@ -186,14 +209,16 @@ func (m *mirror) into() string {
 	for _, n := range m.names {
 		out = append(out, n.name)
 	}
-	if m.active {
+	if m.links != nil {
 		out = append(out, columnActivity)
 	}
 	return idents(append(out, columnHash))
 }
 
 // copied lists the values of a report row made from its table's row t, and the
-// joins that they need.
+// joins that they need. What stands beside the table's columns comes from the
+// other report tables, so that they fit together at any moment, and so that it
+// is enough to follow those.
 func (m *mirror) copied() (values []string, joins string) {
 	var join strings.Builder
 	for _, c := range m.columns {
@@ -202,10 +227,10 @@ func (m *mirror) copied() (values []string, joins string) {
 	for i, n := range m.names {
 		alias := fmt.Sprintf("l%d", i)
 		values = append(values, titleSQL(alias, n.texts))
-		fmt.Fprintf(&join, " LEFT JOIN %s %s ON %s.id=t.%s", ident(string(n.to.Noun)), alias, alias, ident(n.column))
+		fmt.Fprintf(&join, " LEFT JOIN %s %s ON %s.id=t.%s AND %s.%s IS NULL", ident(n.to.table), alias, alias, ident(n.column), alias, columnGone)
 	}
-	if m.active {
-		values = append(values, activitySQL(m.entity.Noun, "t.id"))
+	if m.links != nil {
+		values = append(values, m.activitySQL("t.id"))
 	}
 	return append(values, m.rowHashSQL("t")), join.String()
 }
@@ -216,9 +241,9 @@ func (m *mirror) copySQL(from, where string) string {
 	return "REPLACE INTO " + ident(m.table) + " (" + m.into() + ") SELECT " + strings.Join(values, ",") + " FROM " + from + joins + where
 }
 
-// createSQL makes the table without its indexes, which are quicker to build
-// when the rows are there.
-func (m *mirror) createSQL(table string) string {
+// createSQL makes the table, with its indexes or without: those of many rows
+// are quicker to build when these are there.
+func (m *mirror) createSQL(table string, indexed bool) string {
 	var lines []string
 	for _, c := range m.columns {
 		def := ident(c.Name) + " " + c.kind
@@ -235,20 +260,23 @@ func (m *mirror) createSQL(table string) string {
 	for _, n := range m.names {
 		lines = append(lines, fmt.Sprintf("%s VARCHAR(%d) NULL COMMENT %s", ident(n.name), nameWidth, quote("name of "+n.column)))
 	}
-	if m.active {
+	if m.links != nil {
 		lines = append(lines, columnActivity+" DATETIME(3) NULL COMMENT 'when something last happened with it: the latest note or activity that is done, UTC'")
 	}
 	lines = append(lines,
 		columnHash+" BINARY(32) NOT NULL COMMENT 'SHA-256 of the row as it was copied'",
 		columnGone+" DATETIME(3) NULL COMMENT 'when the row was missing from its table for the first time, UTC; NULL while it is there'",
 		"PRIMARY KEY (`id`)")
+	if indexed {
+		lines = append(lines, m.keys()...)
+	}
 	return "CREATE TABLE " + ident(table) + " (\n  " + strings.Join(lines, ",\n  ") + "\n)" + tableOptions +
 		quote("A copy of "+string(m.entity.Noun)+" for reports; only `rapport central refresh-reports` writes to it.")
 }
 
-// indexSQL adds the indexes of a table that is full. It is "" for one without.
-func (m *mirror) indexSQL(table string) string {
-	var add []string
+// keys are the indexes of the table.
+func (m *mirror) keys() []string {
+	var out []string
 	has := func(columns []string) bool {
 		for _, name := range columns {
 			if !slices.ContainsFunc(m.columns, func(c mirrored) bool { return c.Name == name }) {
@@ -257,7 +285,7 @@ func (m *mirror) indexSQL(table string) string {
 		}
 		return true
 	}
-	key := func(name, parts string) { add = append(add, "ADD KEY "+ident(reportPrefix+name)+" ("+parts+")") }
+	key := func(name, parts string) { out = append(out, "KEY "+ident(reportPrefix+name)+" ("+parts+")") }
 	for _, ix := range indexes(m.entity) {
 		if has(ix.columns) && !strings.HasSuffix(ix.name, "_by_scope") {
 			key(ix.name, keyParts(m.entity, ix.columns))
@@ -266,18 +294,25 @@ func (m *mirror) indexSQL(table string) string {
 	if has([]string{model.ColumnUpdatedAt}) {
 		key(string(m.entity.Noun)+"_by_updated", model.ColumnUpdatedAt)
 	}
-	if m.active {
+	if m.links != nil {
 		key(string(m.entity.Noun)+"_by_activity", columnActivity)
 	}
 	key(string(m.entity.Noun)+"_by_gone", columnGone)
-	return "ALTER TABLE " + ident(table) + " " + strings.Join(add, ", ")
+	return out
+}
+
+// indexSQL adds the indexes to a table that was made without.
+func (m *mirror) indexSQL(table string) string {
+	return "ALTER TABLE " + ident(table) + " ADD " + strings.Join(m.keys(), ", ADD ")
 }
 
 // definition is the fingerprint of what a report table is made of. One of
 // another definition is made anew.
 func (m *mirror) definition() string {
-	any := *m
-	any.table = "x" // a table keeps its definition under another name
-	h := sha256.Sum256([]byte(any.createSQL("x") + any.indexSQL("x") + any.copySQL("x", "")))
+	text := m.createSQL("x", true) + m.rowHashSQL("t") + lastSQL
+	for _, n := range m.names {
+		text += titleSQL("l", n.texts)
+	}
+	h := sha256.Sum256([]byte(text))
 	return hex.EncodeToString(h[:])
 }

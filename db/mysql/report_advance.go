@@ -177,7 +177,7 @@ func (a *advance) titles(m *mirror, window string) (map[string]string, error) {
 	var texts [][]string
 	for _, o := range a.mirrors {
 		for _, n := range o.names {
-			if n.to == m.entity {
+			if n.to.entity == m.entity {
 				texts = n.texts
 			}
 		}
@@ -195,8 +195,9 @@ func (a *advance) titles(m *mirror, window string) (map[string]string, error) {
 // name writes the names that changed beside the links to them.
 func (a *advance) name(m *mirror, names map[model.Noun]map[string]string) error {
 	for _, n := range m.names {
+		names := names[n.to.entity.Noun]
 		var ids []string
-		for id := range names[n.to.Noun] {
+		for id := range names {
 			ids = append(ids, id)
 		}
 		slices.Sort(ids)
@@ -204,7 +205,7 @@ func (a *advance) name(m *mirror, names map[model.Noun]map[string]string) error 
 			var cases strings.Builder
 			for _, id := range some {
 				to := "NULL"
-				if s := names[n.to.Noun][id]; s != "" {
+				if s := names[id]; s != "" {
 					to = quote(s)
 				}
 				fmt.Fprintf(&cases, " WHEN X'%s' THEN %s", id, to)
@@ -254,13 +255,13 @@ func (a *advance) linked(news []*mirror) error {
 
 // happened writes when something last happened with the records of a table.
 func (a *advance) happened(m *mirror) error {
-	if !m.active {
+	if m.links == nil {
 		return nil
 	}
 	ids := a.touched[m.entity.Noun]
 	slices.Sort(ids)
 	for some := range slices.Chunk(slices.Compact(ids), idChunk) {
-		err := a.exec(a.ctx, fmt.Sprintf("UPDATE %s r SET %s=%s WHERE r.id IN (%s) AND r.%s IS NULL", ident(m.table), columnActivity, activitySQL(m.entity.Noun, "r.id"), hexList(some), columnGone))
+		err := a.exec(a.ctx, fmt.Sprintf("UPDATE %s r SET %s=%s WHERE r.id IN (%s) AND r.%s IS NULL", ident(m.table), columnActivity, m.activitySQL("r.id"), hexList(some), columnGone))
 		if err != nil {
 			return err
 		}

@@ -11,14 +11,10 @@ import (
 	"rapport/model"
 )
 
-// checkRounds is how often rows that differ are looked at again, each time
-// after the feed was followed: what somebody changed meanwhile is the same then.
-const checkRounds = 8
-
 // differsSQL selects the rows in which a table and its copy differ, in either
 // direction: by the hash of every column, that of the copy as it is, and what
-// the copy has beside its columns. where may name rows as k.
-func (m *mirror) differsSQL(where string) string {
+// the copy has beside its columns.
+func (m *mirror) differsSQL() string {
 	values, joins := m.copied()
 	table, copied := ident(string(m.entity.Noun)), ident(m.table)
 	conds := []string{"r.id IS NULL", "NOT (r." + columnHash + "<=>" + values[len(values)-1] + ")", "NOT (r." + columnHash + "<=>" + m.rowHashSQL("r") + ")"}
@@ -26,91 +22,55 @@ func (m *mirror) differsSQL(where string) string {
 	for i, n := range m.names {
 		conds = append(conds, "NOT (CAST(r."+ident(n.name)+" AS BINARY)<=>CAST("+beside[i]+" AS BINARY))")
 	}
-	if m.active {
+	if m.links != nil {
 		conds = append(conds, "NOT (r."+columnActivity+"<=>"+beside[len(beside)-1]+")")
 	}
-	in := func(alias string) string {
-		if where == "" {
-			return ""
-		}
-		return alias + ".id IN (" + where + ") AND "
-	}
 	return "SELECT HEX(t.id) FROM " + table + " t LEFT JOIN " + copied + " r ON r.id=t.id AND r." + columnGone + " IS NULL" + joins +
-		" WHERE " + in("t") + "(" + strings.Join(conds, " OR ") + ")" +
-		" UNION ALL SELECT HEX(r.id) FROM " + copied + " r LEFT JOIN " + table + " t ON t.id=r.id WHERE " + in("r") + "t.id IS NULL AND r." + columnGone + " IS NULL"
+		" WHERE " + strings.Join(conds, " OR ") +
+		" UNION ALL SELECT HEX(r.id) FROM " + copied + " r LEFT JOIN " + table + " t ON t.id=r.id WHERE t.id IS NULL AND r." + columnGone + " IS NULL"
 }
 
 // check compares every row of the report tables but some with their tables, and
-// counts by table those that differ although the feed was followed.
+// counts by table those that differ although nothing is known of a change.
 func (r *refresher) check(but map[*mirror]bool) (map[*mirror]int, error) {
-	wrong := map[*mirror][]string{}
-	var followed []*mirror
+	wrong := map[*mirror]int{}
+	var titles []string
 	for _, m := range r.mirrors {
 		if but[m] {
 			continue
 		}
-		followed = append(followed, m)
-		ids, err := r.differing(m, nil)
+		if err := r.lease.renew(r.ctx, false); err != nil {
+			return nil, err
+		}
+		ids, err := r.lines(r.ctx, m.differsSQL())
 		if err != nil {
 			return nil, err
 		}
-		if len(ids) > 0 {
-			wrong[m] = ids
-		}
-	}
-	for range checkRounds {
-		if len(wrong) == 0 {
-			break
-		}
-		if err := r.sequenceOnce(); err != nil {
-			return nil, err
-		}
-		if err := r.advance(followed, r.head); err != nil {
-			return nil, err
-		}
-		for m, ids := range wrong {
-			var still []string
-			for some := range slices.Chunk(ids, idChunk) {
-				found, err := r.differing(m, some)
-				if err != nil {
-					return nil, err
-				}
-				still = append(still, found...)
+		for some := range slices.Chunk(ids, idChunk) {
+			rows, err := r.unexplained(m, some)
+			if err != nil {
+				return nil, err
 			}
-			if wrong[m] = still; len(still) == 0 {
-				delete(wrong, m)
-			}
+			wrong[m] += rows
 		}
-	}
-	out := map[*mirror]int{}
-	for m, ids := range wrong {
-		out[m] = len(ids)
-	}
-	if len(out) > 0 {
-		return out, nil
-	}
-	var titles []string
-	for _, m := range followed {
-		if m.live() {
+		if wrong[m] == 0 {
+			delete(wrong, m)
 			titles = append(titles, quote(string(m.entity.Noun)))
 		}
 	}
 	if len(titles) == 0 {
-		return out, nil
+		return wrong, nil
 	}
-	return out, r.inLease([]string{checkedSQL + " WHERE tbl IN (" + strings.Join(titles, ",") + ")"})
+	return wrong, r.inLease([]string{checkedSQL + " WHERE tbl IN (" + strings.Join(titles, ",") + ")"})
 }
 
-// differing lists the rows that differ, of all or of some.
-func (r *refresher) differing(m *mirror, of []string) ([]string, error) {
-	if err := r.lease.renew(r.ctx, false); err != nil {
-		return nil, err
-	}
-	where := ""
-	if of != nil {
-		where = hexList(of)
-	}
-	return r.lines(r.ctx, m.differsSQL(where))
+// unexplained counts the rows that nobody noted a change of since the copy. A
+// change that was seen when the rows were compared has left its note by now.
+func (r *refresher) unexplained(m *mirror, ids []string) (int, error) {
+	in, noun := hexList(ids), quote(string(m.entity.Noun))
+	explained, err := r.lines(r.ctx, fmt.Sprintf("SELECT HEX(pk) FROM sync_outbox WHERE tbl=%s AND pk IN (%s) UNION SELECT HEX(pk) FROM sync_feed WHERE tbl=%[1]s AND pk IN (%[2]s) AND seq>%d",
+		noun, in, r.states[m.title()].position))
+	return len(ids) - len(explained), err
 }
 
 // reportsState reads how fresh the report tables are; nil where none was ever

@@ -255,9 +255,9 @@ func (r *refresher) spread(anew map[*mirror]bool) {
 	for more := true; more; {
 		more = false
 		for _, m := range r.mirrors {
-			shows := m.active && (fresh("activity") || fresh("activity_link"))
+			shows := m.links != nil && (fresh("activity") || fresh("activity_link"))
 			for _, n := range m.names {
-				shows = shows || fresh(n.to.Noun)
+				shows = shows || fresh(n.to.entity.Noun)
 			}
 			if shows && !anew[m] {
 				anew[m], more = true, true

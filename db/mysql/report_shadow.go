@@ -18,6 +18,7 @@ const (
 	stepRows = 500
 	stepMost = 4000
 	stepLong = 40 * time.Millisecond
+	manyRows = 5000 // whose indexes are built when the rows are there
 )
 
 // rebuild makes report tables anew beside the old ones, follows the feed with
@@ -46,7 +47,10 @@ func (r *refresher) rebuild(anew map[*mirror]bool, acceptLoss bool) error {
 		}
 		r.states[m.title()] = &reportState{position: from, summed: true}
 	}
-	err := r.exchange(ms, from)
+	err := r.happened(ms)
+	if err == nil {
+		err = r.exchange(ms, from)
+	}
 	if err != nil {
 		r.removeShadows(ms)
 	}
@@ -103,11 +107,16 @@ func (r *refresher) fill(m *mirror) error {
 	if err := r.exec(r.ctx, "DROP TABLE IF EXISTS "+ident(shadow)); err != nil {
 		return err
 	}
-	if err := r.exec(r.ctx, m.createSQL(shadow)); err != nil {
+	source := ident(string(m.entity.Noun))
+	many, err := r.text(r.ctx, fmt.Sprintf("SELECT EXISTS (SELECT 1 FROM %s LIMIT 1 OFFSET %d)", source, manyRows))
+	if err != nil {
 		return err
 	}
-	m.table = shadow
-	source := ident(string(m.entity.Noun))
+	if err := r.exec(r.ctx, m.createSQL(shadow, many == "0")); err != nil {
+		return err
+	}
+	m.table, m.filling = shadow, true
+	defer func() { m.filling = false }()
 	after, rows := "", stepRows
 	for {
 		if err := r.lease.renew(r.ctx, false); err != nil {
@@ -143,10 +152,38 @@ func (r *refresher) fill(m *mirror) error {
 			break
 		}
 	}
-	if err := r.exec(r.ctx, m.indexSQL(shadow)); err != nil {
-		return err
+	if many != "0" {
+		if err := r.exec(r.ctx, m.indexSQL(shadow)); err != nil {
+			return err
+		}
+	}
+	for _, n := range m.names {
+		if n.to != m {
+			continue
+		}
+		// What a row links to within its own table may have come after it.
+		err := r.exec(r.ctx, fmt.Sprintf("UPDATE %s t JOIN %[1]s l ON l.id=t.%s SET t.%s=%s", ident(shadow), ident(n.column), ident(n.name), titleSQL("l", n.texts)))
+		if err != nil {
+			return err
+		}
 	}
 	return r.keepGone(m)
+}
+
+// happened writes when something last happened with the records of new report
+// tables.
+func (r *refresher) happened(ms []*mirror) error {
+	for _, m := range ms {
+		if m.links == nil {
+			continue
+		}
+		about := m.about()
+		err := r.exec(r.ctx, "UPDATE "+ident(m.table)+" t JOIN (SELECT "+about+" AS id,"+lastSQL+" AS last"+m.happenedSQL()+" AND "+about+" IS NOT NULL GROUP BY "+about+") x ON x.id=t.id SET t."+columnActivity+"=x.last WHERE t."+columnGone+" IS NULL")
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // keepGone takes over from the old report table the rows that are in it and
@@ -181,7 +218,8 @@ func (r *refresher) exchange(ms []*mirror, from int64) error {
 		return err
 	}
 	for _, m := range r.mirrors {
-		if rows := wrong[m]; rows > 0 {
+		// Without triggers nobody notes what other programs write meanwhile.
+		if rows := wrong[m]; rows > 0 && r.dialect.triggers() {
 			return model.Errorf(model.Corrupt, "%d rows of %s changed without a trace while it was copied; the report tables stay as they were", rows, m.entity.Noun).
 				WithHint("look with `rapport central check` for triggers that are missing, then run it again")
 		}
