@@ -60,11 +60,11 @@ func pulse(ctx context.Context, primary *node, standbys []*node) error {
 				n.Problem = why(err)
 				break
 			}
-			n.Lag = time.Since(began)
+			n.Lag, n.measured = time.Since(began), true
 			if n.beat >= primary.beat {
 				break
 			}
-			if n.Lag > heartbeatTime {
+			if n.Lag > heartbeatTime || !n.Receiving.Running || !n.Applying.Running || n.Applying.Error != 0 {
 				// Both times are of the primary's clock.
 				n.Lag = max(n.Lag, primary.Heartbeat.Sub(n.Heartbeat))
 				break
@@ -154,8 +154,10 @@ func (n *node) standbyChecks(add func(state, fix, format string, args ...any), r
 	case !healthy:
 	case n.Lag > heartbeatTime:
 		add("warn", "", "it follows %s but is %s behind: %s received and not applied", n.Follows, n.Lag.Round(time.Second), transactions(n.Unapplied))
-	case n.Heartbeat.IsZero():
+	case !n.measured && n.Heartbeat.IsZero():
 		add("ok", "", "a standby of %s, at %s", n.Follows, n.applied)
+	case !n.measured:
+		add("ok", "", "a standby of %s, at %s; the last heartbeat that it has is of %s UTC", n.Follows, n.applied, n.Heartbeat.Format(time.DateTime))
 	default:
 		add("ok", "", "a standby of %s: it has the primary's newest heartbeat, after %d ms, and is at %s", n.Follows, n.Lag.Milliseconds(), n.applied)
 	}

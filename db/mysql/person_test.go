@@ -136,6 +136,7 @@ func idOf(c *company, text string) model.ID {
 func TestThroughProcedures(t *testing.T) {
 	for name, test := range map[string]func(*testing.T){
 		"applies once":          TestPushAppliesOnceAndTellsClashes,
+		"stale primary":         TestPushToStalePrimary,
 		"is there already":      TestPushInsertThatIsThereAlready,
 		"refused in the middle": TestRefusedInTheMiddle,
 		"text":                  TestTextIsKeptByteForByte,

@@ -43,6 +43,7 @@ type node struct {
 	log      gtids // last transactions in its own log
 	known    gtids // last transaction of each server in its history
 	beat     int64
+	measured bool // the lag is that of a heartbeat which was just written
 	facts    map[string]string
 	lacks    string // the right that keeps this account from seeing how it follows
 }

@@ -68,6 +68,22 @@ func (f *followed) until(what string, ok func(model.Following) bool) model.Follo
 	}
 }
 
+// untilAny is until where being offline on the way is no surprise.
+func (f *followed) untilAny(what string, ok func(model.Following) bool) model.Following {
+	f.t.Helper()
+	late := time.After(30 * time.Second)
+	for {
+		select {
+		case s := <-f.steps:
+			if ok(s) {
+				return s
+			}
+		case <-late:
+			f.t.Fatalf("no %s", what)
+		}
+	}
+}
+
 func online(s model.Following) bool { return s.State == model.FollowOnline }
 
 // TestFollowServer follows a server: edits go out by themselves, a poll that
