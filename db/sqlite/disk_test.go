@@ -38,3 +38,26 @@ func TestUnwritableFileIsNamed(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// TestSearchPutAsideIsNamed holds that a person is told of a search index that
+// cannot be built for want of a file beside the cache, and keeps the old one.
+func TestSearchPutAsideIsNamed(t *testing.T) {
+	d, ids := searchDB(t, person{first: "Ada", notes: "counts"})
+	path := d.path + buildNames[0]
+	if err := os.MkdirAll(filepath.Join(path, "inside"), 0o700); err != nil { // which nobody can write as a file
+		t.Fatal(err)
+	}
+	if err := d.RebuildSearch(ctx); err == nil || !strings.Contains(err.Error(), "could not be put aside") {
+		t.Errorf("%v", err)
+	}
+	if got := finds(t, d, "ada"); len(got) != 1 || got[0] != ids[0] {
+		t.Errorf("it finds %v", got)
+	}
+	if err := os.RemoveAll(path); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.RebuildSearch(ctx); err != nil {
+		t.Fatal(err)
+	}
+	asTheEngine(t, d)
+}

@@ -118,6 +118,16 @@ func byNumber(bases map[model.Noun]int64) []*searched {
 // when it is built, and made anew where they were left.
 var buildNames = []string{".search", ".search-notes"}
 
+// asideError tells of a file beside the cache that failed.
+func asideError(err error) error {
+	var file *fs.PathError
+	if !errors.As(err, &file) {
+		return err
+	}
+	return &model.Error{Op: "build search", Msg: "a part of the search index could not be put aside",
+		Hint: "look after the room on the disk and the rights of the home's folder, and try again", Err: err}
+}
+
 // How many bytes of the two tables are sorted at once.
 const (
 	textMemory = 4 << 20
@@ -134,7 +144,7 @@ type searchIndex struct {
 func newSearchIndex(path string) (*searchIndex, error) {
 	for _, name := range buildNames {
 		if err := os.Remove(path + name); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return nil, fmt.Errorf("remove what was left of a search index: %w", err)
+			return nil, asideError(err)
 		}
 	}
 	return &searchIndex{
@@ -147,7 +157,7 @@ func (x *searchIndex) close() error { return errors.Join(x.text.Close(), x.note.
 
 // fill takes the records as a transaction sees them.
 func (x *searchIndex) fill(ctx context.Context, tx querier, bases map[model.Noun]int64, region string) error {
-	return eachDoc(ctx, tx, bases, region, func(row int64, text, note []byte) error {
+	return asideError(eachDoc(ctx, tx, bases, region, func(row int64, text, note []byte) error {
 		if len(text) > 0 {
 			if err := x.text.Add(row, text); err != nil {
 				return err
@@ -157,7 +167,7 @@ func (x *searchIndex) fill(ctx context.Context, tx querier, bases map[model.Noun
 			return x.note.Add(row, note)
 		}
 		return nil
-	})
+	}))
 }
 
 // storedHead is what makes the rows of a table count that were stored.
@@ -180,7 +190,7 @@ func (x *searchIndex) store(in func(step func(*Tx) error) error) ([]storedHead, 
 			err = w.flush()
 		}
 		if err != nil {
-			return nil, err
+			return nil, asideError(err)
 		}
 		heads = append(heads, storedHead{b.table, head})
 	}
