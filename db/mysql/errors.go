@@ -44,6 +44,7 @@ const (
 	erChangedSinceRead  = 1020
 	erUnknownVariable   = 1193
 	erNodeNotReady      = 1047
+	erSyntax            = 1064
 	erNeedsSuperBinlog  = 1419
 	erBinlogCreateFuncs = 1418
 	erNoSuchLogin       = 1698
@@ -77,6 +78,8 @@ func kindOf(n uint16) (model.Kind, string, string) {
 		return model.Unreachable, "the server is a standby that takes no changes", "changes are kept here until the primary is back"
 	case erNodeNotReady:
 		return model.Unreachable, "the server is a node of a cluster that takes no requests now: it is starting, or cut off from the other nodes", "changes are kept here; name the other nodes in the central's address as well, and one that is ready is used"
+	case erSyntax: // see passing
+		return model.Unreachable, "the server cannot read the rules of a table", "it is tried again later; if this lasts, the administrator runs FLUSH TABLES on that server, and `rapport central status`"
 	case erLockTimeout, erDeadlock, erChangedSinceRead:
 		return model.Unreachable, "the server is busy with other changes", "it is tried again later"
 	case erUnknownDB, erNoTable, erNoDB:
@@ -141,10 +144,13 @@ func number(err error) uint16 {
 	return 0
 }
 
-// passing tells whether the same request may succeed when it is sent again.
+// passing tells whether the same request may succeed when it is sent again. A
+// syntax error is none of a request, which is as this program writes it: where
+// a transaction of a Galera node loses to another node's while the server reads
+// the triggers of a table, the server takes what it has read of them for whole.
 func passing(err error) bool {
 	switch number(err) {
-	case erLockTimeout, erDeadlock, erChangedSinceRead, 8002, 8022, 8028, 9007: // the last four are TiDB's
+	case erSyntax, erLockTimeout, erDeadlock, erChangedSinceRead, 8002, 8022, 8028, 9007: // the last four are TiDB's
 		return true
 	}
 	return false

@@ -12,7 +12,7 @@ import (
 // are those of a syntax error and of "not supported", which differ by product.
 func takesOnlyOne(err error) bool {
 	switch number(err) {
-	case 1064, 1105, 1235, 1295:
+	case erSyntax, 1105, 1235, 1295:
 		return true
 	}
 	return false

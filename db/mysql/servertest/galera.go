@@ -113,14 +113,14 @@ func (c *Cluster) beside(i int) string {
 	return fmt.Sprintf("--wsrep-cluster-address=gcomm://127.0.0.1:%d", c.group[1-i])
 }
 
-// node starts a server as a node. A node that is gone is missed after two
-// seconds; one that merely had no turn on a busy machine is not.
+// node starts a server as a node. A node that is gone is missed soon, but not
+// one that merely had no turn on a busy machine.
 func (c *Cluster) node(i int, join ...string) Option {
 	address := fmt.Sprintf("127.0.0.1:%d", c.group[i])
 	flags := append([]string{"--binlog-format=ROW", "--innodb-autoinc-lock-mode=2", "--wsrep-on=ON", "--wsrep-provider=" + c.library,
 		"--wsrep-cluster-name=rapport", fmt.Sprintf("--wsrep-node-name=node%d", i+1), "--wsrep-node-address=" + address, "--wsrep-sst-method=" + replayMethod,
 		fmt.Sprintf("--wsrep-provider-options=base_host=127.0.0.1;base_port=%d;gmcast.listen_addr=tcp://%s;ist.recv_addr=127.0.0.1:%d;gcache.size=32M;pc.weight=%d;pc.recovery=false;"+
-			"evs.keepalive_period=PT0.2S;evs.inactive_check_period=PT0.2S;evs.suspect_timeout=PT2S;evs.inactive_timeout=PT4S;evs.install_timeout=PT4S", c.group[i], address, c.moving[i], 2-i)}, join...)
+			"evs.keepalive_period=PT0.2S;evs.inactive_check_period=PT0.2S;evs.suspect_timeout=PT1.5S;evs.inactive_timeout=PT3S;evs.install_timeout=PT3S", c.group[i], address, c.moving[i], 2-i)}, join...)
 	return func(s *config) { s.flags, s.node = flags, true }
 }
 
@@ -162,6 +162,14 @@ func (c *Cluster) Await(tb testing.TB, i, size int) {
 func (c *Cluster) CatchUp(tb testing.TB, i int) {
 	tb.Helper()
 	c.Nodes[i].SQL(tb, "", "SET SESSION wsrep_sync_wait=1; SELECT COUNT(*) FROM mysql.db")
+}
+
+// GoOn lets a node that has no majority take requests again, as an administrator
+// does who knows that the other one is gone.
+func (c *Cluster) GoOn(tb testing.TB, i int) {
+	tb.Helper()
+	c.Nodes[i].SQL(tb, "", "SET GLOBAL wsrep_provider_options='pc.bootstrap=YES'")
+	c.Await(tb, i, 1)
 }
 
 var recovered = regexp.MustCompile(`Recovered position:\s*(\S+:\d+)`)
