@@ -19,6 +19,9 @@ func TestSettingsWithoutSecrets(t *testing.T) {
 		`a = {token = "t", b = 1}`:                           `a = {token = "", b = 1}`,
 		`password_command = "pass crm"`:                      `password_command = "pass crm"`,
 		`password_file = "/x"`:                               `password_file = "/x"`,
+		`to = "azblob://a/c?sv=1&sig=x%2F&se=2"`:             `to = "azblob://a/c?sv=1&sig=&se=2"`,
+		`to = "s3://key:secret@b/p"`:                         `to = "s3://key@b/p"`,
+		`credentials_command = "pass s3"`:                    `credentials_command = "pass s3"`,
 	} {
 		if got := withoutSecrets(in); got != want {
 			t.Errorf("%s\n got %s\nwant %s", in, got, want)

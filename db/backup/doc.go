@@ -9,6 +9,27 @@
 // password and no client id is in a backup; memory stays constant, however
 // many rows there are.
 //
+// # Places
+//
+// A repository lies in a store: a folder, or a bucket or container of S3 and
+// what is compatible with it, Google Cloud Storage, or Azure Blob Storage. A
+// store keeps whole objects of at most some tens of megabytes under names. Each
+// object is sent in one request with its checksums, never in pieces, so that it
+// is there whole or not at all and an attempt can be repeated; in a folder it
+// is written beside its place, brought to the disk and renamed. No part of an
+// object that failed to arrive is ever visible. Nothing relies on a lock in the
+// store: names hold ids that nobody else makes, and the two objects that only
+// one may make, REPO.json and the manifest, are made where none is. A store
+// that cannot do that is recognised by backup init. The key comes from the
+// variables that other programs of that store read, or from a command or file;
+// it is in no address, error, log or backup. It needs to read, list and add;
+// without the right to delete, what an interruption left stays.
+//
+// A share that is taken away in the middle of a backup is noticed before the
+// manifest is written, one that hangs ends with the context, and neither is
+// reported as damage. Passing faults of networks and servers are repeated five
+// times with pauses that double.
+//
 // # Layout
 //
 // A repository is a tree of objects. Names are separated by slashes.

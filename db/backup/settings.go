@@ -15,13 +15,16 @@ var (
 	// password that was not escaped may hold any character but blanks and
 	// quotes, so it reaches to the last @.
 	urlPassword = regexp.MustCompile(`([A-Za-z][A-Za-z0-9+.-]*://[^:@/\s"']*):[^\s"']*@`)
+	// urlSignature is what makes an address of Azure a key.
+	urlSignature = regexp.MustCompile(`([?&]sig=)[^&\s"']+`)
 	// secretValue is a setting that is a secret by its name.
 	secretValue = regexp.MustCompile(`(?is)((?:^|[\s,{."'])(?:[a-z0-9_-]*[_-])?(?:password|passphrase|passwd|secret|token)["']?\s*=\s*)("""(?:.*?)"""|'''(?:.*?)'''|"(?:[^"\\\n]|\\.)*"|'[^'\n]*'|[^\s,}#]+)`)
 )
 
 // withoutSecrets returns the text of the settings without the passwords in it.
 func withoutSecrets(text string) string {
-	return secretValue.ReplaceAllString(urlPassword.ReplaceAllString(text, "${1}@"), `${1}""`)
+	text = urlSignature.ReplaceAllString(urlPassword.ReplaceAllString(text, "${1}@"), "${1}")
+	return secretValue.ReplaceAllString(text, `${1}""`)
 }
 
 // settings returns what a backup keeps of the settings' file, "" if there is

@@ -11,9 +11,9 @@ import (
 )
 
 func (a *app) backup() *cobra.Command {
-	return branch("backup", "Backups of the workspace: create, list, show, verify, restore",
-		a.backupCreate(), a.backupList(), a.backupOne("show", "Show one backup"), a.backupOne("verify", "Read a backup whole and prove that it restores"),
-		a.backupRestore(), unbuilt("prune"), unbuilt("schedule"), unbuilt("init"))
+	return branch("backup", "Backups of the workspace: init, create, list, show, verify, restore",
+		a.backupInit(), a.backupCreate(), a.backupList(), a.backupOne("show", "Show one backup"), a.backupOne("verify", "Read a backup whole and prove that it restores"),
+		a.backupRestore(), unbuilt("prune"), unbuilt("schedule"))
 }
 
 // backupRequest fills in what the configuration says.
@@ -60,7 +60,10 @@ func (a *app) backupLine(b model.BackupInfo) error {
 func (a *app) backupCreate() *cobra.Command {
 	var kind, to, source string
 	c := &cobra.Command{
-		Use: "create", Short: "Back the workspace up and prove the backup", Args: exactly(0), Example: "  rapport backup create --to /media/usb/rapport",
+		Use: "create", Short: "Back the workspace up and prove the backup", Args: exactly(0),
+		Long: "Back the workspace up and prove the backup: it is read back from where it lies and compared, row by row.\n\n" + placesHelp,
+		Example: "  rapport backup create\n  rapport backup create --to /media/usb/rapport\n  rapport backup create --to 's3://crm-backups/ann?region=eu-central-1'\n" +
+			"  rapport backup create --to 's3://crm/ann?endpoint=minio.example.org:9000'",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			switch {
 			case kind == "incremental" || kind == "differential":
@@ -93,14 +96,14 @@ func (a *app) backupCreate() *cobra.Command {
 		},
 	}
 	c.Flags().StringVar(&kind, "kind", "full", "full")
-	c.Flags().StringVar(&to, "to", "", "folder; the workspace's backups folder if left out")
+	c.Flags().StringVar(&to, "to", "", toHelp)
 	c.Flags().StringVar(&source, "source", "local", "local")
 	return c
 }
 
 // fromFlags names the place of backups; both words are understood everywhere.
 func fromFlags(c *cobra.Command, place, identity *string) {
-	c.Flags().StringVar(place, "from", "", "folder; the workspace's backups folder if left out")
+	c.Flags().StringVar(place, "from", "", toHelp)
 	c.Flags().StringVar(place, "to", "", "the same as --from")
 	c.Flags().StringVar(identity, "identity", "", "age identity file of an encrypted backup")
 }
@@ -108,7 +111,7 @@ func fromFlags(c *cobra.Command, place, identity *string) {
 func (a *app) backupList() *cobra.Command {
 	var from, identity string
 	c := &cobra.Command{
-		Use: "list", Short: "List backups", Args: exactly(0), Example: "  rapport backup list",
+		Use: "list", Short: "List backups", Args: exactly(0), Example: "  rapport backup list\n  rapport backup list --from gs://crm-backups/ann",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			items, err := a.backups(cmd.Context(), from, identity)
 			if err != nil {
@@ -210,8 +213,9 @@ func (a *app) backupRestore() *cobra.Command {
 	var from, identity string
 	c := &cobra.Command{
 		Use: "restore [ID|latest]", Short: "Put the records of a backup into the workspace", Args: between(0, 1),
-		Long:    "Put the records of a backup into the workspace. What was there is kept as a safety copy.\nInto an empty workspace it asks nothing.",
-		Example: "  rapport --home ~/crm backup restore latest --from /media/usb/rapport",
+		Long: "Put the records of a backup into the workspace. What was there is kept as a safety copy.\nInto an empty workspace it asks nothing.",
+		Example: "  rapport --home ~/crm backup restore latest --from /media/usb/rapport\n" +
+			"  rapport --home ~/crm backup restore latest --from azblob://ourstorage/crm-backups/ann",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx := cmd.Context()
 			req, err := a.backupRequest(from, identity)

@@ -96,7 +96,7 @@ func configChecks(s *settings) []model.Check {
 	}
 	out := []model.Check{{Name: "configuration", State: checkOK, Detail: detail}}
 	modes := model.Check{Name: "file modes", State: checkOK, Detail: "nobody else can read the workspace"}
-	for _, name := range []string{s.home, s.config, filepath.Join(s.home, "rapport.db"), s.passwordFile} {
+	for _, name := range []string{s.home, s.config, filepath.Join(s.home, "rapport.db"), s.passwordFile, s.credentialsFile} {
 		if name == "" {
 			continue
 		}

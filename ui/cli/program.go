@@ -64,7 +64,8 @@ func (a *app) config() *cobra.Command {
 		values := object{{"home", s.home}, {"config", s.config}, {"central", orNull(redacted(s.central))}, {"me", s.me}, {"currency", s.currency},
 			{"region", orNull(s.region)}, {"theme", orNull(s.theme)}, {"password_command", s.passwordCommand != ""}, {"password_file", orNull(s.passwordFile)},
 			{"sync", object{{"interval", orNull(pause(s.syncInterval))}}},
-			{"backup", object{{"to", orNull(s.backupTo)}, {"recipients", list(s.recipients)}}}}
+			{"backup", object{{"to", orNull(redactedPlace(s.backupTo))}, {"recipients", list(s.recipients)},
+				{"credentials_command", s.credentialsCommand != ""}, {"credentials_file", orNull(s.credentialsFile)}}}}
 		if a.json {
 			return a.result(values)
 		}

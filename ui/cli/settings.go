@@ -38,9 +38,11 @@ type configFile struct {
 		Interval string `toml:"interval"`
 	} `toml:"sync"`
 	Backup struct {
-		To         string   `toml:"to"`
-		Recipients []string `toml:"recipients"`
-		Identity   string   `toml:"identity"`
+		To                 string   `toml:"to"`
+		Recipients         []string `toml:"recipients"`
+		Identity           string   `toml:"identity"`
+		CredentialsCommand string   `toml:"credentials_command"`
+		CredentialsFile    string   `toml:"credentials_file"`
 	} `toml:"backup"`
 }
 
@@ -50,6 +52,7 @@ type settings struct {
 	home, config, central, me, currency, region, theme string
 	passwordCommand, passwordFile                      string
 	backupTo, identity                                 string
+	credentialsCommand, credentialsFile                string // of the place of backups
 	recipients                                         []string
 	configFound                                        bool
 	syncInterval                                       time.Duration
@@ -57,7 +60,8 @@ type settings struct {
 
 func (s *settings) workspace() model.Settings {
 	return model.Settings{Home: s.home, Config: s.config, Me: s.me, Currency: s.currency, Region: s.region, Central: s.central,
-		PasswordCommand: s.passwordCommand, PasswordFile: s.passwordFile, SyncInterval: s.syncInterval}
+		PasswordCommand: s.passwordCommand, PasswordFile: s.passwordFile, SyncInterval: s.syncInterval,
+		BackupCredentialsCommand: s.credentialsCommand, BackupCredentialsFile: s.credentialsFile}
 }
 
 // load reads the settings, once.
@@ -105,6 +109,8 @@ func (a *app) readSettings() (*settings, error) {
 	s.passwordFile = pick(a.Env("RAPPORT_PASSWORD_FILE"), file.PasswordFile)
 	s.backupTo = pick(a.Env("RAPPORT_BACKUP__TO"), file.Backup.To)
 	s.identity = pick(a.Env("RAPPORT_IDENTITY"), file.Backup.Identity)
+	s.credentialsCommand = pick(a.Env("RAPPORT_BACKUP__CREDENTIALS_COMMAND"), file.Backup.CredentialsCommand)
+	s.credentialsFile = pick(a.Env("RAPPORT_BACKUP__CREDENTIALS_FILE"), file.Backup.CredentialsFile)
 	s.recipients = file.Backup.Recipients
 	if v := a.Env("RAPPORT_BACKUP__RECIPIENTS"); v != "" {
 		s.recipients = strings.Split(v, ",")

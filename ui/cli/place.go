@@ -1,0 +1,105 @@
+package cli
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"rapport/model"
+)
+
+const (
+	toHelp     = "folder, or s3://, gs:// or azblob:// address; [backup] to of config.toml, else the workspace's backups folder, if left out"
+	placesHelp = `Backups lie in a folder, also of a mounted share, or in an object store:
+  s3://BUCKET/PREFIX              Amazon S3; ?region=R
+  s3://BUCKET/PREFIX?endpoint=HOST:PORT
+                                  what is compatible with it: MinIO, Ceph, R2, B2, Wasabi, Hetzner, …
+  gs://BUCKET/PREFIX              Google Cloud Storage, with an HMAC key
+  azblob://ACCOUNT/CONTAINER/PREFIX
+                                  Azure Blob Storage
+Transfers are encrypted unless the endpoint is this computer; &insecure=true allows another without.
+
+The key never stands in the address. It is read from the usual variables:
+  s3      AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN, or ~/.aws/credentials with AWS_PROFILE
+  gs      GCS_HMAC_ACCESS_ID, GCS_HMAC_SECRET
+  azblob  AZURE_STORAGE_KEY, or AZURE_STORAGE_SAS_TOKEN, or AZURE_STORAGE_CONNECTION_STRING
+or from credentials_command or credentials_file of [backup] in config.toml, which give the same names,
+a line NAME=value each. It needs to read, list and add. Whether it may delete is your choice. A laptop's
+key that may not leaves older backups alone, and with versioning or object lock it cannot overwrite them
+either; what an interruption leaves is then removed by another key.`
+)
+
+// backupInit makes a place of backups ready and says what may be done there.
+func (a *app) backupInit() *cobra.Command {
+	var to string
+	c := &cobra.Command{
+		Use: "init", Short: "Make a place ready for backups and try out what the key may do there", Args: exactly(0),
+		Long: "Make a place ready for backups and try out what may be done there: reading, writing, making an\n" +
+			"object only where none is, deleting. Nothing is left behind where it may be deleted.\n\n" + placesHelp,
+		Example: "  rapport backup init --to /mnt/share/rapport\n  rapport backup init --to gs://crm-backups/ann",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if a.flags.dryRun {
+				return noDryRun(cmd)
+			}
+			req, err := a.backupRequest(to, "")
+			if err != nil {
+				return err
+			}
+			ws, err := a.open(cmd.Context())
+			if err != nil {
+				return err
+			}
+			t, err := ws.InitBackups(cmd.Context(), req)
+			if err != nil {
+				return err
+			}
+			return a.targetTold(t)
+		},
+	}
+	c.Flags().StringVar(&to, "to", "", toHelp)
+	return c
+}
+
+// targetTold prints what a place lets its key do. One that cannot be written
+// and read is no place for backups: they could not be proved.
+func (a *app) targetTold(t model.BackupTarget) error {
+	switch {
+	case !t.Write:
+		return model.Errorf(model.Refused, "%s can be read, but not written: backups can be restored from it, not made", t.Address).
+			WithHint("give the key the right to add objects")
+	case !t.Read:
+		return model.Errorf(model.Refused, "%s can be written, but not read: a backup could not be proved", t.Address).
+			WithHint("give the key the rights to read and to list")
+	}
+	if a.json {
+		return a.result(object{{"address", t.Address}, {"fresh", t.Fresh}, {"read", t.Read}, {"write", t.Write},
+			{"create_if_absent", t.Exclusive}, {"delete", t.Delete}, {"left", orNull(t.Left)}})
+	}
+	exclusive, deletes := "yes", "yes"
+	if !t.Exclusive {
+		exclusive = "no: of two who write the same object at once, the later one wins; backups never do"
+	}
+	if !t.Delete {
+		deletes = "no: what an interruption leaves stays until a key with more rights removes it, also " + t.Left
+	}
+	return a.print("%s is ready for backups\n  read              yes\n  write             yes\n  create if absent  %s\n  delete            %s",
+		t.Address, exclusive, deletes)
+}
+
+// redactedPlace returns the address of a place of backups without what a
+// person may have put into it by mistake: only parameters that are known to be
+// none of a key are shown.
+func redactedPlace(to string) string {
+	at, query, has := strings.Cut(redacted(to), "?")
+	if !has || !strings.Contains(at, "://") {
+		return redacted(to)
+	}
+	parts := strings.Split(query, "&")
+	for i, p := range parts {
+		if name, _, _ := strings.Cut(p, "="); !slices.Contains([]string{"endpoint", "region", "insecure"}, name) {
+			parts[i] = "***"
+		}
+	}
+	return at + "?" + strings.Join(parts, "&")
+}
