@@ -71,12 +71,9 @@ func (s *segment) begin(term []byte) {
 		s.leaf = appendVarint(s.leaf, uint64(same))
 	case s.page != 1:
 		// The shortest beginning that is larger than every term before.
-		n := len(term)
-		if len(s.term) > 0 {
-			n = 1 + common(s.term, term)
-		}
+		key := term[:1+common(s.term, term)]
 		s.flushKey()
-		s.key, s.keyPage = append(s.key[:0], term[:n]...), s.page
+		s.key, s.keyPage = append(s.key[:0], key...), s.page
 	}
 	s.leaf = appendVarint(s.leaf, uint64(len(term)-same))
 	s.leaf = append(s.leaf, term[same:]...)
@@ -155,9 +152,6 @@ func (s *segment) block(id int64, data []byte) {
 // flushKey writes the entry of %_idx for the last leaf with a term, and the
 // doclist index of its last term if that is long enough to have one.
 func (s *segment) flushKey() {
-	if s.keyPage == 0 {
-		return
-	}
 	indexed := int64(0)
 	if len(s.levels[0].data) > 0 && s.rowsOnly >= leastIndexed {
 		indexed = 1
@@ -176,7 +170,6 @@ func (s *segment) flushKey() {
 	if s.err == nil {
 		s.err = s.out.Term(segmentID, s.key, indexed|int64(s.keyPage)<<1)
 	}
-	s.keyPage = 0
 }
 
 func indexID(height, page int) int64 {
