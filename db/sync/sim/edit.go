@@ -131,6 +131,18 @@ func (w *World) editShared(l *laptop, rng *rand.Rand) {
 	w.text(l, pick(rng, w.contacts), "status", "")
 }
 
+// editSame edits the field that was edited last by somebody else, if that is one
+// which everybody edits.
+func (w *World) editSame(l *laptop) {
+	if len(w.ledger.list) == 0 {
+		return
+	}
+	last := w.ledger.list[len(w.ledger.list)-1].key
+	if last.laptop != l.number && last.field == "status" {
+		w.text(l, last.id, last.field, "")
+	}
+}
+
 // forbiddenPrefix begins the texts that the central refuses.
 const forbiddenPrefix = "!"
 

@@ -272,6 +272,25 @@ func (w *World) checkTwice(arrivals map[arrival]int) {
 	}
 }
 
+// checkMadeOnce checks that a tag which two laptops make under one id is the one
+// that came first: nobody removes tags from the central.
+func (w *World) checkMadeOnce() {
+	k, ok := w.site.(memorySite)
+	if !ok {
+		return
+	}
+	if w.tags == nil {
+		w.tags = map[model.ID]model.Row{}
+	}
+	e := model.EntityOf("tag")
+	for id, row := range k.tables[e.Noun] {
+		if was := w.tags[id]; was != nil && was.Get(e, model.ColumnCreatedAt) != row.Get(e, model.ColumnCreatedAt) {
+			w.fail("the tag %s was made twice", id)
+		}
+		w.tags[id] = row
+	}
+}
+
 // checkKnown checks that no laptop overwrote a value that it never knew: it
 // either edited that value, or was told of it and decided.
 func (w *World) checkKnown(arrivals map[arrival]int) {

@@ -44,6 +44,8 @@ const (
 	opStandby       = "meet standby"
 	opGrant         = "change grants"
 	opCompact       = "compact feed"
+	opShared        = "edit shared field"
+	opRival         = "edit the same field"
 )
 
 // Config shapes a simulation.
@@ -78,7 +80,7 @@ func Plan(c Config) []Op {
 		kind   string
 		weight int
 	}
-	choices := []choice{{opEdit, 42}, {opSync, 32}, {opForeign, 18}, {opDeliver, 4}, {opClock, 2}, {opReopen, 1}, {opPurge, 2}}
+	choices := []choice{{opShared, 2}, {opEdit, 42}, {opSync, 32}, {opForeign, 18}, {opDeliver, 4}, {opClock, 2}, {opReopen, 1}, {opPurge, 2}}
 	if c.scoped() {
 		choices = append(choices, choice{opGrant, 2})
 	}
@@ -103,6 +105,10 @@ func Plan(c Config) []Op {
 		if o.Kind == opSync && rng.IntN(2) == 0 {
 			o.Strikes = strikes(c, rng)
 		}
+		if o.Kind == opShared {
+			ops = append(ops, unheard(rng)...)
+			continue
+		}
 		scenes := []func(*rand.Rand) []Op{relapse, glimpse, glimpse}
 		if n := rng.IntN(len(scenes) + 1); o.Kind == opRestoreServer && n < len(scenes) {
 			ops = append(ops, scenes[n](rng)...)
@@ -111,6 +117,16 @@ func Plan(c Config) []Op {
 		ops = append(ops, o)
 	}
 	return ops
+}
+
+// unheard has a laptop's edit arrive without the laptop knowing, and somebody
+// else change the same field before it asks again.
+func unheard(rng *rand.Rand) []Op {
+	who := rng.IntN(12)
+	op := func(kind string, who int) Op { return Op{Kind: kind, Who: who, R: rng.Uint64()} }
+	sent := op(opSync, who)
+	sent.Strikes = []strike{{At: 1, Fault: LostAnswer, R: rng.Uint64()}}
+	return []Op{op(opShared, who), sent, op(opSync, who+1), op(opRival, who+1), op(opSync, who+1), op(opSync, who)}
 }
 
 // relapse puts the server back to just before what a laptop sent, and has that

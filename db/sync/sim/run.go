@@ -39,8 +39,12 @@ func Run(ctx context.Context, c Config) (Report, error) { return RunPlan(ctx, c,
 
 // RunPlan runs a schedule.
 func RunPlan(ctx context.Context, c Config, ops []Op) (Report, error) {
+	login := ""
+	if c.Portable {
+		login = "root"
+	}
 	return play(ctx, c, ops, func(w *World) (site, error) {
-		return newMemorySite(func() time.Time { return w.now }, rand.New(rand.NewPCG(c.Seed, 2))), nil
+		return newMemorySite(func() time.Time { return w.now }, rand.New(rand.NewPCG(c.Seed, 2)), login), nil
 	})
 }
 
@@ -126,6 +130,10 @@ func (w *World) do(o Op) {
 	switch o.Kind {
 	case opEdit:
 		w.edit(l, rng)
+	case opShared:
+		w.editShared(l, rng)
+	case opRival:
+		w.editSame(l)
 	case opSync:
 		w.sync(l, o.Strikes)
 	case opForeign:
@@ -199,7 +207,7 @@ func (w *World) restoreTo(i int, newEpoch bool) {
 // backInTime notes that a side went back: what no copy has is lost now, and
 // nothing more is.
 func (w *World) backInTime() {
-	w.strict = false
+	w.strict, w.tags = false, nil
 	for _, l := range w.laptops {
 		l.seen = model.Position{}
 	}

@@ -55,15 +55,16 @@ type World struct {
 	ledger  ledger
 
 	contacts, deals, organizations []model.ID
-	writers                        []*foreignTx // of other programs, under way
-	reserved                       []model.ID   // contacts that other programs keep to themselves
-	portable                       bool         // the same on a real server
-	late                           []func()     // requests that are still on their way
-	snapshots                      []any        // of the server
-	lost                           []loss       // by the server that was put back last
-	limited                        string       // who sees some scopes only, "" for nobody
-	strict                         bool         // no side was restored or cloned
-	made                           int          // ids that other programs took
+	writers                        []*foreignTx           // of other programs, under way
+	reserved                       []model.ID             // contacts that other programs keep to themselves
+	portable                       bool                   // the same on a real server
+	late                           []func()               // requests that are still on their way
+	snapshots                      []any                  // of the server
+	lost                           []loss                 // by the server that was put back last
+	limited                        string                 // who sees some scopes only, "" for nobody
+	strict                         bool                   // no side was restored or cloned
+	made                           int                    // ids that other programs took
+	tags                           map[model.ID]model.Row // of the central, as they were made
 
 	step   int
 	syncs  int
@@ -232,6 +233,7 @@ func (w *World) sync(l *laptop, strikes []strike) (model.SyncResult, error) {
 	if err == nil {
 		w.checkOffered(offers)
 	}
+	w.checkMadeOnce()
 	return res, err
 }
 
