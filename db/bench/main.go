@@ -63,6 +63,7 @@ var sections = []section{
 	{"compare", "Comparing every row with the server's", withServer(comparingRows)},
 	{"serve", "What the sync costs the server", withServer(serving)},
 	{"grow", "Syncs of the same changes on tables of different sizes", withServer(growing)},
+	{"reports", "Report tables, while others work", reporting},
 	{"promote", "A change that waits while the primary fails and the standby is promoted", promoting},
 	{"peers", "Other programs on the same contacts", comparing},
 }

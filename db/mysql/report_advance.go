@@ -90,7 +90,7 @@ func (a *advance) begin(ms []*mirror) error {
 
 // window selects the ids of a table's rows that changed on the way.
 func (a *advance) window(m *mirror) string {
-	return fmt.Sprintf("(SELECT DISTINCT pk FROM sync_feed WHERE seq>%d AND seq<=%d AND tbl=%s) f", a.refresher.states[m.title()].position, a.target, quote(string(m.entity.Noun)))
+	return fmt.Sprintf("(SELECT DISTINCT pk FROM sync_feed FORCE INDEX (PRIMARY) WHERE seq>%d AND seq<=%d AND tbl=%s) f", a.refresher.states[m.title()].position, a.target, quote(string(m.entity.Noun)))
 }
 
 // news returns the tables of which something changed.
@@ -99,7 +99,7 @@ func (a *advance) news(ms []*mirror) ([]*mirror, error) {
 	for _, m := range ms {
 		from = min(from, a.refresher.states[m.title()].position)
 	}
-	found, err := a.lines(a.ctx, fmt.Sprintf("SELECT DISTINCT tbl FROM sync_feed WHERE seq>%d AND seq<=%d", from, a.target))
+	found, err := a.lines(a.ctx, fmt.Sprintf("SELECT DISTINCT tbl FROM sync_feed FORCE INDEX (PRIMARY) WHERE seq>%d AND seq<=%d", from, a.target))
 	if err != nil {
 		return nil, err
 	}

@@ -70,7 +70,7 @@ func TestReportsSurviveKilledRefresher(t *testing.T) {
 	l := newLife(c, 7)
 	l.fill(5)
 	c.refresh(model.ReportsRequest{})
-	for i := range 8 {
+	for i := range 5 {
 		writing, stop := context.WithCancel(t.Context())
 		var w sync.WaitGroup
 		var failed error
@@ -114,7 +114,7 @@ func TestReportsSurviveKilledServer(t *testing.T) {
 	l := newLife(c, 9)
 	l.fill(5)
 	c.refresh(model.ReportsRequest{})
-	for i := range 3 {
+	for i := range 2 {
 		for range 30 {
 			l.step()
 		}
@@ -163,7 +163,7 @@ func TestReportsOneAtATime(t *testing.T) {
 	}
 	db := c.server.DB(c.database)
 	defer db.Close()
-	for n := range 150 {
+	for n := range 80 {
 		// The record and the row that shows its name change together.
 		if _, err := db.Exec(fmt.Sprintf("START TRANSACTION; UPDATE organization SET name='%d'; UPDATE contact SET job_title='%d'; COMMIT", n, n)); err != nil {
 			t.Fatal(err)

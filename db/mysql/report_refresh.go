@@ -79,7 +79,7 @@ type reportState struct {
 }
 
 // refreshStep is how many feed entries one transaction follows.
-const refreshStep = 20000
+const refreshStep = 5000
 
 // refresher works on the report tables while it holds the lease.
 type refresher struct {

@@ -16,8 +16,8 @@ import (
 // who writes meanwhile gets at the processor and the disk.
 const (
 	stepRows = 500
-	stepMost = 4000
-	stepLong = 40 * time.Millisecond
+	stepMost = 2000
+	stepLong = 30 * time.Millisecond
 	manyRows = 5000 // whose indexes are built when the rows are there
 )
 
@@ -117,40 +117,9 @@ func (r *refresher) fill(m *mirror) error {
 	}
 	m.table, m.filling = shadow, true
 	defer func() { m.filling = false }()
-	after, rows := "", stepRows
-	for {
-		if err := r.lease.renew(r.ctx, false); err != nil {
-			return err
-		}
-		where := ""
-		if after != "" {
-			where = " WHERE t.id>X'" + after + "'"
-		}
-		last, err := r.text(r.ctx, fmt.Sprintf("SELECT HEX(t.id) FROM %s t%s ORDER BY t.id LIMIT 1 OFFSET %d", source, where, rows-1))
-		if err != nil {
-			return err
-		}
-		step := where
-		if last != "" {
-			if step == "" {
-				step = " WHERE t.id<=X'" + last + "'"
-			} else {
-				step += " AND t.id<=X'" + last + "'"
-			}
-		}
-		began := time.Now()
-		if err := retry(r.ctx, func() error { return r.exec(r.ctx, m.copySQL(source+" t", step)) }); err != nil {
-			return err
-		}
-		switch took := time.Since(began); {
-		case took > stepLong:
-			rows = max(rows/2, stepRows/5)
-		case took < stepLong/2:
-			rows = min(rows*2, stepMost)
-		}
-		if after = last; after == "" {
-			break
-		}
+	err = r.inSteps(string(m.entity.Noun), func(in func(string) string) string { return m.copySQL(source+" t", " WHERE "+in("t.id")) })
+	if err != nil {
+		return err
 	}
 	if many != "0" {
 		if err := r.exec(r.ctx, m.indexSQL(shadow)); err != nil {
@@ -162,12 +131,58 @@ func (r *refresher) fill(m *mirror) error {
 			continue
 		}
 		// What a row links to within its own table may have come after it.
-		err := r.exec(r.ctx, fmt.Sprintf("UPDATE %s t JOIN %[1]s l ON l.id=t.%s SET t.%s=%s", ident(shadow), ident(n.column), ident(n.name), titleSQL("l", n.texts)))
+		err := r.inSteps(shadow, func(in func(string) string) string {
+			return fmt.Sprintf("UPDATE %s t JOIN %[1]s l ON l.id=t.%s SET t.%s=%s WHERE %s", ident(shadow), ident(n.column), ident(n.name), titleSQL("l", n.texts), in("t.id"))
+		})
 		if err != nil {
 			return err
 		}
 	}
 	return r.keepGone(m)
+}
+
+// inSteps runs a statement for a stretch of a table's ids after the other. Each
+// is a transaction that is short, also for those who wait until it is in the
+// binary log.
+func (r *refresher) inSteps(table string, statement func(in func(column string) string) string) error {
+	after, rows := "", stepRows
+	for {
+		if err := r.lease.renew(r.ctx, false); err != nil {
+			return err
+		}
+		begin := "TRUE"
+		if after != "" {
+			begin = "id>X'" + after + "'"
+		}
+		last, err := r.text(r.ctx, fmt.Sprintf("SELECT HEX(id) FROM %s WHERE %s ORDER BY id LIMIT 1 OFFSET %d", ident(table), begin, rows-1))
+		if err != nil {
+			return err
+		}
+		in := func(column string) string {
+			out := column + " IS NOT NULL"
+			if after != "" {
+				out += " AND " + column + ">X'" + after + "'"
+			}
+			if last != "" {
+				out += " AND " + column + "<=X'" + last + "'"
+			}
+			return out
+		}
+		began := time.Now()
+		if err := retry(r.ctx, func() error { return r.exec(r.ctx, statement(in)) }); err != nil {
+			return err
+		}
+		switch took := time.Since(began); {
+		case took > stepLong:
+			rows = max(rows/2, stepRows/5)
+		case took < stepLong/2:
+			rows = min(rows*2, stepMost)
+		}
+		if last == "" {
+			return nil
+		}
+		after = last
+	}
 }
 
 // happened writes when something last happened with the records of new report
@@ -178,7 +193,9 @@ func (r *refresher) happened(ms []*mirror) error {
 			continue
 		}
 		about := m.about()
-		err := r.exec(r.ctx, "UPDATE "+ident(m.table)+" t JOIN (SELECT "+about+" AS id,"+lastSQL+" AS last"+m.happenedSQL()+" AND "+about+" IS NOT NULL GROUP BY "+about+") x ON x.id=t.id SET t."+columnActivity+"=x.last WHERE t."+columnGone+" IS NULL")
+		err := r.inSteps(m.table, func(in func(string) string) string {
+			return "UPDATE " + ident(m.table) + " t JOIN (SELECT " + about + " AS id," + lastSQL + " AS last" + m.happenedSQL() + " AND " + in(about) + " GROUP BY " + about + ") x ON x.id=t.id SET t." + columnActivity + "=x.last WHERE t." + columnGone + " IS NULL"
+		})
 		if err != nil {
 			return err
 		}
