@@ -52,6 +52,7 @@ var accessTables = []serviceTable{
   PRIMARY KEY (role, tbl, col)`,
 		"Columns that a role may not set, although it may change the rows."},
 	stageTable,
+	moveTable,
 }
 
 var stageTable = serviceTable{"sync_stage", `
@@ -137,9 +138,12 @@ func (b *builder) sequence() {
 		b.err = b.explain(retry(b.ctx, func() error { return b.exec(b.ctx, b.dialect.sequenceSQL()) }))
 		after := b.list(head)
 		if slices.Equal(before, after) {
-			return
+			break
 		}
 		before = after
+	}
+	if b.dialect.triggers() {
+		b.run(followSQL)
 	}
 }
 

@@ -289,7 +289,7 @@ func (b *builder) triggers() {
 }
 
 func allTriggers() []trigger {
-	out := append([]trigger{sequencer}, accessTriggers()...)
+	out := append([]trigger{sequencer(), mover()}, accessTriggers()...)
 	for _, e := range model.Entities() {
 		out = append(out, triggersOf(e)...)
 	}

@@ -67,7 +67,7 @@ func (c *Central) callPoll(ctx context.Context, who model.Device, at model.Posit
 	})
 	if err != nil && (line == "" || number(err) == 0) {
 		if n := number(err); c.way == WayUnknown && (n == 1305 || n == 1370) { // no such procedure, no right to it
-			c.way = WayPlain
+			c.way, c.alone = WayPlain, true
 			return head, false, nil
 		}
 		return head, true, mapError("poll", err)

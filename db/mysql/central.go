@@ -57,6 +57,7 @@ type Central struct {
 	looking *lookout   // asks them now; nil most of the time
 	greeted bool       // the session is set up
 	singly  bool       // the way to the server takes one statement at a time
+	alone   bool       // the server has no procedure by which parts follow their record
 	way     Way        // procedures or plain statements
 	noted   time.Time  // when the client was last noted
 	head    model.Head // what the server last said of itself
@@ -258,16 +259,18 @@ func (c *Central) Sequence(ctx context.Context, at model.Position) (model.Head, 
 	if err := c.choose(ctx); err != nil {
 		return model.Head{}, err
 	}
-	q := c.session.dialect.sequenceSQL() + ";" + c.session.dialect.headSQL(at)
-	if c.calls() {
-		q = "CALL sync_sequence(" + atSQL(at) + ")"
-	}
 	var line string
 	err := retry(ctx, func() error {
-		line = ""
-		return c.query(ctx, q, func(_ int, v []driver.Value) error {
-			line = asText(v[0])
-			return nil
+		return c.sequencing(func(sequence string) error {
+			q := sequence + ";" + c.session.dialect.headSQL(at)
+			if c.calls() {
+				q = "CALL sync_sequence(" + atSQL(at) + ")"
+			}
+			line = ""
+			return c.query(ctx, q, func(_ int, v []driver.Value) error {
+				line = asText(v[0])
+				return nil
+			})
 		})
 	})
 	if err != nil {

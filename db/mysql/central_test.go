@@ -181,13 +181,13 @@ func TestPartsFollowTheirOwnersScope(t *testing.T) {
 	c := newCompany(t)
 	c.sql("INSERT INTO contact (last_name) VALUES ('a')", "INSERT INTO contact_method (value, contact_id) SELECT 'x', id FROM contact",
 		"UPDATE contact SET scope_id = UNHEX(MD5('east'))", "INSERT INTO address (city, contact_id) SELECT 'Bern', id FROM contact")
+	central := c.dial()
+	page, at := c.follow(central, model.Position{})
 	for _, table := range []string{"contact_method", "address"} {
 		if got := c.one("SELECT COUNT(*) FROM " + table + " WHERE scope_id = UNHEX(MD5('east'))"); got != "1" {
 			t.Errorf("%s stayed behind", table)
 		}
 	}
-	central := c.dial()
-	page, at := c.follow(central, model.Position{})
 	for _, e := range page.Entries {
 		if e.Op == model.FeedLeave {
 			t.Errorf("a client that sees every scope is told of %+v", e)

@@ -108,7 +108,7 @@ func TestOldServer(t *testing.T) {
 
 // TestProceduresByDialect looks for what only one of the products knows.
 func TestProceduresByDialect(t *testing.T) {
-	if got := allProcedures(dialectOf("8.0.11-TiDB-v8.5.0")); len(got) != 1 {
+	if got := allProcedures(dialectOf("8.0.11-TiDB-v8.5.0")); len(got) != 2 {
 		t.Errorf("%d procedures for a server without them", len(got))
 	}
 	if dialectOf("10.6.3-MariaDB").procedures() || dialectOf("8.0.16").procedures() || !dialectOf("8.4.3").procedures() || !dialectOf("11.4.2-MariaDB").procedures() {

@@ -79,15 +79,19 @@ func (f *Office) HandOver(ctx context.Context, from, to string, n model.Notify) 
 
 // drain gives positions to everything that waits for one.
 func (f *Office) drain(ctx context.Context) error {
-	last := ""
+	last, follow := "", followSQL+";"
 	for {
 		waiting := ""
 		err := retry(ctx, func() error {
-			return f.query(ctx, sequenceSQL+"; SELECT CONCAT(seq, '|', (SELECT COUNT(*) FROM (SELECT 1 FROM sync_outbox LIMIT 1) o)) FROM sync_counter WHERE id = 1", func(_ int, v []driver.Value) error {
+			return f.query(ctx, sequenceSQL+";"+follow+" SELECT CONCAT(seq, '|', (SELECT COUNT(*) FROM (SELECT 1 FROM sync_outbox LIMIT 1) o)) FROM sync_counter WHERE id = 1", func(_ int, v []driver.Value) error {
 				waiting = asText(v[0])
 				return nil
 			})
 		})
+		if number(err) == erNoProcedure && follow != "" {
+			follow = "" // on an older central what belongs to a record follows at once
+			continue
+		}
 		// Where the position stays, somebody's transaction is still open.
 		if err != nil || waiting == last || waiting[len(waiting)-1] == '0' {
 			return mapError("sequence", err)

@@ -55,9 +55,9 @@ func personProcedures() []string {
 // allProcedures returns the procedures of a server.
 func allProcedures(d dialect) []procedure {
 	if !d.procedures() {
-		return []procedure{closureProcedure} // the triggers of people and users call it
+		return []procedure{closureProcedure, settleProcedure()} // triggers and plain statements call them
 	}
-	out := []procedure{enterProcedure, closureProcedure, headProcedure(), pollProcedure(), sequenceProcedure(), wipedProcedure(), giveProcedure(),
+	out := []procedure{enterProcedure, closureProcedure, settleProcedure(), headProcedure(), pollProcedure(), sequenceProcedure(), wipedProcedure(), giveProcedure(),
 		listProcedure(), hashProcedure(), pullProcedure(), fetchProcedure(), loadProcedure(), digestProcedure(), hashesProcedure(), surveyProcedure(),
 		pushProcedure(), stageProcedure(), applyProcedure()}
 	out = append(out, alteredProcedures()...)

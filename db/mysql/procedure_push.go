@@ -41,7 +41,7 @@ func pushProcedure() procedure {
   DECLARE room INT DEFAULT GREATEST(ABS(p_singly) - 1, 0);
   DECLARE rest, stray, tell TINYINT DEFAULT 0;
   DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN ROLLBACK; DROP TEMPORARY TABLE IF EXISTS sync_op; RESIGNAL; END;
-` + enter + mustBeKnown + `  SET @rapport_client = LOWER(CONCAT_WS('-', HEX(SUBSTR(p_client,1,4)), HEX(SUBSTR(p_client,5,2)), HEX(SUBSTR(p_client,7,2)), HEX(SUBSTR(p_client,9,2)), HEX(SUBSTR(p_client,11))));
+` + enter + mustBeKnown + settled + `  SET @rapport_client = LOWER(CONCAT_WS('-', HEX(SUBSTR(p_client,1,4)), HEX(SUBSTR(p_client,5,2)), HEX(SUBSTR(p_client,7,2)), HEX(SUBSTR(p_client,9,2)), HEX(SUBSTR(p_client,11))));
   DROP TEMPORARY TABLE IF EXISTS sync_op;
   CREATE TEMPORARY TABLE sync_op (
     n INT NOT NULL PRIMARY KEY, block INT NOT NULL, tbl VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin NULL, ins TINYINT NOT NULL,
@@ -102,6 +102,7 @@ func pushProcedure() procedure {
   ELSE
     IF foreign_batch THEN SELECT 'foreign'; ELSE SELECT receipt; END IF;
     ` + sequenceSQL + `;
+    ` + followSQL + `;
     CALL sync_head(p_run, p_run_nonce, p_seq, ` + accessSQL + `, 0);
   END IF;
 `}

@@ -39,7 +39,7 @@ func pollProcedure() procedure {
 // interrupts it leaves nothing behind.
 func sequenceProcedure() procedure {
 	return procedure{"sync_sequence", "IN p_run BIGINT, IN p_nonce VARBINARY(32), IN p_seq BIGINT",
-		me + enter + mustBeKnown + "  " + sequenceSQL + ";\n  CALL sync_head(p_run, p_nonce, p_seq, " + accessSQL + ", 0);\n"}
+		me + enter + mustBeKnown + "  " + sequenceSQL + ";\n  " + followSQL + ";\n  CALL sync_head(p_run, p_nonce, p_seq, " + accessSQL + ", 0);\n"}
 }
 
 // wipedProcedure notes that a device has emptied itself.
@@ -68,7 +68,7 @@ func giveProcedure() procedure {
 			fmt.Fprintf(&cases, "    WHEN '%[1]s' THEN UPDATE `%[1]s` SET owner_id = p_to WHERE id = p_id AND (everything OR scope_id IN (SELECT scope FROM sync_scope_grant WHERE login = me AND may_write));\n", e.Noun)
 		}
 	}
-	return procedure{"sync_give", "IN p_noun VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin, IN p_id VARBINARY(16), IN p_to VARBINARY(16)", me + enter + mustBeKnown +
+	return procedure{"sync_give", "IN p_noun VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin, IN p_id VARBINARY(16), IN p_to VARBINARY(16)", me + enter + mustBeKnown + settled +
 		`  IF NOT EXISTS (SELECT 1 FROM sync_role_right WHERE role = my_role AND tbl = p_noun AND may_update) OR EXISTS (SELECT 1 FROM sync_field_right WHERE role = my_role AND tbl = p_noun AND col = '` + ownerColumn + `') THEN
     SIGNAL SQLSTATE '42000' SET MYSQL_ERRNO = 1142, MESSAGE_TEXT = 'this account may not hand such records over';
   END IF;
@@ -120,7 +120,7 @@ func perNoun(piece string) string {
 // rows behind it, a result for each table that occurs; see pageEnd.
 func pullProcedure() procedure {
 	return procedure{"sync_pull", "IN p_from BIGINT, IN p_to BIGINT",
-		me + "  DECLARE tables LONGTEXT CHARACTER SET utf8mb4;\n" + enter + mustBeKnown +
+		me + "  DECLARE tables LONGTEXT CHARACTER SET utf8mb4;\n" + enter + mustBeKnown + settled +
 			`  DROP TEMPORARY TABLE IF EXISTS sync_page;
   CREATE TEMPORARY TABLE sync_page (seq BIGINT NOT NULL PRIMARY KEY, tbl VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL, pk BINARY(16) NOT NULL, op TINYINT NOT NULL) ENGINE=InnoDB;
 ` + runSQL("'INSERT INTO sync_page SELECT seq,tbl,pk,op FROM sync_feed WHERE ', IF(everything, 'op<>"+fmt.Sprint(int(model.FeedLeave))+"', CONCAT('scope IN (', scopes, ')')), ' AND seq>', p_from, ' AND seq<=', p_to, ' ORDER BY seq LIMIT "+fmt.Sprint(pageEntries)+"'") +
@@ -135,7 +135,7 @@ func pullProcedure() procedure {
 // fetchProcedure sends the rows of ids, a result for each table.
 func fetchProcedure() procedure {
 	return procedure{"sync_fetch", "IN p_ids LONGTEXT CHARACTER SET utf8mb4",
-		me + "  DECLARE tables LONGTEXT CHARACTER SET utf8mb4;\n" + enter + mustBeKnown +
+		me + "  DECLARE tables LONGTEXT CHARACTER SET utf8mb4;\n" + enter + mustBeKnown + settled +
 			`  DROP TEMPORARY TABLE IF EXISTS sync_want;
   CREATE TEMPORARY TABLE sync_want (tbl VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL, id BINARY(16) NOT NULL, PRIMARY KEY (tbl, id)) ENGINE=InnoDB;
   INSERT IGNORE INTO sync_want (tbl, id) SELECT j.tbl, UNHEX(j.id) FROM JSON_TABLE(p_ids, '$[*]' COLUMNS (tbl VARCHAR(64) CHARACTER SET ascii PATH '$.t', NESTED PATH '$.i[*]' COLUMNS (id VARCHAR(64) CHARACTER SET ascii PATH '$'))) j
@@ -151,7 +151,7 @@ func fetchProcedure() procedure {
 // a part of it, the ids are found and sorted in the index of scopes alone.
 func loadProcedure() procedure {
 	return procedure{"sync_load", "IN p_noun VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin, IN p_after VARBINARY(16)",
-		me + enter + mustBeKnown + `  IF everything THEN
+		me + enter + mustBeKnown + settled + `  IF everything THEN
     CALL sync_rows(p_noun, '', CONCAT('WHERE t.id>X''', HEX(p_after), ''' ORDER BY t.id'));
   ELSE
     CALL sync_rows(p_noun, CONCAT('(SELECT id FROM ` + "`', p_noun, '`" + ` WHERE scope_id IN (', scopes, ') AND id>X''', HEX(p_after), ''' ORDER BY id LIMIT 9223372036854775807) f STRAIGHT_JOIN '), CONCAT('ON t.id=f.id WHERE ', ` + inReach + `, ' ORDER BY f.id'));
@@ -176,7 +176,7 @@ func hashesProcedure() procedure {
 // sumsBody runs a statement for each noun that a request names: what stands
 // before the hash of a row, and what behind it.
 func sumsBody(before, behind, request string) string {
-	return me + "  DECLARE list LONGTEXT CHARACTER SET utf8mb4;\n  DECLARE bits BIGINT;\n" + enter + mustBeKnown + perNoun(`  SET bits = NULL;
+	return me + "  DECLARE list LONGTEXT CHARACTER SET utf8mb4;\n  DECLARE bits BIGINT;\n" + enter + mustBeKnown + settled + perNoun(`  SET bits = NULL;
   SELECT MAX(j.n), GROUP_CONCAT(j.b) INTO bits, list FROM JSON_TABLE(`+request+`, '$[*]' COLUMNS (t VARCHAR(64) CHARACTER SET ascii PATH '$.t', n BIGINT PATH '$.n', NESTED PATH '$.b[*]' COLUMNS (b BIGINT PATH '$'))) j WHERE j.t = '{noun}';
   IF bits BETWEEN 0 AND 32 THEN
     CALL sync_sums('{noun}', `+before+`, `+behind+`);
@@ -203,7 +203,7 @@ func surveyProcedure() procedure {
 		}
 		fmt.Fprintf(&rows, "  CALL sync_rows('%s', '', CONCAT('WHERE %s ORDER BY t.updated_at DESC LIMIT %d'));\n", noun, where, surveyed)
 	}
-	return procedure{"sync_survey", "", me + "  DECLARE reach, counts LONGTEXT CHARACTER SET utf8mb4;\n" + enter + mustBeKnown +
+	return procedure{"sync_survey", "", me + "  DECLARE reach, counts LONGTEXT CHARACTER SET utf8mb4;\n" + enter + mustBeKnown + settled +
 		"  SET reach = " + inReach + ";\n" + counts.String() + "  SET @rapport_count = NULL;\n  SELECT counts;\n" + rows.String()}
 }
 

@@ -228,7 +228,7 @@ func (p *pusher) requests() []string {
 	if len(p.refused) > 0 {
 		why = " " + string(encodeRefusals(p.refused))
 	}
-	add("UPDATE sync_push SET result=CONCAT(@r," + quote(why) + ") WHERE " + p.receiptKey() + ";COMMIT;SELECT @r;" + p.session.dialect.sequenceSQL() + ";" + p.session.dialect.headSQL(p.at))
+	add("UPDATE sync_push SET result=CONCAT(@r," + quote(why) + ") WHERE " + p.receiptKey() + ";COMMIT;SELECT @r;" + p.sequenceSQL() + ";" + p.session.dialect.headSQL(p.at))
 	return append(out, b.String())
 }
 
@@ -339,15 +339,17 @@ func (p *pusher) refuse(place int, err error) bool {
 // again answers a batch that the server has a receipt of.
 func (p *pusher) again(ctx context.Context) (model.Receipt, error) {
 	var nonce, stored string
-	q := "SELECT nonce,result FROM sync_push WHERE " + p.receiptKey() + ";" + p.session.dialect.sequenceSQL() + ";" + p.session.dialect.headSQL(p.at)
 	err := retry(ctx, func() error {
-		return p.query(ctx, q, func(set int, v []driver.Value) error {
-			if set == 0 {
-				nonce, stored = asText(v[0]), asText(v[1])
-			} else {
-				p.line = asText(v[0])
-			}
-			return nil
+		return p.sequencing(func(sequence string) error {
+			q := "SELECT nonce,result FROM sync_push WHERE " + p.receiptKey() + ";" + sequence + ";" + p.session.dialect.headSQL(p.at)
+			return p.query(ctx, q, func(set int, v []driver.Value) error {
+				if set == 0 {
+					nonce, stored = asText(v[0]), asText(v[1])
+				} else {
+					p.line = asText(v[0])
+				}
+				return nil
+			})
 		})
 	})
 	if err != nil {

@@ -208,49 +208,8 @@ func beforeUpdate(e *model.Entity) string {
 }
 
 func afterUpdate(e *model.Entity) string {
-	b := "  IF NEW.row_version <> OLD.row_version THEN\n" +
-		capture(e, "1", "OLD.scope_id", "NEW.scope_id", "NEW.id") + audit(e, "update")
-	var follow strings.Builder
-	for _, part := range model.Entities() {
-		for _, n := range part.Owner {
-			if n == e.Noun {
-				fmt.Fprintf(&follow, "      UPDATE %s SET scope_id = NEW.scope_id WHERE %s = NEW.id;\n", ident(string(part.Noun)), ident(string(n)+"_id"))
-			}
-		}
-	}
-	follow.WriteString(moveActivities(e))
-	if follow.Len() > 0 {
-		b += "    IF NOT OLD.scope_id <=> NEW.scope_id THEN\n" + follow.String() + "    END IF;\n"
-	}
-	return b + teamChanges(e, "update") + "  END IF;\n"
-}
-
-// moveActivities takes along the activities about a record that changes its
-// scope: whoever gets it gets what happened with it. Those in other scopes stay
-// there. It goes by a cursor, because the activities' own triggers change the
-// links that a joined update would be reading.
-func moveActivities(e *model.Entity) string {
-	for _, c := range model.EntityOf("activity_link").Columns() {
-		if c.Ref != e.Noun || e.Noun == "activity" {
-			continue
-		}
-		return fmt.Sprintf(`      BEGIN
-        DECLARE one BINARY(16);
-        DECLARE finished BOOL DEFAULT FALSE;
-        DECLARE about CURSOR FOR SELECT DISTINCT l.activity_id FROM activity_link l JOIN activity a ON a.id = l.activity_id
-          WHERE l.%s = NEW.id AND a.scope_id = OLD.scope_id;
-        DECLARE CONTINUE HANDLER FOR NOT FOUND SET finished = TRUE;
-        OPEN about;
-        moving: LOOP
-          FETCH about INTO one;
-          IF finished THEN LEAVE moving; END IF;
-          UPDATE activity SET scope_id = NEW.scope_id WHERE id = one;
-        END LOOP;
-        CLOSE about;
-      END;
-`, ident(c.Name))
-	}
-	return ""
+	return "  IF NEW.row_version <> OLD.row_version THEN\n" +
+		capture(e, "1", "OLD.scope_id", "NEW.scope_id", "NEW.id") + audit(e, "update") + teamChanges(e, "update") + "  END IF;\n"
 }
 
 // capture writes the outbox. It takes no lock that another writer waits for.
@@ -335,11 +294,12 @@ const sequenced = 2000
 // because all update the same row. The session must read committed data, or it
 // would wait for every open transaction.
 //
-// A row that changes its scope leaves one and enters another. The DELETE is
-// driven from the feed and told its index: it must never scan the outbox, where
+// A row that changes its scope leaves one and enters another, and what belongs
+// to it has to follow. The DELETE is driven from the feed and told its index: it must never scan the outbox, where
 // it would wait for writers that are still at work, and a server whose
 // statistics say that the outbox is all but empty would scan it.
-var sequencer = trigger{"sync_counter_before_update", "sync_counter", "BEFORE UPDATE", fmt.Sprintf(`  DECLARE moved BIGINT DEFAULT 0;
+func sequencer() trigger {
+	return trigger{"sync_counter_before_update", "sync_counter", "BEFORE UPDATE", fmt.Sprintf(`  DECLARE moved BIGINT DEFAULT 0;
   IF NEW.tick <> OLD.tick THEN
     INSERT INTO sync_feed (seq, scope, tbl, pk, op, origin, oid)
       SELECT OLD.seq + ROW_NUMBER() OVER (ORDER BY x.id, x.side), x.scope, x.tbl, x.pk, x.op, x.origin, x.id FROM (
@@ -351,12 +311,14 @@ var sequencer = trigger{"sync_counter_before_update", "sync_counter", "BEFORE UP
     IF moved = 0 THEN
       SET NEW.tick = OLD.tick;
     ELSE
+      INSERT INTO sync_move (tbl, pk, scope) SELECT tbl, pk, scope FROM sync_feed WHERE seq > OLD.seq AND op = 4 AND tbl IN (%[3]s);
       DELETE o FROM sync_feed f STRAIGHT_JOIN sync_outbox o FORCE INDEX (PRIMARY) ON o.id = f.oid WHERE f.seq > OLD.seq;
       SET NEW.seq = OLD.seq + moved, NEW.run_id = OLD.run_id + 1;
       INSERT INTO sync_run (run_id, last_seq, nonce, at) VALUES (NEW.run_id, NEW.seq, %[2]s, UTC_TIMESTAMP(3));
     END IF;
   END IF;
-`, sequenced, nonceSQL)}
+`, sequenced, nonceSQL, followedList())}
+}
 
 // newIDSQL makes the id of a row that another program inserts without one: a
 // UUIDv7 (RFC 9562). The server's own UUID() ends in the same digits for every
