@@ -30,7 +30,7 @@ func (t trigger) create() string {
 // personSQL is the login of who is connected: the part of USER() before its
 // last @, since a login may hold an @ itself. CURRENT_USER() would be the
 // trigger's owner.
-const personSQL = "LEFT(LEFT(USER(), CHAR_LENGTH(USER()) - CHAR_LENGTH(SUBSTRING_INDEX(USER(), '@', -1)) - 1), 80)"
+const personSQL = "LEFT(LEFT(USER(), CHAR_LENGTH(USER()) - LOCATE('@', REVERSE(USER()))), 80)"
 
 // momentSQL is the time of the statement. The triggers declare no variable for
 // it or for the person: making room for variables costs each row more.
@@ -163,48 +163,71 @@ func counted(e *model.Entity) []model.Column {
 	return out
 }
 
-// unchanged is a condition that compares a column's two values byte by byte,
-// so that a change of case or of a trailing blank is a change.
-func unchanged(c model.Column) string {
-	n := ident(c.Name)
+// bytesOf is a column's value so that it is compared byte by byte: a change of
+// case or of a trailing blank is a change.
+func bytesOf(side string, c model.Column) string {
+	n := side + "." + ident(c.Name)
 	if c.Type == model.ColText || c.Type == model.ColLong {
-		return "CAST(OLD." + n + " AS BINARY) <=> CAST(NEW." + n + " AS BINARY)"
+		return "CAST(" + n + " AS BINARY)"
 	}
-	return "OLD." + n + " <=> NEW." + n
+	return n
 }
 
-// comparedAtOnce is how many columns one statement of a trigger compares. A
+// unchanged is a condition that compares two values of columns. As rows they
+// take the server less time than each alone.
+func unchanged(columns ...model.Column) string {
+	var before, after []string
+	for _, c := range columns {
+		before, after = append(before, bytesOf("OLD", c)), append(after, bytesOf("NEW", c))
+	}
+	return "(" + strings.Join(before, ", ") + ") <=> (" + strings.Join(after, ", ") + ")"
+}
+
+// comparedAtOnce is how many columns one statement of the history compares. A
 // server prepares every part of a statement anew for each row, also the parts
 // that it then skips.
 const comparedAtOnce = 6
 
+// seldom tells whether an update of a column is an exception: nobody changes
+// it, or somebody else sees the row then.
+func seldom(c model.Column) bool {
+	return c.Service || c.Owner || c.Name == model.ColumnID || c.Name == ownerColumn
+}
+
+// beforeUpdate keeps the service columns. What most updates do is looked at
+// first, in as few statements and expressions as possible.
 func beforeUpdate(e *model.Entity) string {
-	b := `  IF OLD.id <> NEW.id THEN SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'the id of a row cannot be changed'; END IF;
-  IF NEW.created_at IS NULL THEN SET NEW.created_at = OLD.created_at; END IF;
-`
-	b += movedScope(e) + "  changing: BEGIN\n"
-	blocks := 0
-	for some := range slices.Chunk(counted(e), comparedAtOnce) {
-		var same []string
-		for _, c := range some {
-			same = append(same, unchanged(c))
+	var often, rest []model.Column
+	for _, c := range e.Columns() {
+		switch {
+		case c.Name == model.ColumnVersion || c.Name == model.ColumnUpdatedBy:
+		case seldom(c):
+			rest = append(rest, c)
+		default:
+			often = append(often, c)
 		}
-		b += "    IF " + strings.Join(same, " AND ") + " THEN\n"
-		blocks++
 	}
-	b += "      SET NEW.row_version = OLD.row_version, NEW.updated_at = OLD.updated_at, NEW.updated_by = OLD.updated_by;\n      LEAVE changing;\n" +
-		"    " + strings.Repeat("END IF; ", blocks) + `
-    IF NEW.updated_at IS NULL OR NEW.updated_at <=> OLD.updated_at OR NEW.updated_at < OLD.updated_at OR NEW.updated_at > ` + momentSQL + ` THEN
+	const stays = "      SET NEW.row_version = OLD.row_version, NEW.updated_at = OLD.updated_at, NEW.updated_by = OLD.updated_by;\n      LEAVE changing;\n    END IF;\n"
+	// Where the first half tells of a change, the other one is not looked at.
+	half := (len(often) + 1) / 2
+	b := "  changing: BEGIN\n  IF " + unchanged(rest...) + " THEN\n"
+	if half < len(often) {
+		b += "    IF " + unchanged(often[:half]...) + " THEN\n    IF " + unchanged(often[half:]...) + " THEN\n" + stays + "    END IF;\n"
+	} else {
+		b += "    IF " + unchanged(often...) + " THEN\n" + stays
+	}
+	b += "    SET NEW.updated_at = " + momentSQL + `;
+  ELSE
+    IF OLD.id <> NEW.id THEN SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'the id of a row cannot be changed'; END IF;
+    SET NEW.created_at = COALESCE(NEW.created_at, OLD.created_at);
+` + movedScope(e) + "    IF " + unchanged(counted(e)...) + " THEN\n" + stays +
+		`    IF NEW.updated_at IS NULL OR NEW.updated_at <=> OLD.updated_at OR NEW.updated_at < OLD.updated_at OR NEW.updated_at > ` + momentSQL + ` THEN
       SET NEW.updated_at = ` + momentSQL + `;
     END IF;
-    SET NEW.row_version = OLD.row_version + 1, NEW.updated_by = ` + personSQL + `;
+  END IF;
+  SET NEW.row_version = OLD.row_version + 1, NEW.updated_by = ` + personSQL + `;
 `
-	for _, line := range strings.SplitAfter(rules(e), "\n") {
-		if line != "" {
-			b += "  " + line
-		}
-	}
-	return b + "  END;\n"
+	return b + rules(e) + "  END;\n"
 }
 
 func afterUpdate(e *model.Entity) string {
@@ -251,7 +274,11 @@ func audit(e *model.Entity, action string) string {
 			}
 			fmt.Fprintf(&notes, "      IF NOT (%s) THEN %s END IF;\n", skip, note)
 		}
-		fmt.Fprintf(&b, "    IF NOT (%s) THEN\n%s    END IF;\n", strings.Join(same, " AND "), notes.String())
+		all := strings.Join(same, " AND ")
+		if action == "update" {
+			all = unchanged(some...)
+		}
+		fmt.Fprintf(&b, "    IF NOT (%s) THEN\n%s    END IF;\n", all, notes.String())
 	}
 	id := "NEW.id"
 	if action == "delete" {
@@ -295,9 +322,10 @@ const sequenced = 2000
 // would wait for every open transaction.
 //
 // A row that changes its scope leaves one and enters another, and what belongs
-// to it has to follow. The DELETE is driven from the feed and told its index: it must never scan the outbox, where
-// it would wait for writers that are still at work, and a server whose
-// statistics say that the outbox is all but empty would scan it.
+// to it has to follow. The DELETE is driven from the feed and told its index: it
+// must never scan the outbox, where it would wait for writers that are still at
+// work, and a server whose statistics say that the outbox is all but empty would
+// scan it.
 func sequencer() trigger {
 	return trigger{"sync_counter_before_update", "sync_counter", "BEFORE UPDATE", fmt.Sprintf(`  DECLARE moved BIGINT DEFAULT 0;
   IF NEW.tick <> OLD.tick THEN
