@@ -21,6 +21,7 @@ import (
 // and without triggers, and clients that push at once.
 const (
 	foreignWrites = 1500
+	warmWrites    = 100 // before them, which do not count
 	clients       = 50
 	clientBatches = 4
 	clientRows    = 100
@@ -134,17 +135,20 @@ func (b *bench) foreignLatency(ctx context.Context) (err error) {
 		}
 	}
 	var took [2][]time.Duration
-	for n := range foreignWrites {
-		for i, conn := range conns {
-			from := time.Now()
+	for n := range warmWrites + foreignWrites {
+		for k := range conns {
+			i := (k + n) % len(conns) // each is the first as often as the other
+			conn, from := conns[i], time.Now()
 			if _, err := conn.ExecContext(ctx, "UPDATE contact SET job_title = ?, department = ? WHERE id = ?", fmt.Sprint("t", n), "d", ids[i][n%len(ids[i])]); err != nil {
 				return err
 			}
-			took[i] = append(took[i], time.Since(from))
+			if n >= warmWrites {
+				took[i] = append(took[i], time.Since(from))
+			}
 		}
 	}
 	with, without := medianOf(took[0]), medianOf(took[1])
-	fmt.Fprintf(b.out, "  another program's update of one row: %.2f ms with triggers, %.2f ms without, ratio %.2f (limit 1.2)\n", ms(with), ms(without), float64(with)/float64(without))
+	fmt.Fprintf(b.out, "  another program's update of one row, each commit on the disk (innodb_flush_log_at_trx_commit=1, no binary log), median of %d: %.2f ms with triggers, %.2f ms without, ratio %.2f (limit 1.2)\n", foreignWrites, ms(with), ms(without), float64(with)/float64(without))
 	return nil
 }
 
