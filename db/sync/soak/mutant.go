@@ -30,12 +30,14 @@ type mutant struct {
 // mutantSeeds is how many seeds a mutant has to survive to count as unnoticed.
 const mutantSeeds = "600"
 
-// The time of one mutant. What still runs after mutantTime does not end: that
-// is noticed, as a person would notice it. With what it takes to build it, a
-// mutant that takes mutantAtMost could not be tried.
+// The time of one mutant. The simulation begins no further seed when mutantSpare
+// is left of mutantTime. What still runs after that does not end: it is noticed,
+// as a person would notice it. With what it takes to build it, a mutant that
+// takes mutantAtMost could not be tried.
 const (
-	mutantTime   = 3 * time.Minute
-	mutantAtMost = 10 * time.Minute
+	mutantSpare  = time.Minute
+	mutantTime   = 10 * time.Minute
+	mutantAtMost = 15 * time.Minute
 )
 
 // verdict is what became of a mutant.
@@ -123,6 +125,9 @@ func (m mutant) try(ctx context.Context, dir string) verdict {
 		if m := signedSeed.FindStringSubmatch(v.Sign); m != nil {
 			seed, _ := strconv.Atoi(m[1])
 			v.Seeds = seed + 1
+		}
+		if !v.Caught && v.Seconds >= (mutantTime-mutantSpare).Seconds() {
+			v.Problem = "there was no time for every seed"
 		}
 	}
 	return v
