@@ -37,7 +37,7 @@ func OpenOffice(ctx context.Context, url string, o DialOptions) (*Office, error)
 		return nil, err
 	}
 	o.Program, o.Read = "rapport-central", 10*time.Minute
-	s, _, err := open(ctx, a, o)
+	s, err := openPrimary(ctx, a, o, a.Database)
 	if err != nil {
 		return nil, err
 	}

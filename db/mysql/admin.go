@@ -21,7 +21,7 @@ func adminSession(ctx context.Context, url string) (*session, error) {
 		return nil, err
 	}
 	// The database may not be there yet, so the login names none.
-	s, err := openOne(ctx, a, DialOptions{Read: 1 << 50, Program: "rapport-central"}, "")
+	s, err := openPrimary(ctx, a, DialOptions{Read: 1 << 50, Program: "rapport-central"}, "")
 	if err != nil {
 		return nil, err
 	}

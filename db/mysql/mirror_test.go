@@ -131,6 +131,18 @@ func TestMirror(t *testing.T) {
 	if roles, _ := m.status(); roles != "stopped, primary" {
 		t.Errorf("after the promotion: %s", roles)
 	}
+	// What an administrator does is done on the primary, wherever it stands.
+	if _, err := Migrate(t.Context(), m.list); err != nil {
+		t.Errorf("migrate: %v", err)
+	}
+	office, err := OpenOffice(t.Context(), m.list, DialOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if at, err := office.text(t.Context(), "SELECT @@server_id"); err != nil || at != "2" {
+		t.Errorf("the office is on server %s (%v)", at, err)
+	}
+	office.Close()
 	r, err := Rejoin(t.Context(), m.list, model.StandbyRequest{}, nil)
 	if err != nil || r.Copies || r.Transactions != 0 {
 		t.Fatalf("the former primary comes back: %+v (%v)", r, err)

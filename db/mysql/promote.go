@@ -47,8 +47,7 @@ func Promote(ctx context.Context, url string, req model.PromoteRequest) (out mod
 	began := time.Now()
 	defer func() {
 		if err != nil && p.closed {
-			// Whoever refuses leaves everything as it was.
-			_ = p.from.exec(context.WithoutCancel(ctx), "SET GLOBAL read_only = 0")
+			err = p.reopen(context.WithoutCancel(ctx), err)
 		}
 	}()
 	if err := p.closeFormer(ctx); err != nil {
@@ -82,6 +81,11 @@ func (p *promotion) did(format string, args ...any) {
 
 // pick finds the server that an administrator named.
 func (p *promotion) pick(s string) (*node, error) {
+	for _, n := range p.all {
+		if n.Address == s {
+			return n, nil
+		}
+	}
 	b, err := completed(s, p.all[0].address)
 	if err != nil {
 		return nil, err
@@ -228,11 +232,30 @@ func (p *promotion) closeFormer(ctx context.Context) error {
 	limited, cancel := context.WithTimeout(ctx, catchUp)
 	defer cancel()
 	p.closed = true // also where the answer is lost
-	if err := n.step(limited, "close it to changes", "READ_ONLY ADMIN", "SET GLOBAL read_only = 1"); err != nil {
+	if err := n.step(limited, "close it to changes", "READ_ONLY ADMIN", "SET SESSION lock_wait_timeout = 10; SET GLOBAL read_only = 1"); err != nil {
 		return err
 	}
 	p.did("closed %s to changes", n.address.where())
 	return n.examine(ctx)
+}
+
+// reopen lets the former primary take changes again: whoever refuses leaves
+// everything as it was. The connection may be what failed.
+func (p *promotion) reopen(ctx context.Context, cause error) error {
+	const q = "SET GLOBAL read_only = 0"
+	if p.from.exec(ctx, q) == nil {
+		return cause
+	}
+	s, err := openOne(ctx, p.from.address, DialOptions{Program: "rapport-central"}, "")
+	if err == nil {
+		err = s.exec(ctx, q)
+		_ = s.close() // it was needed for this alone
+	}
+	if err == nil {
+		return cause
+	}
+	return model.Errorf(model.KindOf(cause), "%s; and %s, which was closed to changes, could not be opened again", why(cause), p.from.address.where()).
+		WithHint("run there: %s", q).Because(err)
 }
 
 // settle lets the standby have everything that it can have.

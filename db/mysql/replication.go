@@ -126,6 +126,11 @@ func nodes(ctx context.Context, url string, more ...string) ([]*node, error) {
 // completed reads the address of a server that an administrator named: a whole
 // one, or host:port of the central's database under the same account.
 func completed(s string, like Address) (Address, error) {
+	for _, known := range like.servers() {
+		if s == known.String() {
+			return known, nil
+		}
+	}
 	if strings.Contains(s, "://") {
 		b, err := ParseURL(s)
 		if err == nil && b.User == "" {

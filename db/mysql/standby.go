@@ -80,6 +80,54 @@ func open(ctx context.Context, a Address, o DialOptions) (s *session, rest []Add
 	return nil, nil, errs[0]
 }
 
+// openPrimary logs in to the server of a list that takes changes, to the one of
+// the highest term where several do, and to the first that answers where none
+// does: an administrator's work is done on the primary. database is the one to
+// use, "" for none.
+func openPrimary(ctx context.Context, a Address, o DialOptions, database string) (*session, error) {
+	all := a.servers()
+	if len(all) == 1 {
+		return openOne(ctx, a, o, database)
+	}
+	type asked struct {
+		session *session
+		err     error
+		closed  bool
+		term    int64
+	}
+	answers := make([]asked, len(all))
+	var group sync.WaitGroup
+	for i, one := range all {
+		group.Go(func() {
+			r := &answers[i]
+			if r.session, r.err = openOne(ctx, one, o, database); r.err != nil {
+				return
+			}
+			closed, err := r.session.text(ctx, "SELECT "+readOnlySQL)
+			r.closed = err != nil || truth(closed)
+			// A server without the central has no term.
+			term, _ := r.session.text(ctx, "SELECT writer_term FROM "+ident(one.Database)+".sync_meta WHERE id=1")
+			r.term = asInt(term)
+		})
+	}
+	group.Wait()
+	best := -1
+	for i, r := range answers {
+		if r.err == nil && (best < 0 || answers[best].closed && !r.closed || answers[best].closed == r.closed && !r.closed && r.term > answers[best].term) {
+			best = i
+		}
+	}
+	for i, r := range answers {
+		if r.err == nil && i != best {
+			_ = r.session.close() // it was only asked
+		}
+	}
+	if best < 0 {
+		return nil, answers[0].err
+	}
+	return answers[best].session, nil
+}
+
 // found is what another server of the list said.
 type found struct {
 	central *Central

@@ -20,7 +20,7 @@ func Status(ctx context.Context, url string) (model.CentralStatus, error) {
 		return st, err
 	}
 	st.Address = a.String()
-	s, _, err := open(ctx, a, DialOptions{Program: "rapport-central"})
+	s, err := openPrimary(ctx, a, DialOptions{Program: "rapport-central"}, a.Database)
 	if err != nil {
 		return st, err
 	}

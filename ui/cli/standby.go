@@ -227,7 +227,13 @@ func (a *app) centralPromote() *cobra.Command {
 				return err
 			}
 			req.DryRun = false
-			// What was decided on is done, whatever the list says by now.
+			// What was decided on is done, whatever the servers are by now.
+			if req.To == "" {
+				req.To = plan.To
+			}
+			if req.From == "" {
+				req.From = plan.From
+			}
 			p, err := ws.Promote(ctx, req)
 			if err != nil {
 				return err
