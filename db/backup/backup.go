@@ -180,8 +180,11 @@ func (b *Backuper) InitBackups(ctx context.Context, req model.BackupRequest) (mo
 		return model.BackupTarget{}, err
 	}
 	fresh := false
-	if err := openRepo(ctx, s, func() repo { fresh = true; return b.newRepo() }); err != nil {
+	if err := openRepo(ctx, s, func() (repo, error) { fresh = true; return b.newRepo(), nil }); err != nil {
 		return model.BackupTarget{Address: s.String()}, cannotWrite(s, err)
+	}
+	if err := b.know(ctx, s); err != nil {
+		return model.BackupTarget{Address: s.String()}, err
 	}
 	t, err := Probe(ctx, s, b.o.IDs.New())
 	t.Fresh = fresh
@@ -190,6 +193,26 @@ func (b *Backuper) InitBackups(ctx context.Context, req model.BackupRequest) (mo
 
 func (b *Backuper) newRepo() repo {
 	return repo{Format: formatName, ID: b.o.IDs.New(), CreatedAt: b.o.Now().UTC(), Features: []string{"zstd", "age"}}
+}
+
+// know keeps that backups go to a store, if that lies outside the home: when it
+// is empty later, it is a share that is not connected, and nothing may be
+// written where it would be.
+func (b *Backuper) know(ctx context.Context, s Store) error {
+	if b.within(s) {
+		return nil
+	}
+	return b.o.DB().KnowBackupPlace(ctx, s.String())
+}
+
+// within tells whether a store lies in the home.
+func (b *Backuper) within(s Store) bool {
+	f, ok := s.(Folder)
+	if !ok {
+		return b.o.DB == nil
+	}
+	rel, err := filepath.Rel(b.o.Home, string(f))
+	return err == nil && filepath.IsLocal(rel) || b.o.DB == nil
 }
 
 // find returns the backup that a request names: by id, by eight or more

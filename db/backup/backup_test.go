@@ -43,7 +43,7 @@ func TestRoundTrip(t *testing.T) {
 		t.Fatalf("restore: %+v, %v", got, err)
 	}
 	sameDump(t, "restored", h.dump(), want)
-	for _, key := range []string{"client", "batch_number", "backup_lineage"} {
+	for _, key := range []string{"client", "batch_number", "backup_lineage", "backup_places"} {
 		var n int
 		if err := h.raw.QueryRow(`SELECT count(*) FROM state WHERE key = ?`, key).Scan(&n); err != nil || n != 0 {
 			t.Errorf("the restored workspace has the %s of the lost one", key)

@@ -38,10 +38,20 @@ func (b *Backuper) CreateBackup(ctx context.Context, req model.BackupRequest, n 
 	if err != nil {
 		return model.BackupInfo{}, err
 	}
-	if err := openRepo(ctx, s, b.newRepo); err != nil {
+	db := b.o.DB()
+	if err := openRepo(ctx, s, func() (repo, error) {
+		known, err := db.KnowsBackupPlace(ctx, s.String())
+		if err == nil && known {
+			err = model.Errorf(model.Unreachable, "the backups that were in %s are not there", s).
+				WithHint("connect the disk or the share; rapport backup init --to begins anew where it is empty")
+		}
+		return b.newRepo(), err
+	}); err != nil {
 		return model.BackupInfo{}, cannotWrite(s, err)
 	}
-	db := b.o.DB()
+	if err := b.know(ctx, s); err != nil {
+		return model.BackupInfo{}, err
+	}
 	lineage, err := db.Lineage(ctx)
 	if err != nil {
 		return model.BackupInfo{}, err

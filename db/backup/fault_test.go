@@ -385,6 +385,35 @@ func TestShareIsDisconnected(t *testing.T) {
 	}
 }
 
+// TestShareIsNotConnected begins a backup where the share would be. It is told
+// apart from a place that is new, and begun anew only on demand.
+func TestShareIsNotConnected(t *testing.T) {
+	t.Parallel()
+	h := newHome(t)
+	h.fill(1)
+	place := filepath.Join(t.TempDir(), "share")
+	h.create(model.BackupRequest{To: place})
+	for _, empty := range []bool{true, false} {
+		if err := os.RemoveAll(place); err != nil {
+			t.Fatal(err)
+		}
+		if empty {
+			if err := os.Mkdir(place, 0o700); err != nil {
+				t.Fatal(err)
+			}
+		}
+		_, err := h.CreateBackup(t.Context(), model.BackupRequest{To: place}, nil)
+		says(t, err, model.Unreachable, "the backups that were in "+place)
+	}
+	if _, err := os.Stat(place); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the folder was made: %v", err)
+	}
+	if got, err := h.InitBackups(t.Context(), model.BackupRequest{To: place}); err != nil || !got.Fresh || !got.Exclusive || !got.Delete {
+		t.Errorf("init: %+v, %v", got, err)
+	}
+	h.create(model.BackupRequest{To: place})
+}
+
 // TestShareIsGoneWhileReading does not call a backup damaged because the share
 // is away.
 func TestShareIsGoneWhileReading(t *testing.T) {

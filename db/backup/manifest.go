@@ -158,21 +158,26 @@ func checkFormat(what, format string) error {
 
 // openRepo checks what a store is and makes it a repository if create is set
 // and it is none yet. Of two that make it at once, one does.
-func openRepo(ctx context.Context, s Store, create func() repo) error {
+func openRepo(ctx context.Context, s Store, create func() (repo, error)) error {
 	data, err := s.Get(ctx, repoName)
 	if errors.Is(err, fs.ErrNotExist) {
 		if create == nil {
 			return nil
 		}
-		if data, err = encodeJSON(create()); err != nil {
+		r, err := create()
+		if err != nil {
+			return err
+		}
+		if data, err = encodeJSON(r); err != nil {
 			return err
 		}
 		if err = s.PutNew(ctx, repoName, data); !errors.Is(err, fs.ErrExist) {
 			return err
 		}
-		data, err = s.Get(ctx, repoName)
-	}
-	if err != nil {
+		if data, err = s.Get(ctx, repoName); err != nil {
+			return cannotRead(s, err)
+		}
+	} else if err != nil {
 		return cannotRead(s, err)
 	}
 	var r repo

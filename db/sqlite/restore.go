@@ -3,10 +3,12 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"fmt"
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"rapport/model"
@@ -16,6 +18,10 @@ import (
 // is kept.
 const keyLineage = "backup_lineage"
 
+// keyPlaces is the state under which the places outside the home are kept that
+// backups of this copy went to: a JSON list of their names.
+const keyPlaces = "backup_places"
+
 // serviceTables are the tables beside those of the declaration whose rows a
 // backup holds: what is unsent, in conflict, and known of the past. Everything
 // else in the file is derived from the records.
@@ -23,7 +29,7 @@ var serviceTables = []string{"sync_base", "sync_batch", "sync_conflict", "audit"
 
 // ownState are the states that belong to one copy of a workspace. A restored
 // copy makes its own, except for the declaration, which is that of its file.
-var ownState = []string{stateClient, stateBatch, keyLineage, keyDeclaration, keySearch}
+var ownState = []string{stateClient, stateBatch, keyLineage, keyPlaces, keyDeclaration, keySearch}
 
 // QueryContext runs a query on the pool of readers.
 func (d *DB) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
@@ -60,6 +66,41 @@ func (d *DB) Lineage(ctx context.Context) (string, error) {
 		}
 		s = string(d.ids.New())
 		return t.setState(keyLineage, s)
+	})
+}
+
+// KnowsBackupPlace tells whether backups of this copy went to a place.
+func (d *DB) KnowsBackupPlace(ctx context.Context, name string) (bool, error) {
+	s, err := d.readState(ctx, keyPlaces)
+	if s == "" || err != nil {
+		return false, err
+	}
+	var places []string
+	err = json.Unmarshal([]byte(s), &places)
+	return slices.Contains(places, name), err
+}
+
+// KnowBackupPlace keeps that backups of this copy go to a place.
+func (d *DB) KnowBackupPlace(ctx context.Context, name string) error {
+	if known, err := d.KnowsBackupPlace(ctx, name); known || err != nil {
+		return err
+	}
+	return d.write(ctx, "keep place of backups", func(t *Tx) error {
+		s, err := t.state(keyPlaces)
+		if err != nil {
+			return err
+		}
+		var places []string
+		if s != "" {
+			if err := json.Unmarshal([]byte(s), &places); err != nil {
+				return err
+			}
+		}
+		data, err := json.Marshal(append(places, name))
+		if err != nil {
+			return err
+		}
+		return t.setState(keyPlaces, string(data))
 	})
 }
 
