@@ -394,3 +394,31 @@ func TestReportsOfOldCentral(t *testing.T) {
 		t.Errorf("none: %v", err)
 	}
 }
+
+// TestReportsAreClosedToPeople: who may see some records sees none of their
+// copies, unless an administrator grants it.
+func TestReportsAreClosedToPeople(t *testing.T) {
+	s := newSiege(t)
+	s.refresh(model.ReportsRequest{})
+	for _, q := range []string{"SELECT * FROM report_contact", "SELECT * FROM report_state", "UPDATE sync_lease SET token=0", "REPLACE INTO report_state (tbl) VALUES ('contact')", "SHOW COLUMNS FROM report_contact"} {
+		if got, err := ask(t.Context(), s.bobs, q); number(err) != erTableDenied || strings.Contains(got, secretOfAnn) {
+			t.Errorf("%s: %s", q, got)
+		}
+	}
+	s.sql("CREATE USER reports IDENTIFIED BY 'p'", "GRANT SELECT ON "+s.database+".report_contact TO reports")
+	t.Cleanup(func() { s.server.SQL(t, "", "DROP USER reports") })
+	office, err := OpenOffice(t.Context(), s.url, DialOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer office.Close()
+	checks, err := office.Check(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, k := range checks {
+		if k.State == "fail" {
+			t.Errorf("with an account for reports: %+v", k)
+		}
+	}
+}
