@@ -57,6 +57,7 @@ type Central struct {
 	looking *lookout   // asks them now; nil most of the time
 	greeted bool       // the session is set up
 	singly  bool       // the way to the server takes one statement at a time
+	undone  bool       // the last request was undone, and may be sent again
 	alone   bool       // the server has no procedure by which parts follow their record
 	way     Way        // procedures or plain statements
 	noted   time.Time  // when the client was last noted

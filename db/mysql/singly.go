@@ -22,7 +22,21 @@ func takesOnlyOne(err error) bool {
 // the way to the server takes no more. What a request means stays the same: a
 // statement that fails ends it, and a transaction stays open until it is ended.
 // Only the round trips are more.
+//
+// After a transaction that was undone a request begins with a ROLLBACK: where
+// it was undone within a procedure by one of another Galera node, the session
+// would answer each further call with the same error.
 func (c *Central) send(ctx context.Context, q string, each func(set int, v []driver.Value) error) error {
+	if c.undone {
+		q = "ROLLBACK;" + q
+	}
+	err := c.sendNow(ctx, q, each)
+	c.undone = passing(err)
+	return err
+}
+
+// sendNow is send without looking back.
+func (c *Central) sendNow(ctx context.Context, q string, each func(set int, v []driver.Value) error) error {
 	if !c.singly {
 		return c.session.query(ctx, q, each)
 	}
