@@ -303,6 +303,9 @@ func (w *World) checkKnown(arrivals map[arrival]int) {
 		if told[l] == "" {
 			told[l] = w.text1(l, "SELECT changes FROM audit UNION ALL SELECT theirs FROM sync_conflict")
 		}
+		if w.ledger.again[arrival{a.key, a.column, "", a.value}] > 0 {
+			continue // another one went back to it, see wentBack
+		}
 		if l.name == w.limited && !strings.Contains(told[l], a.value) {
 			continue // the history went with the record when it moved out of sight
 		}

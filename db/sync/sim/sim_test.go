@@ -135,6 +135,16 @@ func TestFoundBefore(t *testing.T) {
 			{Kind: opSync, Who: 1},
 			{Kind: opRestoreServer, R: 1549202619886129618},
 		}},
+		{"a value of somebody else to which a person went back while the later one was on its way", 1000241, []Op{
+			{Kind: opSync, Who: 0},
+			{Kind: opSync, Who: 0, Strikes: []strike{{At: 0, Fault: ForeignInner, R: 11459492992358980173}}},
+			{Kind: opShared, Who: 0, R: 12627569786851937125}, // a edits the status
+			{Kind: opSync, Who: 0},
+			{Kind: opSync, Who: 1},
+			{Kind: opEdit, Who: 1, R: 10436759156294116978}, // b edits it
+			{Kind: opSync, Who: 1, Strikes: []strike{{Store: true, At: 2, Fault: ForeignInner, R: 18011562124756913977}}},
+			{Kind: opSync, Who: 1, Strikes: []strike{{At: 0, Fault: EditInside, R: 3108074810971053439}}}, // b discards
+		}},
 		{"an edit of a removed record that was deleted before it was sent anew, and brought back by a third", 3053, []Op{
 			{Kind: opForeign, R: 18314412855668332016}, // inserts a contact
 			{Kind: opSync, Who: 2},
