@@ -31,3 +31,21 @@ func TestPushToStalePrimary(t *testing.T) {
 		t.Errorf("with the server's own term: %+v (%v)", r, err)
 	}
 }
+
+// TestRaiseTerm: a server that was restored elsewhere takes the place of one
+// that is gone, although clients have seen a higher term than it knows.
+func TestRaiseTerm(t *testing.T) {
+	c := newCompany(t)
+	gone := strings.Replace(c.url, c.server.Address(), "127.0.0.1:1", 1)
+	list := gone + "," + c.url
+	if _, err := Promote(t.Context(), list, model.PromoteRequest{}); model.KindOf(err) != model.Invalid {
+		t.Errorf("the primary was promoted: %v", err)
+	}
+	p, err := Promote(t.Context(), list, model.PromoteRequest{Term: 7})
+	if err != nil || p.Term != 8 || !p.Down || p.Epoch != "" {
+		t.Fatalf("%+v (%v)", p, err)
+	}
+	if got := c.one("SELECT writer_term FROM sync_meta"); got != "8" {
+		t.Errorf("the term is %s", got)
+	}
+}
