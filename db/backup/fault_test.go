@@ -448,7 +448,7 @@ func TestFullDisk(t *testing.T) {
 	h.fill(3)
 	place := t.TempDir()
 	if err := exec.Command("mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", place).Run(); err != nil {
-		t.Logf("no disk can be made here (%v): a limit of this process stands in for it", err)
+		t.Logf("no disk can be made here (%v): an error of the store stands in for it", err)
 		full := &failing{Store: Folder(place), err: &fs.PathError{Op: "write", Path: place, Err: syscall.ENOSPC}}
 		full.left.Store(3)
 		h.store = full
