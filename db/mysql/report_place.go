@@ -22,6 +22,9 @@ func (r *refresher) putInPlace(work []*remake, out *model.RebuildResult) error {
 	var cut []constraint
 	for _, w := range work {
 		cut = append(cut, r.cutReferences(w)...)
+		if w.gone {
+			cut = append(cut, ownReferences(w.entity)...)
+		}
 		r.place(w)
 		r.announce(w, out.NewEpoch)
 	}
@@ -61,6 +64,17 @@ func (r *refresher) cutReferences(w *remake) []constraint {
 		r.run("ALTER TABLE " + ident(c.table) + " DROP FOREIGN KEY " + ident(c.name))
 	}
 	return cut
+}
+
+// ownReferences are the references that a table has by the declaration.
+func ownReferences(e *model.Entity) []constraint {
+	var out []constraint
+	for _, c := range e.Columns() {
+		if c.Ref != "" {
+			out = append(out, constraint{string(e.Noun) + "_" + c.Name, string(e.Noun)})
+		}
+	}
+	return out
 }
 
 // place puts one table in its place, with its triggers.
