@@ -342,11 +342,11 @@ func (r *refresher) follow(ms []*mirror) error {
 	if err := r.sequenceOnce(); err != nil || len(ms) == 0 {
 		return err
 	}
-	from, first := r.head, r.head
+	from := r.head
 	for _, m := range ms {
 		from = min(from, r.states[m.title()].position)
 	}
-	first = from
+	first := from
 	for {
 		r.notify.Tell("copying changes", from-first, r.head-first)
 		target := min(r.head, from+refreshStep)
