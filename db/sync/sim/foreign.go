@@ -40,6 +40,20 @@ func (w *World) foreign(rng *rand.Rand) {
 	w.forgetEnded()
 }
 
+// move lets another program move a contact that a laptop has to another scope.
+func (w *World) move(l *laptop, rng *rand.Rand) {
+	id := pick(rng, sortedKeys(w.rows(l, model.EntityOf("contact"))))
+	if id == "" {
+		return
+	}
+	t, err := w.site.begin()
+	w.must(err, "begin a transaction")
+	one := &foreignTx{writer: t}
+	if w.wrote(one, "scope", t.Update("contact", id, map[string]any{model.ColumnScope: scopes[rng.IntN(len(scopes))]})) {
+		w.commit(one)
+	}
+}
+
 // foreignTx is a transaction of another program with what it wrote.
 type foreignTx struct {
 	writer

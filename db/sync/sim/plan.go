@@ -46,6 +46,7 @@ const (
 	opCompact       = "compact feed"
 	opShared        = "edit shared field"
 	opRival         = "edit the same field"
+	opMove          = "move to a scope"
 )
 
 // Config shapes a simulation.
@@ -85,6 +86,9 @@ func Plan(c Config) []Op {
 		choices = append(choices, choice{opGrant, 2})
 	}
 	if c.level() >= 1 {
+		if c.scoped() {
+			choices = append(choices, choice{opMove, 2})
+		}
 		choices = append(choices, choice{opCompact, 2}, choice{opRestart, 2}, choice{opSnapshot, 2}, choice{opStandby, 1})
 	}
 	if c.level() >= 2 {
@@ -107,6 +111,12 @@ func Plan(c Config) []Op {
 		}
 		if o.Kind == opShared {
 			ops = append(ops, unheard(rng)...)
+			continue
+		}
+		if o.Kind == opMove {
+			// The one who sees some scopes is away meanwhile.
+			o.Who = 1
+			ops = append(ops, Op{Kind: opSync, Who: 1, R: rng.Uint64()}, o, Op{Kind: opCompact, R: rng.Uint64()}, Op{Kind: opSync, Who: 1, R: rng.Uint64()})
 			continue
 		}
 		scenes := []func(*rand.Rand) []Op{relapse, glimpse, glimpse}

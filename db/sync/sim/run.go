@@ -132,6 +132,8 @@ func (w *World) do(o Op) {
 		w.edit(l, rng)
 	case opShared:
 		w.editShared(l, rng)
+	case opMove:
+		w.move(l, rng)
 	case opRival:
 		w.editSame(l)
 	case opSync:

@@ -84,7 +84,7 @@ var mutants = []mutant{
 	}},
 	one("a field in conflict is sent all the same", batchFile, "		if held[i] {\n			continue\n		}\n", "		if held[i] && false {\n			continue\n		}\n"),
 	one("what a restored server lost is not offered again", applyFile, "	if a.offer && versionOf(e, local) > versionOf(e, theirs) {", "	if a.offer && local == nil {"),
-	one("a new row that was sent stays new", batchFile, "		base.Set(e, model.ColumnVersion, int64(1))\n", "		base = nil\n		return record, nil\n"),
+	one("a new row that was sent stays new", batchFile, "		base.Set(e, model.ColumnVersion, int64(1))\n", "		base = nil\n		return record, false, nil\n"),
 
 	// What the merge promises.
 	one("a deletion beats an edit", mergeFile, "	case !mineGone && theirsGone && (mineEdited || base[d] != nil):", "	case !mineGone && theirsGone && false:"),
