@@ -161,8 +161,8 @@ type backend struct {
 	address func(prefix string) string
 	env     map[string]string
 	// answers are what this sort says for what goes wrong.
-	refused, noContainer, full act
-	elsewhere                  string // an address with a container that is absent
+	refused, full act
+	elsewhere     string // an address with a container that is absent
 }
 
 func (b *backend) lookup(name string) string { return b.env[name] }

@@ -33,8 +33,6 @@ func says(t *testing.T, err error, kind model.Kind, part string) {
 	}
 }
 
-func isPut(r *http.Request) bool { return r.Method == "PUT" }
-
 // TestServersThatFail has each remote store meet what goes wrong on the way and
 // on the server. What passes is repeated; nothing that arrived in part is seen.
 func TestServersThatFail(t *testing.T) {

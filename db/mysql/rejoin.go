@@ -381,10 +381,7 @@ func orNone(t model.ReplicaThread) string {
 // place is where the server is in the primary's history: what it wrote itself
 // while it was the primary counts.
 func (r *reunion) place() string {
-	var out gtids
-	for _, g := range r.server.applied {
-		out = append(out, g)
-	}
+	out := append(gtids(nil), r.server.applied...)
 	for _, g := range r.server.log {
 		there := false
 		for i, o := range out {
