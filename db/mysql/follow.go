@@ -26,7 +26,8 @@ var moveTable = serviceTable{"sync_move", `
   pk BINARY(16) NOT NULL COMMENT 'its id',
   scope BINARY(16) NOT NULL COMMENT 'the scope that it left',
   tries BIGINT NOT NULL DEFAULT 0 COMMENT 'raise it to have the parts and activities follow',
-  done TINYINT NOT NULL DEFAULT 0 COMMENT '1 when all of them have; then the row goes'`,
+  done TINYINT NOT NULL DEFAULT 0 COMMENT '1 when all of them have; then the row goes',
+  KEY move_next (done, tries, id)`,
 	"Records that went from one scope to another and whose parts and activities have yet to follow."}
 
 // followedNouns are the nouns whose records are followed by others.
@@ -121,7 +122,7 @@ func follow(noun, condition string) string {
 }
 
 // followedAtOnce is how many records one statement has others follow.
-const followedAtOnce = 20
+const followedAtOnce = 100
 
 // settleProcedure sequences as far as records changed their scope and has what
 // belongs to them follow, until nothing is left or all that is left is held. It
@@ -139,9 +140,9 @@ func settleProcedure() procedure {
   ` + look + `  IF (noted OR unnoted) AND NOT @@global.read_only THEN
     settling: LOOP
       SET before_it = head;
-      ` + sequenceSQL + `;
-      UPDATE sync_move SET tries = tries + 1 WHERE NOT done ORDER BY tries, id LIMIT ` + fmt.Sprint(followedAtOnce) + `;
-      DELETE FROM sync_move WHERE done;
+      IF unnoted THEN ` + sequenceSQL + `; END IF;
+      UPDATE sync_move SET tries = tries + 1 WHERE done = 0 ORDER BY done, tries, id LIMIT ` + fmt.Sprint(followedAtOnce) + `;
+      DELETE FROM sync_move WHERE done = 1;
       SET went = ROW_COUNT();
       ` + look + `      IF NOT went AND head = before_it OR NOT noted AND NOT unnoted THEN LEAVE settling; END IF;
     END LOOP;
