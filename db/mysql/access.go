@@ -130,20 +130,26 @@ func (b *builder) scopes() {
 	}
 }
 
-// sequence gives positions to what was changed, so that the first client to
-// come need not wait for it.
+// sequence gives positions to what was changed and to what follows it, so that
+// the first client to come need not wait for it.
 func (b *builder) sequence() {
+	b.sequenceAll()
+	if b.dialect.triggers() {
+		b.run(followSQL)
+		b.sequenceAll()
+	}
+}
+
+// sequenceAll runs the sequencer until it finds nothing more.
+func (b *builder) sequenceAll() {
 	const head = "SELECT seq FROM sync_counter"
 	for before := b.list(head); b.err == nil; {
 		b.err = b.explain(retry(b.ctx, func() error { return b.exec(b.ctx, b.dialect.sequenceSQL()) }))
 		after := b.list(head)
 		if slices.Equal(before, after) {
-			break
+			return
 		}
 		before = after
-	}
-	if b.dialect.triggers() {
-		b.run(followSQL)
 	}
 }
 
