@@ -395,6 +395,16 @@ type DemoRequest struct {
 	Day      time.Time // the data is laid around it
 }
 
+// BackupSettings say how a workspace is backed up where a request does not.
+type BackupSettings struct {
+	To         string   // address of the place; "" for the home's backups folder
+	Recipients []string // age recipients; none means not encrypted
+	Identity   string   // file of the key that opens encrypted backups
+	// CredentialsCommand prints the key of the place, CredentialsFile holds
+	// it; they are asked only when the place is.
+	CredentialsCommand, CredentialsFile string
+}
+
 // Settings are the workspace's own choices, from config.toml.
 type Settings struct {
 	Home     string
@@ -406,9 +416,7 @@ type Settings struct {
 	// PasswordCommand prints the central's password, PasswordFile holds it;
 	// they are asked only when the central is.
 	PasswordCommand, PasswordFile string
-	// BackupCredentialsCommand prints the key of the place of backups,
-	// BackupCredentialsFile holds it; they are asked only when the place is.
-	BackupCredentialsCommand, BackupCredentialsFile string
+	Backup                        BackupSettings
 	// SyncInterval is the pause between two polls of the central; 0 lets it
 	// vary with what happens, from 5 to 30 seconds.
 	SyncInterval time.Duration

@@ -68,15 +68,19 @@ func (b *Backuper) settingsOf() model.Settings {
 	return b.o.Settings
 }
 
-// store opens the store that a request names, the home's backups folder if it
-// names none.
-func (b *Backuper) store(req model.BackupRequest) (Store, error) {
-	address := cmp.Or(req.To, filepath.Join(b.o.Home, "backups"))
-	if b.o.Open != nil {
-		return b.o.Open(address)
+// store fills in what the settings say where a request does not, and opens the
+// store that it names, the home's backups folder if nobody names one.
+func (b *Backuper) store(req *model.BackupRequest) (Store, error) {
+	s := b.settingsOf().Backup
+	req.To = cmp.Or(req.To, s.To, filepath.Join(b.o.Home, "backups"))
+	req.Identity = cmp.Or(req.Identity, s.Identity)
+	if len(req.Recipients) == 0 {
+		req.Recipients = s.Recipients
 	}
-	s := b.settingsOf()
-	return openStore(address, Credentials{Command: s.BackupCredentialsCommand, File: s.BackupCredentialsFile})
+	if b.o.Open != nil {
+		return b.o.Open(req.To)
+	}
+	return openStore(req.To, Credentials{Command: s.CredentialsCommand, File: s.CredentialsFile})
 }
 
 // entry is one backup in a store, as far as a list tells.
@@ -157,7 +161,7 @@ func (e *entry) read(ctx context.Context, s Store) error {
 // ListBackups lists the backups of a store, newest first, with what was found
 // when they were made. One whose manifest is damaged has a Problem.
 func (b *Backuper) ListBackups(ctx context.Context, req model.BackupRequest) ([]model.BackupInfo, error) {
-	s, err := b.store(req)
+	s, err := b.store(&req)
 	if err != nil {
 		return nil, err
 	}
@@ -175,7 +179,7 @@ func (b *Backuper) ListBackups(ctx context.Context, req model.BackupRequest) ([]
 // InitBackups makes the place of backups a repository if it is none yet, and
 // tries out what may be done there.
 func (b *Backuper) InitBackups(ctx context.Context, req model.BackupRequest) (model.BackupTarget, error) {
-	s, err := b.store(req)
+	s, err := b.store(&req)
 	if err != nil {
 		return model.BackupTarget{}, err
 	}
@@ -266,7 +270,7 @@ func (e *entry) manifestOf(ctx context.Context, s Store, k keys) (*manifest, err
 // VerifyBackup reads a whole backup and proves it against its manifest: every
 // hash, every count, every row. Damage is Corrupt and named.
 func (b *Backuper) VerifyBackup(ctx context.Context, req model.BackupRequest, n model.Notify) (model.BackupInfo, error) {
-	s, err := b.store(req)
+	s, err := b.store(&req)
 	if err != nil {
 		return model.BackupInfo{}, err
 	}

@@ -240,6 +240,36 @@ func (b *busy) Put(ctx context.Context, key string, data []byte) error {
 	return b.Store.Put(ctx, key, data)
 }
 
+// TestSettingsOfBackups holds that what asks for a backup without more, as the
+// menu does, gets one where and for whom the settings say, and opens it with
+// their key.
+func TestSettingsOfBackups(t *testing.T) {
+	t.Parallel()
+	k, err := age.GenerateX25519Identity()
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, place := filepath.Join(t.TempDir(), "key"), t.TempDir()
+	write(t, key, []byte(k.String()+"\n"))
+	h := newHome(t)
+	h.fill(5)
+	b := New(Options{Home: h.dir, DB: func() *sqlite.DB { return h.db },
+		Settings: model.Settings{Home: h.dir, Backup: model.BackupSettings{To: place, Recipients: []string{k.Recipient().String()}, Identity: key}}})
+	info, err := b.CreateBackup(t.Context(), model.BackupRequest{}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.HasPrefix(info.Path, place) || len(files(t, place, "manifest.json.age")) != 1 {
+		t.Errorf("the backup lies in %s, not encrypted in %s", info.Path, place)
+	}
+	if got, err := b.VerifyBackup(t.Context(), model.BackupRequest{}, nil); err != nil || !got.Verified {
+		t.Errorf("verify: %+v, %v", got, err)
+	}
+	if _, err := b.VerifyBackup(t.Context(), model.BackupRequest{To: t.TempDir()}, nil); model.KindOf(err) != model.NotFound {
+		t.Errorf("verify somewhere else: %v", err)
+	}
+}
+
 func TestEncrypted(t *testing.T) {
 	t.Parallel()
 	id := func() (*age.X25519Identity, string) {

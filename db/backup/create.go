@@ -30,7 +30,7 @@ func (b *Backuper) CreateBackup(ctx context.Context, req model.BackupRequest, n 
 	if req.Kind != "" && req.Kind != kindFull {
 		return model.BackupInfo{}, model.Errorf(model.Invalid, "%q is not a kind of backup that can be made yet", req.Kind).WithHint("the kind is full")
 	}
-	s, err := b.store(req)
+	s, err := b.store(&req)
 	if err != nil {
 		return model.BackupInfo{}, err
 	}

@@ -30,7 +30,7 @@ func Restore(ctx context.Context, home string, req model.BackupRequest, n model.
 // where there are none. The restored workspace takes a new client id at its
 // first sync.
 func (b *Backuper) RestoreBackup(ctx context.Context, req model.BackupRequest, n model.Notify) (info model.BackupInfo, safetyCopy string, err error) {
-	s, err := b.store(req)
+	s, err := b.store(&req)
 	if err != nil {
 		return info, "", err
 	}

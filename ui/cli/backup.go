@@ -16,22 +16,6 @@ func (a *app) backup() *cobra.Command {
 		a.backupRestore(), unbuilt("prune"), unbuilt("schedule"))
 }
 
-// backupRequest fills in what the configuration says.
-func (a *app) backupRequest(to, identity string) (model.BackupRequest, error) {
-	s, err := a.load()
-	if err != nil {
-		return model.BackupRequest{}, err
-	}
-	req := model.BackupRequest{To: to, Identity: identity, Recipients: s.recipients}
-	if req.To == "" {
-		req.To = s.backupTo
-	}
-	if req.Identity == "" {
-		req.Identity = s.identity
-	}
-	return req, nil
-}
-
 func backupObject(b model.BackupInfo) object {
 	o := object{{"id", b.ID}, {"kind", b.Kind}, {"rows", b.Rows}, {"bytes", b.Bytes}, {"verified", b.Verified}, {"at", orNull(b.At)}}
 	if b.Path != "" {
@@ -75,11 +59,7 @@ func (a *app) backupCreate() *cobra.Command {
 			case source != "local":
 				return model.Errorf(model.Invalid, "--source is local or central")
 			}
-			req, err := a.backupRequest(to, "")
-			if err != nil {
-				return err
-			}
-			req.Kind = kind
+			req := model.BackupRequest{Kind: kind, To: to}
 			ws, err := a.open(cmd.Context())
 			if err != nil {
 				return err
@@ -141,10 +121,7 @@ func (a *app) backupList() *cobra.Command {
 }
 
 func (a *app) backups(ctx context.Context, from, identity string) ([]model.BackupInfo, error) {
-	req, err := a.backupRequest(from, identity)
-	if err != nil {
-		return nil, err
-	}
+	req := model.BackupRequest{To: from, Identity: identity}
 	ws, err := a.open(ctx)
 	if err != nil {
 		return nil, err
@@ -159,10 +136,7 @@ func (a *app) backupOne(name, short string) *cobra.Command {
 		Use: name + " [ID|latest]", Short: short, Args: between(0, 1), Example: "  rapport backup " + name + " latest",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx := cmd.Context()
-			req, err := a.backupRequest(from, identity)
-			if err != nil {
-				return err
-			}
+			req := model.BackupRequest{To: from, Identity: identity}
 			if len(args) == 1 {
 				req.ID = args[0]
 			}
@@ -218,10 +192,7 @@ func (a *app) backupRestore() *cobra.Command {
 			"  rapport --home ~/crm backup restore latest --from azblob://ourstorage/crm-backups/ann",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx := cmd.Context()
-			req, err := a.backupRequest(from, identity)
-			if err != nil {
-				return err
-			}
+			req := model.BackupRequest{To: from, Identity: identity}
 			if len(args) == 1 {
 				req.ID = args[0]
 			}

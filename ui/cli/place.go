@@ -42,10 +42,7 @@ func (a *app) backupInit() *cobra.Command {
 			if a.flags.dryRun {
 				return noDryRun(cmd)
 			}
-			req, err := a.backupRequest(to, "")
-			if err != nil {
-				return err
-			}
+			req := model.BackupRequest{To: to}
 			ws, err := a.open(cmd.Context())
 			if err != nil {
 				return err

@@ -61,7 +61,7 @@ type settings struct {
 func (s *settings) workspace() model.Settings {
 	return model.Settings{Home: s.home, Config: s.config, Me: s.me, Currency: s.currency, Region: s.region, Central: s.central,
 		PasswordCommand: s.passwordCommand, PasswordFile: s.passwordFile, SyncInterval: s.syncInterval,
-		BackupCredentialsCommand: s.credentialsCommand, BackupCredentialsFile: s.credentialsFile}
+		Backup: model.BackupSettings{To: s.backupTo, Recipients: s.recipients, Identity: s.identity, CredentialsCommand: s.credentialsCommand, CredentialsFile: s.credentialsFile}}
 }
 
 // load reads the settings, once.
