@@ -49,23 +49,17 @@ func (h *home) followCentral(t *testing.T) *followed {
 	return f
 }
 
-// until waits for a step that a test waits for.
+// until waits for a step that a test waits for. Being offline on the way is a
+// fault.
 func (f *followed) until(what string, ok func(model.Following) bool) model.Following {
 	f.t.Helper()
-	late := time.After(30 * time.Second)
-	for {
-		select {
-		case s := <-f.steps:
-			if ok(s) {
-				return s
-			}
-			if s.State == model.FollowOffline {
-				f.t.Errorf("waiting for %s: %v", what, s.Err)
-			}
-		case <-late:
-			f.t.Fatalf("no %s", what)
+	return f.untilAny(what, func(s model.Following) bool {
+		done := ok(s)
+		if !done && s.State == model.FollowOffline {
+			f.t.Errorf("waiting for %s: %v", what, s.Err)
 		}
-	}
+		return done
+	})
 }
 
 // untilAny is until where being offline on the way is no surprise.

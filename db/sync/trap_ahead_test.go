@@ -33,6 +33,23 @@ func (a aside) Sequence(ctx context.Context, at model.Position) (model.Head, err
 	return a.Central.Sequence(ctx, at)
 }
 
+// syncAside syncs, has something happen right before the first page is read, and
+// expects that the sync is cut after the page, if it is to be.
+func (h *home) syncAside(t *testing.T, cut bool, do func()) {
+	t.Helper()
+	read := false
+	engine := sync.New(h.DB, func(ctx context.Context) (model.Central, error) {
+		inner, err := h.connect(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return aside{inner, do, cut, &read}, nil
+	}, sync.Options{})
+	if _, err := engine.Sync(t.Context(), false, nil); cut != errors.Is(err, errCut) || !cut && err != nil {
+		t.Fatalf("the sync ended with %v", err)
+	}
+}
+
 // TestT60RowsAheadOfTheFeed puts the server back to the moment before a change
 // that a laptop read when it had no position yet: the run that the laptop knows
 // is there still, and the feed tells nothing. What the server lost is offered
@@ -49,20 +66,10 @@ func TestT60RowsAheadOfTheFeed(t *testing.T) {
 				c.exec(t, "UPDATE contact SET status = 'before' WHERE id = ?", id.Bytes())
 				c.exec(t, "UPDATE sync_counter SET tick = tick + 1")
 				var backup *snapshot
-				read := false
-				engine := sync.New(a.DB, func(ctx context.Context) (model.Central, error) {
-					inner, err := a.connect(ctx)
-					if err != nil {
-						return nil, err
-					}
-					return aside{inner, func() {
-						backup = dump(t, c)
-						c.exec(t, "UPDATE contact SET status = 'after' WHERE id = ?", id.Bytes())
-					}, cut, &read}, nil
-				}, sync.Options{})
-				if _, err := engine.Sync(t.Context(), false, nil); cut != errors.Is(err, errCut) || !cut && err != nil {
-					t.Fatalf("the sync ended with %v", err)
-				}
+				a.syncAside(t, cut, func() {
+					backup = dump(t, c)
+					c.exec(t, "UPDATE contact SET status = 'after' WHERE id = ?", id.Bytes())
+				})
 				if got := a.get(t, "contact", id).Values["status"]; got != "after" {
 					t.Fatalf("the laptop read %v", got)
 				}
@@ -87,20 +94,10 @@ func TestT60DeletionAheadOfTheFeed(t *testing.T) {
 	c.exec(t, "UPDATE contact SET status = 'before' WHERE id = ?", id.Bytes())
 	c.exec(t, "UPDATE sync_counter SET tick = tick + 1")
 	var backup *snapshot
-	read := false
-	engine := sync.New(a.DB, func(ctx context.Context) (model.Central, error) {
-		inner, err := a.connect(ctx)
-		if err != nil {
-			return nil, err
-		}
-		return aside{inner, func() {
-			backup = dump(t, c)
-			c.exec(t, "DELETE FROM contact WHERE id = ?", id.Bytes())
-		}, true, &read}, nil
-	}, sync.Options{})
-	if _, err := engine.Sync(t.Context(), false, nil); !errors.Is(err, errCut) {
-		t.Fatalf("the sync ended with %v", err)
-	}
+	a.syncAside(t, true, func() {
+		backup = dump(t, c)
+		c.exec(t, "DELETE FROM contact WHERE id = ?", id.Bytes())
+	})
 	backup.restore(t, c)
 	converge(t, c, a)
 	if got := a.get(t, "contact", id).Values["status"]; got != "before" {
