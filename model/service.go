@@ -217,52 +217,6 @@ type Reporter interface {
 	Report(ctx context.Context, req ReportRequest) (Report, error)
 }
 
-// BackupInfo describes one backup.
-type BackupInfo struct {
-	ID       string    `json:"id"`
-	Kind     string    `json:"kind"`
-	At       time.Time `json:"at"`
-	Rows     int64     `json:"rows"`
-	Bytes    int64     `json:"bytes"`
-	Verified bool      `json:"verified"`
-	Path     string    `json:"path,omitempty"`
-	Problem  string    `json:"problem,omitempty"`
-}
-
-// BackupRequest says what to back up or restore, and where.
-type BackupRequest struct {
-	Kind       string   // full
-	To         string   // folder or URL; "" for the home's backups folder
-	ID         string   // "" or "latest" for the newest verified one
-	Identity   string   // age identity file
-	Recipients []string // age recipients; none means not encrypted
-}
-
-// BackupTarget tells what a place of backups lets its key do.
-type BackupTarget struct {
-	Address   string `json:"address"`
-	Fresh     bool   `json:"fresh"` // it holds backups from now on
-	Read      bool   `json:"read"`
-	Write     bool   `json:"write"`
-	Exclusive bool   `json:"create_if_absent"` // of two writers of one object, one is told
-	Delete    bool   `json:"delete"`
-	Left      string `json:"left,omitempty"` // what the trial could not take away again
-}
-
-// Backuper makes, proves and restores backups of the workspace.
-type Backuper interface {
-	// InitBackups makes a place ready for backups and tries out what may be
-	// done there.
-	InitBackups(ctx context.Context, req BackupRequest) (BackupTarget, error)
-	CreateBackup(ctx context.Context, req BackupRequest, n Notify) (BackupInfo, error)
-	ListBackups(ctx context.Context, req BackupRequest) ([]BackupInfo, error)
-	VerifyBackup(ctx context.Context, req BackupRequest, n Notify) (BackupInfo, error)
-	// RestoreBackup replaces the workspace's records with those of a
-	// backup. What was there is kept as a safety copy, whose path it
-	// returns.
-	RestoreBackup(ctx context.Context, req BackupRequest, n Notify) (info BackupInfo, safetyCopy string, err error)
-}
-
 // Check is one line of doctor's report.
 type Check struct {
 	Name   string `json:"name"`
@@ -393,16 +347,6 @@ type DemoRequest struct {
 	Contacts int
 	Seed     int64
 	Day      time.Time // the data is laid around it
-}
-
-// BackupSettings say how a workspace is backed up where a request does not.
-type BackupSettings struct {
-	To         string   // address of the place; "" for the home's backups folder
-	Recipients []string // age recipients; none means not encrypted
-	Identity   string   // file of the key that opens encrypted backups
-	// CredentialsCommand prints the key of the place, CredentialsFile holds
-	// it; they are asked only when the place is.
-	CredentialsCommand, CredentialsFile string
 }
 
 // Settings are the workspace's own choices, from config.toml.

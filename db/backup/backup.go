@@ -122,7 +122,7 @@ func entries(ctx context.Context, s Store) ([]entry, error) {
 // read fills the entry from the summary, which must fit the manifest. What is
 // wrong is the entry's Problem; the error is its cause.
 func (e *entry) read(ctx context.Context, s Store) error {
-	e.info = model.BackupInfo{ID: string(e.id), Kind: e.kind, At: e.at(), Path: strings.TrimSuffix(s.String(), "/") + "/" + strings.TrimSuffix(e.prefix, "/")}
+	e.info = model.BackupInfo{ID: string(e.id), Kind: e.kind, Source: model.SourceLocal, Lineage: e.lineage, At: e.at(), Path: strings.TrimSuffix(s.String(), "/") + "/" + strings.TrimSuffix(e.prefix, "/")}
 	var sum summary
 	data, err := s.Get(ctx, e.prefix+summaryName)
 	if unanswered(err) {
@@ -154,7 +154,9 @@ func (e *entry) read(ctx context.Context, s Store) error {
 		e.info.Problem = messageOf(err)
 		return err
 	}
+	e.info.Source, e.info.Parent, e.info.Position = cmp.Or(sum.Source, model.SourceLocal), string(sum.Parent), sum.Position
 	e.info.At, e.info.Rows, e.info.Bytes, e.info.Verified, e.info.Problem = sum.At, sum.Rows, sum.Bytes, sum.Verified, sum.Problem
+	e.info.Encrypted = sum.Encrypted
 	return nil
 }
 

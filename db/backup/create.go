@@ -13,9 +13,6 @@ import (
 	"rapport/model"
 )
 
-// kindFull is a backup that needs no other.
-const kindFull = "full"
-
 // leftoverAge is how long a folder without a manifest may belong to a backup
 // that is being made.
 const leftoverAge = 48 * time.Hour
@@ -27,7 +24,7 @@ const discardTime = 20 * time.Second
 // CreateBackup makes a full backup of the workspace as it is now and compares
 // it with its source. A difference is Corrupt; the backup stays, unverified.
 func (b *Backuper) CreateBackup(ctx context.Context, req model.BackupRequest, n model.Notify) (model.BackupInfo, error) {
-	if req.Kind != "" && req.Kind != kindFull {
+	if req.Kind != "" && req.Kind != model.BackupFull {
 		return model.BackupInfo{}, model.Errorf(model.Invalid, "%q is not a kind of backup that can be made yet", req.Kind).WithHint("the kind is full")
 	}
 	s, err := b.store(&req)
@@ -65,8 +62,8 @@ func (b *Backuper) CreateBackup(ctx context.Context, req model.BackupRequest, n 
 		return model.BackupInfo{}, err
 	}
 	id := b.o.IDs.New()
-	w := &writer{store: s, keys: k, notify: n, place: newPlace(lineage, id, kindFull), m: &manifest{
-		Format: formatName, ID: id, Kind: kindFull, Source: "local", Lineage: lineage, At: b.o.Now().UTC().Truncate(time.Millisecond),
+	w := &writer{store: s, keys: k, notify: n, place: newPlace(lineage, id, model.BackupFull), m: &manifest{
+		Format: formatName, ID: id, Kind: model.BackupFull, Source: model.SourceLocal, Lineage: lineage, At: b.o.Now().UTC().Truncate(time.Millisecond),
 		Schema: schema, Encoding: encodingVersion, Recipients: req.Recipients, Settings: settings,
 	}}
 	info, err := w.run(ctx, db, b.o.Now)
@@ -365,7 +362,7 @@ func (w *writer) finish(ctx context.Context) error {
 	if err := out.Close(); err != nil {
 		return err
 	}
-	sum, err := json.MarshalIndent(summary{Format: formatName, ID: w.m.ID, Kind: w.m.Kind, At: w.m.At, Rows: w.m.Rows, Bytes: w.m.Bytes,
+	sum, err := json.MarshalIndent(summary{Format: formatName, ID: w.m.ID, Kind: w.m.Kind, Source: w.m.Source, Parent: w.m.Parent, At: w.m.At, Position: w.m.Position, Rows: w.m.Rows, Bytes: w.m.Bytes,
 		Encrypted: w.keys.suffix() != "", Verified: w.m.Verify.OK, Problem: w.m.Verify.Problem, Manifest: hashOf(sealed.Bytes())}, "", " ")
 	if err != nil {
 		return err

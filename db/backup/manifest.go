@@ -69,6 +69,7 @@ type manifest struct {
 	Parent     model.ID     `json:"parent,omitempty"`
 	Base       model.ID     `json:"base,omitempty"`
 	At         time.Time    `json:"at"`
+	Position   int64        `json:"position,omitempty"` // of the central's feed
 	Schema     int          `json:"schema"`
 	Encoding   int          `json:"encoding"`
 	Recipients []string     `json:"recipients,omitempty"`
@@ -84,7 +85,10 @@ type summary struct {
 	Format    string    `json:"format"`
 	ID        model.ID  `json:"id"`
 	Kind      string    `json:"kind"`
+	Source    string    `json:"source"`
+	Parent    model.ID  `json:"parent,omitempty"`
 	At        time.Time `json:"at"`
+	Position  int64     `json:"position,omitempty"`
 	Rows      int64     `json:"rows"`
 	Bytes     int64     `json:"bytes"`
 	Encrypted bool      `json:"encrypted"`

@@ -1,0 +1,88 @@
+package model
+
+import (
+	"context"
+	"time"
+)
+
+// Kinds of backups.
+const (
+	BackupFull         = "full"         // needs no other
+	BackupIncremental  = "incremental"  // what changed since the newest backup of its line
+	BackupDifferential = "differential" // what changed since the newest full one
+	BackupSegment      = "segment"      // what changed in the last seconds of a continuous backup
+)
+
+// What a backup is of.
+const (
+	SourceLocal   = "local"   // the workspace on this computer
+	SourceCentral = "central" // the company's central
+)
+
+// BackupInfo describes one backup.
+type BackupInfo struct {
+	ID     string `json:"id"`
+	Kind   string `json:"kind"`
+	Source string `json:"source"`
+	// Lineage names the copy of a workspace, or the identity of a central,
+	// that the backup is of. Only backups of one lineage make a chain.
+	Lineage string `json:"lineage"`
+	// Parent is the backup that this one needs; "" for a full one.
+	Parent string    `json:"parent,omitempty"`
+	At     time.Time `json:"at"`
+	// Position of the central's feed that it has reached; 0 for a workspace.
+	Position  int64  `json:"position,omitempty"`
+	Rows      int64  `json:"rows"`
+	Bytes     int64  `json:"bytes"`
+	Encrypted bool   `json:"encrypted"`
+	Verified  bool   `json:"verified"`
+	Path      string `json:"path,omitempty"`
+	Problem   string `json:"problem,omitempty"`
+	// Note says why another kind was made than the one that was asked for.
+	Note string `json:"note,omitempty"`
+}
+
+// BackupRequest says what to back up or restore, and where.
+type BackupRequest struct {
+	Kind       string   // one of the kinds; "" for full
+	Source     string   // local or central; "" for local
+	To         string   // folder or URL; "" for the home's backups folder
+	ID         string   // "" or "latest" for the newest verified one
+	Identity   string   // age identity file
+	Recipients []string // age recipients; none means not encrypted
+}
+
+// BackupTarget tells what a place of backups lets its key do.
+type BackupTarget struct {
+	Address   string `json:"address"`
+	Fresh     bool   `json:"fresh"` // it holds backups from now on
+	Read      bool   `json:"read"`
+	Write     bool   `json:"write"`
+	Exclusive bool   `json:"create_if_absent"` // of two writers of one object, one is told
+	Delete    bool   `json:"delete"`
+	Left      string `json:"left,omitempty"` // what the trial could not take away again
+}
+
+// Backuper makes, proves and restores backups of the workspace.
+type Backuper interface {
+	// InitBackups makes a place ready for backups and tries out what may be
+	// done there.
+	InitBackups(ctx context.Context, req BackupRequest) (BackupTarget, error)
+	CreateBackup(ctx context.Context, req BackupRequest, n Notify) (BackupInfo, error)
+	ListBackups(ctx context.Context, req BackupRequest) ([]BackupInfo, error)
+	VerifyBackup(ctx context.Context, req BackupRequest, n Notify) (BackupInfo, error)
+	// RestoreBackup replaces the workspace's records with those of a
+	// backup. What was there is kept as a safety copy, whose path it
+	// returns.
+	RestoreBackup(ctx context.Context, req BackupRequest, n Notify) (info BackupInfo, safetyCopy string, err error)
+}
+
+// BackupSettings say how a workspace is backed up where a request does not.
+type BackupSettings struct {
+	To         string   // address of the place; "" for the home's backups folder
+	Recipients []string // age recipients; none means not encrypted
+	Identity   string   // file of the key that opens encrypted backups
+	// CredentialsCommand prints the key of the place, CredentialsFile holds
+	// it; they are asked only when the place is.
+	CredentialsCommand, CredentialsFile string
+}
