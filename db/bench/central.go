@@ -132,11 +132,16 @@ func (b *bench) fill(ctx context.Context, url string, db *sql.DB) (rows int64, e
 
 // copyTable copies one table, many rows a statement.
 func copyTable(ctx context.Context, from *sql.DB, to *sql.Conn, e *model.Entity) (int64, error) {
-	var names []string
+	var names, values []string
 	for _, c := range e.Columns() {
 		names = append(names, c.Name)
+		if c.Name == model.ColumnScope {
+			values = append(values, scopeOf(e, "t"))
+		} else {
+			values = append(values, `t."`+c.Name+`"`)
+		}
 	}
-	rows, err := from.QueryContext(ctx, `SELECT "`+strings.Join(names, `", "`)+`" FROM "`+string(e.Noun)+`" ORDER BY id`)
+	rows, err := from.QueryContext(ctx, "SELECT "+strings.Join(values, ", ")+` FROM "`+string(e.Noun)+`" AS t ORDER BY t.id`)
 	if err != nil {
 		return 0, err
 	}
@@ -178,6 +183,24 @@ func copyTable(ctx context.Context, from *sql.DB, to *sql.Conn, e *model.Entity)
 		return count, err
 	}
 	return count, flush()
+}
+
+// scopeOf is the SQL of the scope in which a central keeps a row: its owner's,
+// and for a part that of its record. A workspace that was never synced has all
+// rows in the company scope; putting them in order on the central would have
+// each record's parts follow it, one record after another.
+func scopeOf(e *model.Entity, alias string) string {
+	from := []string{alias + "." + model.ColumnScope}
+	if e.Field("owner") != nil {
+		from = slices.Insert(from, 0, alias+".owner_id")
+	}
+	for _, n := range e.Owner {
+		from = slices.Insert(from, 0, `(SELECT `+scopeOf(model.EntityOf(n), "o")+` FROM "`+string(n)+`" AS o WHERE o.id = `+alias+`."`+string(n)+`_id")`)
+	}
+	if len(from) == 1 {
+		return from[0]
+	}
+	return "coalesce(" + strings.Join(from, ", ") + ")"
 }
 
 // laptop is one workspace that syncs.
