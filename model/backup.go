@@ -31,7 +31,10 @@ type BackupInfo struct {
 	Parent string    `json:"parent,omitempty"`
 	At     time.Time `json:"at"`
 	// Position of the central's feed that it has reached; 0 for a workspace.
-	Position  int64  `json:"position,omitempty"`
+	Position int64 `json:"position,omitempty"`
+	// Number counts the backups of a workspace's lineage; 0 for a central,
+	// whose position tells which is newer.
+	Number    int64  `json:"number,omitempty"`
 	Rows      int64  `json:"rows"`
 	Bytes     int64  `json:"bytes"`
 	Encrypted bool   `json:"encrypted"`
@@ -85,4 +88,7 @@ type BackupSettings struct {
 	// CredentialsCommand prints the key of the place, CredentialsFile holds
 	// it; they are asked only when the place is.
 	CredentialsCommand, CredentialsFile string
+	// Schedule says when a backup is due and Keep which ones prune leaves.
+	Schedule Schedule
+	Keep     KeepRules
 }

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"rapport/model"
@@ -22,6 +23,9 @@ const keyLineage = "backup_lineage"
 // backups of this copy went to: a JSON list of their names.
 const keyPlaces = "backup_places"
 
+// keyNumber is the state under which the backups of the lineage are counted.
+const keyNumber = "backup_number"
+
 // serviceTables are the tables beside those of the declaration whose rows a
 // backup holds: what is unsent, in conflict, and known of the past. Everything
 // else in the file is derived from the records.
@@ -29,7 +33,7 @@ var serviceTables = []string{"sync_base", "sync_batch", "sync_conflict", "audit"
 
 // ownState are the states that belong to one copy of a workspace. A restored
 // copy makes its own, except for the declaration, which is that of its file.
-var ownState = []string{stateClient, stateBatch, keyLineage, keyPlaces, keyDeclaration, keySearch}
+var ownState = []string{stateClient, stateBatch, keyLineage, keyPlaces, keyNumber, keyDeclaration, keySearch}
 
 // QueryContext runs a query on the pool of readers.
 func (d *DB) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
@@ -66,6 +70,25 @@ func (d *DB) Lineage(ctx context.Context) (string, error) {
 		}
 		s = string(d.ids.New())
 		return t.setState(keyLineage, s)
+	})
+}
+
+// NumberBackup counts one more backup of this copy and returns how many there
+// were. It tells which of two is newer whatever the clock said.
+func (d *DB) NumberBackup(ctx context.Context) (int64, error) {
+	var n int64
+	return n, d.write(ctx, "number backup", func(t *Tx) error {
+		s, err := t.state(keyNumber)
+		if err != nil {
+			return err
+		}
+		if s != "" {
+			if n, err = strconv.ParseInt(s, 10, 64); err != nil {
+				return err
+			}
+		}
+		n++
+		return t.setState(keyNumber, strconv.FormatInt(n, 10))
 	})
 }
 
