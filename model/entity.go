@@ -113,6 +113,7 @@ type Entity struct {
 	PartKey []string // for a part: the fields that tell it from its siblings
 	Derived bool     // ids derive from owner and PartKey (or from PartKey alone), so twins meet
 	Shared  bool     // everybody sees its rows, whoever may change them: what records refer to
+	Inner   bool     // the program keeps its rows: no screen, command or search shows them
 
 	Name func(*Record) string // the title of a record, "" if it has none
 	// RowName is how a row by itself tells the title, for a database: the
@@ -175,7 +176,7 @@ func (e *Entity) Lists() []*Field {
 func Records() []*Entity {
 	var out []*Entity
 	for _, e := range entities {
-		if !e.IsPart() {
+		if !e.IsPart() && !e.Inner {
 			out = append(out, e)
 		}
 	}
@@ -216,6 +217,7 @@ var entities = []*Entity{
 	organization, contact, deal, activity,
 	contactMethod, address, contactOrganization, tagging,
 	dealContact, dealLine, stageHistory, activityLink,
+	erasure,
 }
 
 var byNoun = func() map[Noun]*Entity {

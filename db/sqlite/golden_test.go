@@ -105,6 +105,9 @@ func makeGolden(t *testing.T, d *DB) {
 	ada := made("contact", "", map[string]any{"first_name": "Ada", "last_name": "Golden", "organization": ref("organization", "Golden Ltd"), "birth_date": "--12-10", "notes": "first\nsecond"},
 		map[string][]string{"email": {"ada@golden.example:work"}, "phone": {"+41 79 123 45 67:mobile"}, "tag": {"gold", "vip"}})
 	gone := made("contact", "", map[string]any{"last_name": "Gone"}, nil)
+	if _, err := d.EraseRecord(ctx, made("contact", "", map[string]any{"last_name": "Erased"}, nil).ID); err != nil {
+		t.Fatal(err)
+	}
 	clash := made("deal", "", map[string]any{"name": "Golden deal", "amount": eur(100), "organization": ref("organization", "Golden Ltd"), "close_date": "2026-12-31"},
 		map[string][]string{"contacts": {string(ada.ID)}, "lines": {`{"product":"Golden engine","quantity":"1.5","price":"99.00 EUR"}`}})
 	made("activity", "", map[string]any{"kind": "task", "subject": "Golden task"}, map[string][]string{"about": {"contact:" + string(ada.ID), "deal:" + string(clash.ID)}})

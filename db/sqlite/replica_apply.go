@@ -33,6 +33,7 @@ func (d *DB) Reconcile(ctx context.Context, mode model.LoadMode, page *model.Fee
 func (d *DB) apply(ctx context.Context, page *model.FeedPage, at model.Position, mode func(*applier)) (model.ApplyResult, error) {
 	var res model.ApplyResult
 	var looked map[recordKey]bool
+	erased := false
 	err := d.write(ctx, "apply page", func(t *Tx) error {
 		a := newApplier(t)
 		a.looking = true
@@ -56,7 +57,7 @@ func (d *DB) apply(ctx context.Context, page *model.FeedPage, at model.Position,
 		if err := a.gone(ctx, page, present); err != nil {
 			return err
 		}
-		res, looked = a.res, t.looked
+		res, looked, erased = a.res, t.looked, t.erased
 		return t.setPosition(at)
 	})
 	if errors.Is(err, errMissingOwners) {
@@ -64,6 +65,9 @@ func (d *DB) apply(ctx context.Context, page *model.FeedPage, at model.Position,
 	}
 	if err == nil {
 		d.pairUp(ctx, looked)
+	}
+	if err == nil && erased {
+		err = d.scrub(ctx)
 	}
 	return res, err
 }
@@ -76,7 +80,8 @@ type applier struct {
 	looking bool // what comes is looked for under another id
 	offer   bool // a fork: what is newer here than there is offered again
 	goneIDs map[model.ID]bool
-	present map[model.ID]bool // rows that the page brings
+	present map[model.ID]bool  // rows that the page brings
+	erased  map[recordKey]bool // the ledger of erasures, nil while not read
 }
 
 func newApplier(t *Tx) *applier {
@@ -115,6 +120,13 @@ func (a *applier) missing(page *model.FeedPage) error {
 // row merges one row of the server.
 func (a *applier) row(ctx context.Context, e *model.Entity, theirs model.Row) error {
 	t, id := a.tx, theirs.ID()
+	if e == erasureEntity {
+		if err := a.erasure(theirs); err != nil {
+			return err
+		}
+	} else if erased, err := a.wasErased(e, theirs); err != nil || erased {
+		return err
+	}
 	local, err := t.row(e, id)
 	if err != nil {
 		return err

@@ -31,6 +31,7 @@ type Tx struct {
 	bases      map[model.Noun]int64 // where each noun lies in the search index
 	looked     map[recordKey]bool   // records that may be here already under another id
 	act        int64                // what is logged belongs to it; 0 before the first entry
+	erased     bool                 // something was erased: see scrub
 }
 
 func (d *DB) newTx(tx *sql.Tx) *Tx {
