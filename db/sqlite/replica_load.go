@@ -175,7 +175,7 @@ const madeRows = 250
 
 // insertNew stores rows that are new here, as all are but what was made or
 // loaded before; those are merged. What a row needs is made ready beside the
-// storing, in one of two batches that take turns.
+// storing, in one of two batches that take turns. A part of nobody is left out.
 func (a *applier) insertNew(ctx context.Context, e *model.Entity, rows []model.Row) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -187,9 +187,13 @@ func (a *applier) insertNew(ctx context.Context, e *model.Entity, rows []model.R
 		defer close(made)
 		tell := newTeller(e)
 		for part := range slices.Chunk(rows, madeRows) {
-			batch := (<-free)[:len(part)]
-			for i, row := range part {
-				batch[i].make(tell, row)
+			batch := (<-free)[:0]
+			for _, row := range part {
+				if _, _, owned := row.OwnerOf(e); e.IsPart() && !owned {
+					continue
+				}
+				batch = batch[:len(batch)+1]
+				batch[len(batch)-1].make(tell, row)
 			}
 			select {
 			case made <- batch:
@@ -320,9 +324,6 @@ func (d *DB) FinishLoad(ctx context.Context) (model.ApplyResult, error) {
 		if err := t.setPosition(plan.At); err != nil {
 			return err
 		}
-		if err := t.eraseListed(); err != nil {
-			return err
-		}
 		return t.setState(stateLoad, "")
 	})
 	return model.ApplyResult{}, err
@@ -397,28 +398,34 @@ func (d *DB) dropOrphans(ctx context.Context) error {
 		if !e.IsPart() {
 			continue
 		}
-		cond := "NOT EXISTS (SELECT 1 FROM sync_base AS b WHERE b.tbl = '" + string(e.Noun) + "' AND b.id = p.id)"
+		table := quote(string(e.Noun))
+		alone := "NOT EXISTS (SELECT 1 FROM sync_base AS b WHERE b.tbl = '" + string(e.Noun) + "' AND b.id = p.id)"
 		for _, n := range e.Owner {
-			cond += " AND NOT EXISTS (SELECT 1 FROM " + quote(string(n)) + " AS o WHERE o.id = p." + quote(string(n)+"_id") + ")"
+			alone += " AND NOT EXISTS (SELECT 1 FROM " + quote(string(n)) + " AS o WHERE o.id = p." + quote(string(n)+"_id") + ")"
 		}
-		rows, err := d.read().QueryContext(ctx, "SELECT p.id FROM "+quote(string(e.Noun))+" AS p WHERE "+cond)
-		ids, err := scanIDs(rows, err)
-		if err != nil || len(ids) == 0 {
+		for _, n := range e.Owner {
+			// Two indexes are read in their order beside each other, which takes a
+			// tenth of the time of looking into one for each entry of the other.
+			owner := quote(string(n) + "_id")
+			rows, err := d.read().QueryContext(ctx, "SELECT "+owner+" FROM "+table+" WHERE "+owner+" IS NOT NULL EXCEPT SELECT id FROM "+quote(string(n))+" ORDER BY 1")
+			gone, err := scanIDs(rows, err)
 			if err != nil {
 				return mapError("look for owners", err)
 			}
-			continue
-		}
-		err = d.loading(ctx, func(t *Tx) error {
-			for _, id := range ids {
-				if err := t.exec("DELETE FROM "+quote(string(e.Noun))+" AS p WHERE p.id = ? AND "+cond, id.Bytes()); err != nil {
-					return err
-				}
+			if len(gone) == 0 {
+				continue
 			}
-			return nil
-		})
-		if err != nil {
-			return err
+			err = d.loading(ctx, func(t *Tx) error {
+				for _, id := range gone {
+					if err := t.exec("DELETE FROM "+table+" AS p WHERE p."+owner+" = ? AND "+alone, id.Bytes()); err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+			if err != nil {
+				return err
+			}
 		}
 	}
 	return nil
