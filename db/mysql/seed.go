@@ -182,13 +182,6 @@ func (s *seeder) objects(ctx context.Context, db string) error {
 	return s.put(ctx, "SET SESSION sql_mode = 'NO_AUTO_VALUE_ON_ZERO'")
 }
 
-// binaryTypes are the types whose values are bytes; numberTypes those whose
-// values are written without quotes.
-var (
-	binaryTypes = []string{"binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob", "bit", "geometry", "point", "linestring", "polygon", "multipoint", "multilinestring", "multipolygon", "geometrycollection"}
-	numberTypes = []string{"tinyint", "smallint", "mediumint", "int", "bigint", "decimal", "float", "double", "year"}
-)
-
 // table copies one table with its rows.
 func (s *seeder) table(ctx context.Context, db, name string) error {
 	table := ident(db) + "." + ident(name)

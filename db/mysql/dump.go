@@ -1,0 +1,270 @@
+package mysql
+
+import (
+	"context"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"rapport/model"
+)
+
+// Dump is one moment of a central, read by several sessions at once. It holds
+// up nobody: readers take no lock on rows, and a table is theirs only while they
+// read it.
+//
+// While it is open no rebuild of a table begins, and none is under way: see
+// sharedLease. Where somebody else alters a table all the same, reading that
+// table gives ErrChanged, for the moment cannot be read to its end any more.
+type Dump struct {
+	control *session // sequences, holds the lease and asks for definitions
+	readers []*session
+	info    DumpInfo
+	tables  []DumpTable
+	shared  *sharedLease // nil where the account may not write
+	unread  []string
+
+	keys changedKeys
+}
+
+// DumpInfo says which moment of which central was taken, and how.
+type DumpInfo struct {
+	At            time.Time // by the server's clock
+	Epoch         string
+	Position      int64 // head of the feed
+	MinSeq        int64 // oldest position that the feed still answers
+	SchemaVersion int64
+	ColumnsHash   string
+	Server        string // version, as the server says it
+	Role          string // primary or replica
+	Method        string // how the readers came to see the same moment
+	GTID          string // place in the binary log, "" where it has none
+	Readers       int
+	Mark          DumpMark // for the increment that follows
+}
+
+// How readers come to see the same moment.
+const (
+	methodOne      = "one session"
+	methodLog      = "sessions at one place of the binary log"
+	methodLock     = "sessions begun under a read lock"
+	methodStamp    = "sessions of one timestamp"
+	rolePrimary    = "primary"
+	roleReplica    = "replica"
+	maxDumpReaders = 16
+)
+
+// DumpMark is how far a dump has seen a central. The next one begins there.
+type DumpMark struct {
+	Position int64     // of the feed
+	Run      string    // newest run of the sequencer, with its nonce
+	History  int64     // newest entry of sync_audit
+	At       time.Time // by the server's clock
+}
+
+// DumpTable is a table of a dump.
+type DumpTable struct {
+	Name    string
+	Columns []string // but for those that the server computes
+	// Types of the columns: id (16 bytes), int (64 bits, signed), text, blob.
+	Types []string
+	// Key are the columns by which rows are told apart and come in order; all
+	// of them where the table has no key.
+	Key []string
+	// Ordered tells whether the rows come in the order of the bytes and
+	// numbers of their key, so that increments can be merged.
+	Ordered bool
+	// Followed tells whether Changed knows the rows that changed.
+	Followed bool
+	// Definition makes the table.
+	Definition string
+	// Loose tells of a table that the server keeps outside of transactions:
+	// its rows may be of another moment.
+	Loose bool
+
+	selects []string // expressions that read the columns
+	kinds   []string // data types of the columns
+	keyed   bool     // it has a primary key
+	rows    int64    // about how many
+}
+
+// ErrChanged is in the chain of an error that says that a table was altered or
+// went while it was read. The whole dump has to begin anew.
+var ErrChanged = errors.New("a table is not as it was when the dump began")
+
+// dumpSession sets up a session that reads for a long time and waits for
+// whoever takes what it reads. Where somebody alters a table it does not stand
+// in line for long.
+const dumpSession = "SET autocommit=1,net_write_timeout=7200,wait_timeout=86400,lock_wait_timeout=20/*M!100300 ,idle_transaction_timeout=0,max_statement_time=0*//*T! ,tidb_idle_transaction_timeout=0*/;" +
+	"SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ;"
+
+// dumpAnswer is how long a server may take for the next bytes of an answer.
+const dumpAnswer = 15 * time.Minute
+
+// OpenDump takes one moment of the central of a URL, which up to readers
+// sessions see at once; it may be fewer. Errors: Invalid, NoCentral, Refused,
+// Unreachable, Locked where a rebuild is under way.
+func OpenDump(ctx context.Context, url string, readers int, n model.Notify) (*Dump, error) {
+	a, err := ParseURL(url)
+	if err != nil {
+		return nil, err
+	}
+	o := DialOptions{Read: dumpAnswer, Program: "rapport-backup"}
+	control, err := openPrimary(ctx, a, o, a.Database)
+	if err != nil {
+		return nil, err
+	}
+	d := &Dump{control: control}
+	if err := d.open(ctx, o, min(max(readers, 1), maxDumpReaders), n); err != nil {
+		return nil, errors.Join(mapError("begin a backup", err), d.Close())
+	}
+	return d, nil
+}
+
+func (d *Dump) open(ctx context.Context, o DialOptions, readers int, n model.Notify) error {
+	n.Tell("opening", 0, 0)
+	closed, err := d.begin(ctx)
+	if err != nil {
+		return err
+	}
+	one := d.control.address
+	d.readers = make([]*session, readers)
+	errs := make([]error, readers)
+	var group sync.WaitGroup
+	for i := range d.readers {
+		group.Go(func() {
+			if d.readers[i], errs[i] = openOne(ctx, one, o, one.Database); errs[i] == nil {
+				errs[i] = d.readers[i].exec(ctx, sessionSQL+dumpSession)
+			}
+		})
+	}
+	if !closed {
+		err = d.sequence(ctx)
+	}
+	group.Wait()
+	if err := errors.Join(append(errs, err)...); err != nil {
+		return err
+	}
+	if err := d.snapshot(ctx, closed); err != nil {
+		return err
+	}
+	d.info.Readers = len(d.readers)
+	if err := d.describe(ctx); err != nil {
+		return err
+	}
+	if d.shared != nil {
+		d.shared.keep()
+	}
+	return nil
+}
+
+// begin sets up the first session and takes the lease. It tells whether the
+// server takes no changes.
+func (d *Dump) begin(ctx context.Context) (closed bool, err error) {
+	found, version := "", ""
+	err = d.control.query(ctx, sessionSQL+dumpSession+"SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED;SELECT "+readOnlySQL+",(SELECT COUNT(*) FROM information_schema.tables WHERE table_schema=DATABASE() AND table_name IN ('"+metaTable+"','sync_lease')),VERSION()", func(_ int, v []driver.Value) error {
+		closed, found, version = truth(asText(v[0])), asText(v[1]), asText(v[2])
+		return nil
+	})
+	switch {
+	case err != nil:
+		return closed, err
+	case found == "0":
+		return closed, model.Errorf(model.NoCentral, "the central database is not set up").WithHint("run `rapport central init` first")
+	case found != "2":
+		return closed, model.Errorf(model.TooNew, "the central is older than this program").WithHint("run `rapport central migrate`")
+	}
+	d.info.Server, d.info.Role = version, rolePrimary
+	if closed {
+		d.info.Role = roleReplica
+		return closed, nil
+	}
+	d.shared, err = takeShared(ctx, d.control)
+	return closed, err
+}
+
+// sequence gives positions to what is committed, so that the next increment
+// need not hold it again. It is no matter if it cannot: what has no position
+// yet comes with the next increment.
+func (d *Dump) sequence(ctx context.Context) error {
+	for before := int64(0); ; {
+		err := retry(ctx, func() error { return d.control.exec(ctx, d.control.dialect.sequenceSQL()) })
+		if number(err) != 0 {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		head, err := d.control.text(ctx, "SELECT seq FROM sync_counter WHERE id=1")
+		if err != nil {
+			return err
+		}
+		// Others go on writing; a run that was not full has caught up.
+		at, first := asInt(head), before == 0
+		if !first && at-before < sequenced {
+			return nil
+		}
+		before = at
+		if first && at == 0 {
+			return nil
+		}
+	}
+}
+
+// Info says which moment it is.
+func (d *Dump) Info() DumpInfo { return d.info }
+
+// Tables are what the dump holds, owners before their parts.
+func (d *Dump) Tables() []DumpTable { return d.tables }
+
+// Unread says what of the central the dump leaves out that a restore may miss,
+// a line each.
+func (d *Dump) Unread() []string { return d.unread }
+
+// Close ends the sessions and gives the lease back.
+func (d *Dump) Close() error {
+	var errs []error
+	for _, r := range d.readers {
+		if r != nil {
+			errs = append(errs, r.close())
+		}
+	}
+	if d.shared != nil {
+		d.shared.release()
+	}
+	errs = append(errs, d.control.close())
+	return mapError("end the backup", errors.Join(errs...))
+}
+
+// parseRun reads a run and its nonce.
+func parseRun(s string) (run int64, nonce string, ok bool) {
+	number, nonce, found := strings.Cut(s, ".")
+	run, err := strconv.ParseInt(number, 10, 64)
+	return run, nonce, found && err == nil && nonce != "" && hexOnly(nonce) == nonce
+}
+
+// Follows tells why what changed since a mark is not known any more, "" if it
+// is. Whether both are of one central the epochs tell.
+func (d *Dump) Follows(ctx context.Context, since DumpMark) (why string, err error) {
+	run, nonce, ok := parseRun(since.Run)
+	switch {
+	case !ok:
+		return "the earlier backup does not tell how far it had come", nil
+	case since.Position < d.info.MinSeq:
+		return fmt.Sprintf("the central tells changes from position %d on, and the earlier backup ends at %d", d.info.MinSeq, since.Position), nil
+	case since.Position > d.info.Position:
+		return "the central is behind the earlier backup: it was restored by hand", nil
+	}
+	known, err := d.readers[0].text(ctx, fmt.Sprintf("SELECT COUNT(*) FROM sync_run WHERE run_id=%d AND nonce=X'%s'", run, nonce))
+	if err != nil {
+		return "", d.reading("sync_run", err)
+	}
+	if known != "1" {
+		return "the central does not know what the earlier backup has seen: it was restored by hand", nil
+	}
+	return "", nil
+}

@@ -1,0 +1,233 @@
+package mysql
+
+import (
+	"context"
+	"database/sql/driver"
+	"errors"
+	"strings"
+	"sync"
+	"time"
+)
+
+// snapshotSQL begins a transaction that sees one moment, and tells where that
+// is in the binary log. The level is set before because READ COMMITTED, the
+// level of all other work, takes the statement and makes no snapshot. It must
+// not be said that the transaction reads only: TiDB does not know that.
+const snapshotSQL = "START TRANSACTION WITH CONSISTENT SNAPSHOT;SHOW STATUS LIKE 'Binlog\\_snapshot\\_%'"
+
+// logPlace is a place in a server's binary log; without a file it has none.
+type logPlace struct{ file, position string }
+
+// note reads a row of SHOW STATUS.
+func (p *logPlace) note(v []driver.Value) {
+	switch strings.ToLower(asText(v[0])) {
+	case "binlog_snapshot_file":
+		p.file = asText(v[1])
+	case "binlog_snapshot_position":
+		p.position = orZero(asText(v[1]))
+	}
+}
+
+// gtid is the place as MariaDB's transactions name it.
+func (p logPlace) gtid(ctx context.Context, s *session) (string, error) {
+	return s.text(ctx, "SELECT BINLOG_GTID_POS("+quote(p.file)+", "+orZero(p.position)+")")
+}
+
+// beginSnapshot begins a snapshot on a session.
+func beginSnapshot(ctx context.Context, s *session) (logPlace, error) {
+	var p logPlace
+	err := s.query(ctx, snapshotSQL, func(_ int, v []driver.Value) error {
+		p.note(v)
+		return nil
+	})
+	return p, err
+}
+
+// dumpMoment is what a session sees of a central at its snapshot. Sessions that see
+// the same have the same.
+type dumpMoment struct {
+	place logPlace
+	seen  string
+}
+
+// seenSQL tells apart two moments that the log does not: what a session wrote
+// that does not log.
+const seenSQL = ";" + beginRead + "SELECT CONCAT_WS(' ',tick,seq,run_id,(SELECT COALESCE(MAX(seq),0) FROM sync_audit)) FROM sync_counter WHERE id=1" + endRead
+
+// What stands around a read in a snapshot gives the table back at once: else
+// whoever wants to alter it would wait for the dump's end, and everybody who
+// wants to write to it behind that one.
+const (
+	beginRead = "SAVEPOINT dump;"
+	endRead   = ";ROLLBACK TO SAVEPOINT dump"
+)
+
+// start begins the snapshots of all readers at once and tells what each sees.
+func (d *Dump) start(ctx context.Context, begin string) ([]dumpMoment, error) {
+	out, errs := make([]dumpMoment, len(d.readers)), make([]error, len(d.readers))
+	var group sync.WaitGroup
+	for i, r := range d.readers {
+		group.Go(func() {
+			errs[i] = r.query(ctx, "ROLLBACK;"+begin+seenSQL, func(_ int, v []driver.Value) error {
+				if len(v) > 1 {
+					out[i].place.note(v)
+				} else {
+					out[i].seen = asText(v[0])
+				}
+				return nil
+			})
+		})
+	}
+	group.Wait()
+	return out, errors.Join(errs...)
+}
+
+// alignTries is how often readers try to begin at the same place of the log.
+// Each try takes a millisecond or two, and nine of ten succeed while others
+// write as quickly as they can.
+const alignTries = 60
+
+// snapshot has all readers see the same moment, by the means that the server
+// and the account have, and else goes on with one reader.
+func (d *Dump) snapshot(ctx context.Context, closed bool) error {
+	if d.control.dialect.product == tiDB {
+		return d.stamp(ctx)
+	}
+	if len(d.readers) > 1 {
+		for _, way := range []func(context.Context, bool) (bool, error){d.align, d.underLock} {
+			if done, err := way(ctx, closed); done || err != nil {
+				return err
+			}
+		}
+		for _, r := range d.readers[1:] {
+			if err := r.close(); err != nil {
+				return err
+			}
+		}
+		d.readers = d.readers[:1]
+	}
+	seen, err := d.start(ctx, snapshotSQL)
+	if err != nil {
+		return err
+	}
+	d.took(ctx, methodOne, seen[0])
+	return nil
+}
+
+// took notes how the snapshot came about.
+func (d *Dump) took(ctx context.Context, method string, m dumpMoment) {
+	d.info.Method = method
+	if m.place.file == "" {
+		return
+	}
+	// Not every account may ask.
+	if at, err := m.place.gtid(ctx, d.control); err == nil {
+		d.info.GTID = at
+	}
+}
+
+// align begins the snapshots again and again until all of them are at the same
+// place of the binary log: no lock, no right. Two readers at one place see the
+// same only if whatever is written to the central is written to the log as well.
+func (d *Dump) align(ctx context.Context, closed bool) (bool, error) {
+	if logged, err := d.logged(ctx, closed); !logged {
+		return false, err
+	}
+	for range alignTries {
+		seen, err := d.start(ctx, snapshotSQL)
+		if err != nil || seen[0].place.file == "" {
+			return false, err
+		}
+		if aligned(seen) {
+			d.took(ctx, methodLog, seen[0])
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// logged tells whether what is written to the central goes into the binary log.
+// A write of this dump's own proves it: a server may be told to leave out some
+// databases. A replica writes there what it receives only if it is told to.
+func (d *Dump) logged(ctx context.Context, closed bool) (bool, error) {
+	q := "SELECT @@global.log_bin AND @@global.log_slave_updates"
+	if !closed {
+		if d.shared == nil {
+			return false, nil
+		}
+		q = "SET @rapport_gtid=@@last_gtid;" + d.shared.touchSQL() + ";SELECT @@last_gtid<>@rapport_gtid"
+	}
+	yes, err := d.control.text(ctx, q)
+	if number(err) != 0 { // the server knows no such variable
+		return false, nil
+	}
+	return truth(yes), err
+}
+
+// aligned tells whether all readers see the same moment.
+func aligned(seen []dumpMoment) bool {
+	for _, s := range seen {
+		if s != seen[0] {
+			return false
+		}
+	}
+	return true
+}
+
+// Sizes of the read lock: how long it is waited for, while writers wait behind
+// it, and how long it may last.
+const (
+	lockTries = 2
+	lockFor   = 3 * time.Second
+)
+
+// underLock begins the snapshots while a read lock of the whole server holds
+// writers off, a few milliseconds. It takes the right RELOAD. Where it cannot be
+// had within a second, because of a statement that takes long, it is given up:
+// nobody can write while it is waited for.
+func (d *Dump) underLock(ctx context.Context, _ bool) (done bool, err error) {
+	for range lockTries {
+		if err = d.control.exec(ctx, "SET SESSION lock_wait_timeout=1;FLUSH TABLES WITH READ LOCK"); err == nil {
+			break
+		}
+		if number(err) == 0 {
+			return false, err
+		}
+		if number(err) != erLockTimeout {
+			return false, d.control.exec(ctx, "SET SESSION lock_wait_timeout=20")
+		}
+	}
+	if err != nil {
+		return false, d.control.exec(ctx, "SET SESSION lock_wait_timeout=20")
+	}
+	limited, cancel := context.WithTimeout(ctx, lockFor)
+	defer cancel()
+	seen, err := d.start(limited, snapshotSQL)
+	if e := d.control.exec(context.WithoutCancel(ctx), "UNLOCK TABLES;SET SESSION lock_wait_timeout=20"); e != nil {
+		return false, errors.Join(err, e)
+	}
+	if err != nil {
+		return false, err
+	}
+	if !aligned(seen) {
+		return false, nil
+	}
+	d.took(ctx, methodLock, seen[0])
+	return true, nil
+}
+
+// stamp has all readers read as of one timestamp of TiDB, which knows neither
+// the lock nor the place of a log.
+func (d *Dump) stamp(ctx context.Context) error {
+	at := ""
+	err := d.control.query(ctx, "BEGIN;SELECT @@tidb_current_ts;COMMIT", func(_ int, v []driver.Value) error {
+		at = orZero(asText(v[0]))
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	_, err = d.start(ctx, "START TRANSACTION READ ONLY AS OF TIMESTAMP TIDB_PARSE_TSO("+at+")")
+	d.info.Method, d.info.GTID = methodStamp, ""
+	return err
+}
