@@ -324,6 +324,9 @@ func (d *DB) FinishLoad(ctx context.Context) (model.ApplyResult, error) {
 		if err := t.setPosition(plan.At); err != nil {
 			return err
 		}
+		if err := t.eraseListed(); err != nil {
+			return err
+		}
 		return t.setState(stateLoad, "")
 	})
 	return model.ApplyResult{}, err
