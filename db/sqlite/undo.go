@@ -312,7 +312,7 @@ func (u *undo) stay(x entry, field string, now any) {
 }
 
 // moved writes a deal's way back into another stage, which is a move too.
-func (u *undo) moved(e *model.Entity, old, row model.Row) error {
+func (t *Tx) moved(e *model.Entity, old, row model.Row) error {
 	if e.Noun != "deal" {
 		return nil
 	}
@@ -322,12 +322,12 @@ func (u *undo) moved(e *model.Entity, old, row model.Row) error {
 		return nil
 	}
 	he := model.EntityOf("stage_history")
-	move := u.newRow(he, u.db.ids.New())
+	move := t.newRow(he, t.db.ids.New())
 	move.Set(he, "deal_id", row.ID())
-	for name, v := range map[string]any{"from_stage": from, "to_stage": to, "at": u.now, "amount": model.FieldValue(e, e.Field("amount"), row)} {
+	for name, v := range map[string]any{"from_stage": from, "to_stage": to, "at": t.now, "amount": model.FieldValue(e, e.Field("amount"), row)} {
 		model.SetFieldValue(he, he.Field(name), move, v)
 	}
-	return u.edit(he, nil, move)
+	return t.edit(he, nil, move)
 }
 
 // reopenDuplicates asks again about a record that was merged into another and
