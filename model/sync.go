@@ -40,6 +40,9 @@ type Position struct {
 	// up to Run has given a position: a server that is put back to just before
 	// those changes still knows Run, and its feed tells nothing.
 	Ahead bool
+	// Heard is when the server told of Run, by its own clock, in milliseconds:
+	// what a server that was put back did later is of its new history.
+	Heard int64
 }
 
 // AccessAll is the Access of somebody who sees every row.
@@ -133,6 +136,10 @@ type FeedPage struct {
 	Nonce   string
 	Entries []FeedEntry
 	Rows    map[Noun][]Row // the current state; a row that is missing is gone or out of scope
+	// Since is what became of the rows since the server was last heard before
+	// it was put back. Where it is not nil, what the server lost of a row is
+	// offered to it again.
+	Since map[ID][]RowChange
 }
 
 // PushOp is one row's unsent change.
@@ -279,6 +286,10 @@ type Central interface {
 	// Fetch returns the current rows of ids. Those missing are gone or out
 	// of scope.
 	Fetch(ctx context.Context, ids map[Noun][]ID) (map[Noun][]Row, error)
+	// ChangesSince returns what happened to rows after a moment of the
+	// server's clock, in milliseconds, in its order. Rows of which the server
+	// tells nothing are left out, and those that it does not show.
+	ChangesSince(ctx context.Context, ids map[Noun][]ID, moment int64) (map[ID][]RowChange, error)
 	// Load streams the rows of a table in the order of ids, after one, for
 	// the first load.
 	Load(ctx context.Context, n Noun, after ID, each func(Row) error) error

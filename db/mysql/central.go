@@ -174,7 +174,7 @@ func (c *Central) readHead(line string, at model.Position) (model.Head, error) {
 	epoch, parent, _ := strings.Cut(p[0], ":")
 	h := model.Head{
 		Parent:      parent,
-		Position:    model.Position{Epoch: epoch, Seq: n(1), Run: n(2), Nonce: strings.ToLower(p[3]), Term: n(8), Schema: p[9] + "." + p[13] + "." + columnsHash(), Access: p[15], Loaded: at.Loaded},
+		Position:    model.Position{Epoch: epoch, Seq: n(1), Run: n(2), Nonce: strings.ToLower(p[3]), Term: n(8), Schema: p[9] + "." + p[13] + "." + columnsHash(), Access: p[15], Loaded: at.Loaded, Heard: n(14)},
 		SameRun:     at.Nonce == "" || n(4) == 1,
 		Unsequenced: n(5), ReadOnly: truth(p[7]), Blind: !c.session.dialect.triggers(), SchemaVersion: n(9), MinClient: n(10), MinSeq: n(11), MaxPacket: n(12),
 		Now: time.UnixMilli(n(14)).UTC(), User: p[16],

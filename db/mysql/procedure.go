@@ -49,7 +49,7 @@ func (p procedure) mark() string {
 
 // personProcedures are the procedures that an account of a person executes.
 func personProcedures() []string {
-	return []string{"sync_poll", "sync_sequence", "sync_push", "sync_stage", "sync_pull", "sync_fetch", "sync_load", "sync_digest", "sync_hashes", "sync_survey", "sync_give", "sync_wiped"}
+	return []string{"sync_poll", "sync_sequence", "sync_push", "sync_stage", "sync_pull", "sync_fetch", "sync_since", "sync_load", "sync_digest", "sync_hashes", "sync_survey", "sync_give", "sync_wiped"}
 }
 
 // allProcedures returns the procedures of a server.
@@ -58,7 +58,7 @@ func allProcedures(d dialect) []procedure {
 		return []procedure{closureProcedure, settleProcedure()} // triggers and plain statements call them
 	}
 	out := []procedure{enterProcedure, closureProcedure, settleProcedure(), headProcedure(), pollProcedure(), sequenceProcedure(), wipedProcedure(), giveProcedure(),
-		listProcedure(), hashProcedure(), pullProcedure(), fetchProcedure(), loadProcedure(), digestProcedure(), hashesProcedure(), surveyProcedure(),
+		listProcedure(), hashProcedure(), pullProcedure(), fetchProcedure(), sinceProcedure(), loadProcedure(), digestProcedure(), hashesProcedure(), surveyProcedure(),
 		pushProcedure(), stageProcedure(), applyProcedure()}
 	out = append(out, alteredProcedures()...)
 	for _, e := range model.Entities() {
@@ -114,6 +114,7 @@ func (b *builder) procedures() {
 		return
 	}
 	count := 0
+	_, inUse := have["sync_poll"]
 	for _, p := range allProcedures(b.dialect) {
 		r, there := have[p.name]
 		if b.err != nil || there && strings.Contains(r.body, p.mark()) && (definer == "" || r.definer == strings.NewReplacer("'", "", "`", "").Replace(definer)) {
@@ -122,6 +123,9 @@ func (b *builder) procedures() {
 		count++
 		if !there || b.dialect.product == mariaDB {
 			b.run(p.create(definer, there))
+			if !there && inUse && slices.Contains(personProcedures(), p.name) {
+				b.share(p.name)
+			}
 			continue
 		}
 		b.renew(p, definer)
@@ -131,14 +135,34 @@ func (b *builder) procedures() {
 	}
 }
 
-// renew replaces a procedure where the server can only remove and make it:
-// removing it takes away the rights on it, which are given again.
-func (b *builder) renew(p procedure, definer string) {
-	var accounts []string
-	err := b.query(b.ctx, "SELECT user, host FROM mysql.procs_priv WHERE db = DATABASE() AND routine_name = "+quote(p.name), func(_ int, v []driver.Value) error {
+// share gives the right on a procedure that is new to the people who are there
+// already: those who may poll. People do without it where this account may give
+// no rights.
+func (b *builder) share(name string) {
+	accounts, err := b.executors("sync_poll")
+	for _, a := range accounts {
+		if err == nil && b.err == nil {
+			err = b.exec(b.ctx, "GRANT EXECUTE ON PROCEDURE "+ident(name)+" TO "+a)
+		}
+	}
+	if err != nil {
+		b.say("this account may not give people the right on the new procedure %s: `rapport central grant` does", name)
+	}
+}
+
+// executors are the accounts that have the right on a procedure.
+func (b *builder) executors(name string) (accounts []string, err error) {
+	err = b.query(b.ctx, "SELECT user, host FROM mysql.procs_priv WHERE db = DATABASE() AND routine_name = "+quote(name), func(_ int, v []driver.Value) error {
 		accounts = append(accounts, quote(asText(v[0]))+"@"+quote(asText(v[1])))
 		return nil
 	})
+	return accounts, err
+}
+
+// renew replaces a procedure where the server can only remove and make it:
+// removing it takes away the rights on it, which are given again.
+func (b *builder) renew(p procedure, definer string) {
+	accounts, err := b.executors(p.name)
 	b.err = b.explain(err)
 	b.run("DROP PROCEDURE " + ident(p.name))
 	b.run(p.create(definer, false))

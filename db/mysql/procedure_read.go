@@ -132,16 +132,18 @@ func pullProcedure() procedure {
 `) + "  DROP TEMPORARY TABLE sync_page;\n  " + pageEnd + ";\n"}
 }
 
-// fetchProcedure sends the rows of ids, a result for each table.
-func fetchProcedure() procedure {
-	return procedure{"sync_fetch", "IN p_ids LONGTEXT CHARACTER SET utf8mb4",
-		me + "  DECLARE tables LONGTEXT CHARACTER SET utf8mb4;\n" + enter + mustBeKnown + settled +
-			`  DROP TEMPORARY TABLE IF EXISTS sync_want;
+// wantSQL puts the rows that a request names into a table.
+const wantSQL = `  DROP TEMPORARY TABLE IF EXISTS sync_want;
   CREATE TEMPORARY TABLE sync_want (tbl VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL, id BINARY(16) NOT NULL, PRIMARY KEY (tbl, id)) ENGINE=InnoDB;
   INSERT IGNORE INTO sync_want (tbl, id) SELECT j.tbl, UNHEX(j.id) FROM JSON_TABLE(p_ids, '$[*]' COLUMNS (tbl VARCHAR(64) CHARACTER SET ascii PATH '$.t', NESTED PATH '$.i[*]' COLUMNS (id VARCHAR(64) CHARACTER SET ascii PATH '$'))) j
     WHERE LENGTH(j.id) = 32 AND UNHEX(j.id) IS NOT NULL;
   SET tables = (SELECT GROUP_CONCAT(DISTINCT tbl) FROM sync_want);
-` + perNoun(`  IF FIND_IN_SET('{noun}', tables) THEN
+`
+
+// fetchProcedure sends the rows of ids, a result for each table.
+func fetchProcedure() procedure {
+	return procedure{"sync_fetch", "IN p_ids LONGTEXT CHARACTER SET utf8mb4",
+		me + "  DECLARE tables LONGTEXT CHARACTER SET utf8mb4;\n" + enter + mustBeKnown + settled + wantSQL + perNoun(`  IF FIND_IN_SET('{noun}', tables) THEN
     CALL sync_rows('{noun}', 'sync_want w STRAIGHT_JOIN ', CONCAT('ON t.id=w.id WHERE w.tbl=''{noun}'' AND ', `+inReach+`));
   END IF;
 `) + "  DROP TEMPORARY TABLE sync_want;\n"}

@@ -36,7 +36,7 @@ func (d *DB) apply(ctx context.Context, page *model.FeedPage, at model.Position,
 	erased := false
 	err := d.write(ctx, "apply page", func(t *Tx) error {
 		a := newApplier(t)
-		a.looking = true
+		a.looking, a.since, a.regain = true, page.Since, page.Since != nil
 		mode(a)
 		if err := a.missing(page); err != nil {
 			return err
@@ -78,7 +78,9 @@ type applier struct {
 	res     model.ApplyResult
 	loading bool // a first load writes no history of rows that are new here
 	looking bool // what comes is looked for under another id
-	offer   bool // a fork: what is newer here than there is offered again
+	offer   bool // a fork: rows that the server does not have are offered again
+	regain  bool // and so is what it lost of those that it has
+	since   map[model.ID][]model.RowChange
 	goneIDs map[model.ID]bool
 	present map[model.ID]bool  // rows that the page brings
 	erased  map[recordKey]bool // the ledger of erasures, nil while not read
@@ -146,22 +148,25 @@ func (a *applier) row(ctx context.Context, e *model.Entity, theirs model.Row) er
 	if err != nil {
 		return err
 	}
-	if a.offer && base != nil && versionOf(e, base) > versionOf(e, theirs) && !model.SameData(e, local, theirs.Complete(e, base)) {
-		// The server lost what the base is: that is offered with the edit.
-		return t.setBase(e, id, theirs.Complete(e, base), true)
+	known := local // as the server was last heard to have it
+	if pending {
+		known = base
+	}
+	theirs = theirs.Complete(e, known)
+	if known != nil && a.regain {
+		if from, lost := model.LostBase(e, known, theirs, a.since[id]); lost {
+			// What the server lost is offered, with the edit if there is one.
+			base, pending = from, true
+		}
 	}
 	if pending {
 		if err := t.back(e, id); err != nil {
 			return err
 		}
-		return a.merge(ctx, e, base, local, theirs.Complete(e, base))
+		return a.merge(ctx, e, base, local, theirs)
 	}
-	theirs = theirs.Complete(e, local)
 	if model.SameData(e, local, theirs) {
 		return a.adopt(e, local, theirs)
-	}
-	if a.offer && versionOf(e, local) > versionOf(e, theirs) {
-		return t.setBase(e, id, theirs, true)
 	}
 	a.changed(e, theirs)
 	if err := a.stayBehind(e, local, theirs); err != nil {

@@ -37,7 +37,7 @@ func (r *run) vouch(ctx context.Context) error {
 			return nil // it was put back meanwhile, which the next sync finds out
 		}
 		if head.Unsequenced == 0 {
-			r.at.Run, r.at.Nonce, r.at.Ahead = head.Run, head.Nonce, false
+			r.at.Run, r.at.Nonce, r.at.Heard, r.at.Ahead = head.Run, head.Nonce, head.Heard, false
 			return r.replica.SetPosition(ctx, r.at)
 		}
 	}
@@ -64,4 +64,29 @@ func (r *run) doubt(ctx context.Context, first bool) error {
 		return err
 	}
 	return r.reconcile(ctx, mode, r.at)
+}
+
+// recall asks what became of a page's rows since the server was last heard. If
+// it was put back meanwhile, it lost what was known here before, also of a row
+// that somebody has changed since: the number of changes tells nothing then,
+// and the rest of the row says what was lost and what is new.
+func (r *run) recall(ctx context.Context, page *model.FeedPage) error {
+	if page.Since != nil {
+		return nil
+	}
+	ids := map[model.Noun][]model.ID{}
+	for noun, rows := range page.Rows {
+		for _, row := range rows {
+			ids[noun] = append(ids[noun], row.ID())
+		}
+	}
+	page.Since = map[model.ID][]model.RowChange{}
+	if r.since == 0 || len(ids) == 0 {
+		return nil
+	}
+	since, err := r.central.ChangesSince(ctx, ids, r.since)
+	if since != nil {
+		page.Since = since
+	}
+	return err
 }

@@ -201,6 +201,11 @@ func (d *drift) settle(ctx context.Context, start model.Position) error {
 }
 
 func (d *drift) store(ctx context.Context, page *model.FeedPage, next model.Position) error {
+	if d.mode == model.ForkLoad {
+		if err := d.recall(ctx, page); err != nil {
+			return err
+		}
+	}
 	return d.applyWith(ctx, page, ahead(next), func(ctx context.Context, page *model.FeedPage, at model.Position) (model.ApplyResult, error) {
 		return d.replica.Reconcile(ctx, d.mode, page, at)
 	})

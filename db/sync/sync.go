@@ -136,6 +136,8 @@ type run struct {
 	// doubtful tells that an earlier sync took rows which the position does
 	// not vouch for, and nobody has compared them since: see doubt.
 	doubtful bool
+	// since is when the server was last heard before this sync, by its clock.
+	since int64
 }
 
 func (r *run) sync(ctx context.Context, full bool) error {
@@ -146,7 +148,7 @@ func (r *run) sync(ctx context.Context, full bool) error {
 	if r.at, err = r.replica.Position(ctx); err != nil {
 		return err
 	}
-	r.doubtful = r.at.Ahead
+	r.doubtful, r.since = r.at.Ahead, r.at.Heard
 	if err := r.greet(ctx); err != nil {
 		return err
 	}
@@ -344,7 +346,7 @@ func (r *run) deliver(ctx context.Context, b *model.PushBatch) (map[model.Noun][
 	// The feed is not followed to there yet, but a server without this run
 	// has lost the batch.
 	at := r.at
-	at.Run, at.Nonce = r.head.Run, r.head.Nonce
+	at.Run, at.Nonce, at.Heard = r.head.Run, r.head.Nonce, r.head.Heard
 	at.Ahead = at.Ahead || r.head.Unsequenced > 0
 	pushed, clashed, err := r.replica.Acknowledge(ctx, b, receipt.Results, at)
 	if err != nil {
@@ -439,6 +441,11 @@ func (r *run) pull(ctx context.Context) error {
 			next := r.head.Position
 			next.Seq, next.Loaded, next.Access = page.To, true, r.at.Access
 			next.Ahead = r.doubtful || page.Nonce == "" || page.Nonce != r.head.Nonce
+			if r.doubtful {
+				if err := r.recall(ctx, &page); err != nil {
+					return err
+				}
+			}
 			if err := r.apply(ctx, &page, next); err != nil {
 				return err
 			}
@@ -457,7 +464,7 @@ func (r *run) pull(ctx context.Context) error {
 		}
 	}
 	if r.at.Run != r.head.Run || r.at.Nonce != r.head.Nonce || r.at.Term != r.head.Term {
-		r.at.Run, r.at.Nonce, r.at.Epoch, r.at.Term = r.head.Run, r.head.Nonce, r.head.Epoch, r.head.Term
+		r.at.Run, r.at.Nonce, r.at.Heard, r.at.Epoch, r.at.Term = r.head.Run, r.head.Nonce, r.head.Heard, r.head.Epoch, r.head.Term
 		return r.replica.SetPosition(ctx, r.at)
 	}
 	return nil

@@ -43,7 +43,7 @@ func (c *conn) request() error {
 func (c *conn) head(at model.Position) model.Head {
 	s := c.server
 	h := model.Head{
-		Position:    model.Position{Epoch: s.epoch, Seq: s.seq, Run: s.run, Nonce: s.runs[s.run], Loaded: at.Loaded, Term: 1, Access: c.access()},
+		Position:    model.Position{Epoch: s.epoch, Seq: s.seq, Run: s.run, Nonce: s.runs[s.run], Loaded: at.Loaded, Term: 1, Access: c.access(), Heard: s.clock().UnixMilli()},
 		SameRun:     at.Nonce == "" || s.runs[at.Run] == at.Nonce,
 		Unsequenced: int64(min(len(s.outbox), runChanges+1)),
 		ReadOnly:    s.readOnly, SchemaVersion: model.SchemaVersion, MinClient: s.minClient, MinSeq: s.minSeq,
@@ -309,6 +309,20 @@ func (c *conn) Fetch(_ context.Context, ids map[model.Noun][]model.ID) (map[mode
 			if row := c.server.lookup(rowKey{n, id}); c.server.shows(c.person, model.EntityOf(n), row) {
 				out[n] = append(out[n], slices.Clone(row))
 			}
+		}
+	}
+	return out, nil
+}
+
+// ChangesSince returns what happened to rows after a moment.
+func (c *conn) ChangesSince(_ context.Context, ids map[model.Noun][]model.ID, moment int64) (map[model.ID][]model.RowChange, error) {
+	out := map[model.ID][]model.RowChange{}
+	if err := c.request(); err != nil {
+		return nil, err
+	}
+	for _, h := range c.server.history {
+		if h.at > moment && slices.Contains(ids[h.key.noun], h.key.id) && c.server.shows(c.person, model.EntityOf(h.key.noun), c.server.lookup(h.key)) {
+			out[h.key.id] = append(out[h.key.id], h.RowChange)
 		}
 	}
 	return out, nil

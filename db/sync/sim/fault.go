@@ -194,6 +194,11 @@ func (l *link) Fetch(ctx context.Context, ids map[model.Noun][]model.ID) (rows m
 	return rows, err
 }
 
+func (l *link) ChangesSince(ctx context.Context, ids map[model.Noun][]model.ID, moment int64) (out map[model.ID][]model.RowChange, err error) {
+	err = l.call("changes since", func() error { out, err = l.Central.ChangesSince(ctx, ids, moment); return err })
+	return out, err
+}
+
 func (l *link) Load(ctx context.Context, n model.Noun, after model.ID, each func(model.Row) error) error {
 	left := -1
 	if s, ok := l.peek(); ok && s.Fault == CutLoad {

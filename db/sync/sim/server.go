@@ -42,6 +42,7 @@ type state struct {
 	runs       map[int64]string // nonce of each run
 	receipts   map[receiptKey]receipt
 	arrivals   map[arrival]int
+	history    []happened
 	reach      map[string][]model.ID // the scopes of a person who does not see all
 }
 
@@ -84,6 +85,13 @@ type arrival struct {
 	column string
 	from   string // the value it took the place of, "" if its way is not followed
 	value  string
+}
+
+// happened is one change in the history of the rows.
+type happened struct {
+	at  int64 // milliseconds
+	key rowKey
+	model.RowChange
 }
 
 // NewServer returns a central as an administrator sets it up. clock is the
@@ -175,7 +183,7 @@ func (st *state) copyState() state {
 	}
 	c.outbox, c.feed = slices.Clone(st.outbox), slices.Clone(st.feed)
 	c.runs, c.receipts, c.arrivals = maps.Clone(st.runs), maps.Clone(st.receipts), maps.Clone(st.arrivals)
-	c.reach = maps.Clone(st.reach)
+	c.history, c.reach = slices.Clone(st.history), maps.Clone(st.reach)
 	return c
 }
 

@@ -28,6 +28,7 @@ type Tx struct {
 	held     map[rowKey]bool      // true: written; false: only needed to stay
 	outbox   []change
 	arrivals []arrival
+	history  []happened
 }
 
 // Begin begins a transaction of a person or a program.
@@ -66,6 +67,7 @@ func (t *Tx) Commit() {
 			s.tables[k.noun][k.id] = row
 		}
 	}
+	s.history = append(s.history, t.history...)
 	s.outbox = append(s.outbox, t.outbox...)
 	slices.SortFunc(s.outbox, func(a, b change) int { return int(a.oid - b.oid) })
 	for _, a := range t.arrivals {
@@ -98,6 +100,7 @@ func (t *Tx) capture(k rowKey, op model.FeedOp, old, row model.Row) {
 	t.server.lastOutbox++
 	e := model.EntityOf(k.noun)
 	c := change{oid: t.server.lastOutbox, key: k, op: op}
+	t.note(e, k, old, row)
 	if old != nil {
 		c.scopeOld, _ = old.Get(e, model.ColumnScope).(model.ID)
 	}
@@ -116,6 +119,22 @@ func (t *Tx) capture(k rowKey, op model.FeedOp, old, row model.Row) {
 		}
 	}
 	t.outbox = append(t.outbox, c)
+}
+
+// note writes the history of a row.
+func (t *Tx) note(e *model.Entity, k rowKey, old, row model.Row) {
+	h := happened{at: t.server.clock().UnixMilli(), key: k, RowChange: model.RowChange{Made: old == nil, Columns: map[string][2]any{}}}
+	for _, i := range model.ChangedColumns(e, old, row) {
+		var was, is any
+		if old != nil {
+			was = old[i]
+		}
+		if row != nil {
+			is = row[i]
+		}
+		h.Columns[e.Columns()[i].Name] = [2]any{was, is}
+	}
+	t.history = append(t.history, h)
 }
 
 // Insert makes a row of the columns that are given, as another program does.

@@ -8,6 +8,7 @@ const (
 	batchFile   = "db/sqlite/replica_batch.go"
 	pendingFile = "db/sqlite/pending.go"
 	mergeFile   = "model/merge.go"
+	lineageFile = "model/lineage.go"
 	serverFile  = "db/sync/sim/server.go"
 	centralFile = "db/sync/sim/central.go"
 	txFile      = "db/sync/sim/tx.go"
@@ -62,7 +63,7 @@ var mutants = []mutant{
 		"	if receipt.Foreign {\n		receipt.Results = make([]model.PushResult, len(b.Ops))\n	}\n	if receipt.Foreign && len(b.Ops) == 0 {"),
 	one("a standby that lags is believed", engineFile, "	if r.head.Behind(r.at) {", "	if r.head.Behind(r.at) && len(r.pushed) > 0 {"),
 	one("rows are believed that have no position in the feed yet", engineFile, "			next.Ahead = r.doubtful || page.Nonce == \"\" || page.Nonce != r.head.Nonce\n", "			next.Ahead = r.doubtful\n"),
-	one("rows are forgotten that an earlier sync could not vouch for", engineFile, "	r.doubtful = r.at.Ahead\n", "	r.doubtful = false\n"),
+	one("rows are forgotten that an earlier sync could not vouch for", engineFile, "	r.doubtful, r.since = r.at.Ahead, r.at.Heard\n", "	r.since = r.at.Heard\n"),
 	one("changes without a position are left there", engineFile, "		if r.head.Unsequenced == 0 || r.head.ReadOnly {", "		if r.head.Unsequenced >= 0 {"),
 	one("a change of what a person may see is not followed", loadFile, "	case r.head.Access != r.at.Access:", "	case r.head.Access == \"\":"),
 	one("two syncs of a workspace run at the same time", engineFile, "	if err != nil {\n		return model.SyncResult{}, err\n	}\n	defer release()",
@@ -83,7 +84,9 @@ var mutants = []mutant{
 		{batchFile, "			case model.PushRefused:\n", "			case model.PushOutcome(99):\n"},
 	}},
 	one("a field in conflict is sent all the same", batchFile, "		if held[i] {\n			continue\n		}\n", "		if held[i] && false {\n			continue\n		}\n"),
-	one("what a restored server lost is not offered again", applyFile, "	if a.offer && versionOf(e, local) > versionOf(e, theirs) {", "	if a.offer && local == nil {"),
+	one("what a restored server lost is not offered again", applyFile, "	if known != nil && a.regain {", "	if known != nil && a.regain && local == nil {"),
+	one("of a row that somebody changed on a restored server nothing is offered", lineageFile, "		version--\n", ""),
+	one("what somebody did on a restored server is changed back", lineageFile, "			copyAt(base, known, cols)\n", ""),
 	one("a new row that was sent stays new", batchFile, "		base.Set(e, model.ColumnVersion, int64(1))\n", "		base = nil\n		return record, false, nil\n"),
 
 	// What the merge promises.

@@ -1,0 +1,199 @@
+package sync_test
+
+import (
+	"fmt"
+	"testing"
+
+	"rapport/model"
+)
+
+// putBack puts the server back to a dump, by hand or as Rapport does, which
+// gives the central a new identity.
+func (s *snapshot) putBack(t *testing.T, c *central, newEpoch bool) {
+	t.Helper()
+	s.restore(t, c)
+	if newEpoch {
+		c.exec(t, "UPDATE sync_meta SET parent_epoch = epoch, fork_seq = (SELECT seq FROM sync_counter WHERE id = 1), epoch = UUID() WHERE id = 1")
+	}
+}
+
+// eitherRestore runs a trap for both ways in which a server is put back.
+func eitherRestore(t *testing.T, trap func(t *testing.T, newEpoch bool)) {
+	t.Helper()
+	for _, newEpoch := range []bool{false, true} {
+		t.Run(map[bool]string{false: "by hand", true: "by Rapport"}[newEpoch], func(t *testing.T) { trap(t, newEpoch) })
+	}
+}
+
+// T60, T61: on the server that was put back somebody else edits a record before
+// the laptop comes that has a newer state of it. How often the record has
+// changed says nothing then: what the server lost is offered to it again, and
+// what the other one did stays.
+func TestT60EditedBeforeItIsOffered(t *testing.T) {
+	for _, tt := range []struct {
+		edits    int // the laptop has version 3, the restored server version 1
+		newEpoch bool
+		person   bool // the laptop's account has no right on the tables
+	}{{edits: 1}, {edits: 2}, {edits: 3}, {edits: 2, newEpoch: true}, {edits: 3, person: true}} {
+		t.Run(fmt.Sprintf("%+v", tt), func(t *testing.T) {
+			c := newCentral(t)
+			url := c.url
+			if tt.person {
+				url = c.asPerson(t, "ann")
+			}
+			a, b := newHome(t, "ann", url), newHome(t, "bob", c.url)
+			r := a.save(t, "contact", "", map[string]any{"last_name": "x", "job_title": "1", "department": "d", "status": "s"})
+			deal := a.save(t, "deal", "", map[string]any{"name": "d", "amount": model.Money{Minor: 100, Currency: "EUR"}})
+			both(t, a, b)
+			backup := dump(t, c)
+			a.save(t, "contact", r.ID, map[string]any{"job_title": "2", "status": "of ann"})
+			a.save(t, "deal", deal.ID, map[string]any{"amount": model.Money{Minor: 200, Currency: "EUR"}})
+			a.sync(t)
+			a.save(t, "contact", r.ID, map[string]any{"salutation": "Dr"})
+			a.save(t, "deal", deal.ID, map[string]any{"name": "e"})
+			a.sync(t)
+			backup.putBack(t, c, tt.newEpoch)
+			for i := range tt.edits {
+				b.save(t, "contact", r.ID, map[string]any{"department": fmt.Sprint("of bob ", i), "status": fmt.Sprint("of bob ", i)})
+				b.save(t, "deal", deal.ID, map[string]any{"amount": model.Money{Minor: int64(300 + i), Currency: "EUR"}})
+				b.sync(t)
+			}
+			a.sync(t)
+			if got, want := c.value(t, "SELECT CONCAT_WS('|', salutation, job_title, department, status) FROM contact"), fmt.Sprintf("Dr|2|of bob %d|of ann", tt.edits-1); got != want {
+				t.Errorf("on the server: %s, want %s", got, want)
+			}
+			if !a.noted(t, "contact", r.ID, "two people changed this") {
+				t.Error("nothing tells whose status did not stand")
+			}
+			if got, want := c.value(t, "SELECT CONCAT_WS('|', name, amount_minor) FROM deal"), fmt.Sprintf("e|%d", 299+tt.edits); got != want {
+				t.Errorf("the deal on the server: %s, want %s until somebody decides", got, want)
+			}
+			open := a.conflicts(t)
+			if len(open) != 1 || len(open[0].Fields) != 1 || open[0].Fields[0].Mine != (model.Money{Minor: 200, Currency: "EUR"}) {
+				t.Fatalf("waiting on ann: %+v", open)
+			}
+			if err := a.Settle(t.Context(), open[0].ID, []model.Settlement{{Take: "mine"}}); err != nil {
+				t.Fatal(err)
+			}
+			converge(t, c, a, b)
+		})
+	}
+}
+
+// T60: two laptops have what the server lost. The first one offers it again and
+// goes on working; the other one finds that the server has gone on from what it
+// knows, and changes nothing back.
+func TestT60OfferedByAnother(t *testing.T) {
+	eitherRestore(t, func(t *testing.T, newEpoch bool) {
+		c, a, b := two(t)
+		r := a.save(t, "contact", "", map[string]any{"last_name": "x", "job_title": "1"})
+		deal := a.save(t, "deal", "", map[string]any{"name": "d", "amount": model.Money{Minor: 100, Currency: "EUR"}})
+		both(t, a, b)
+		backup := dump(t, c)
+		a.save(t, "contact", r.ID, map[string]any{"job_title": "2"})
+		a.save(t, "deal", deal.ID, map[string]any{"amount": model.Money{Minor: 200, Currency: "EUR"}})
+		made := a.save(t, "contact", "", map[string]any{"last_name": "new", "job_title": "n1"})
+		both(t, a, b)
+		a.save(t, "contact", made.ID, map[string]any{"department": "of ann"})
+		a.sync(t) // bob does not see this
+		backup.putBack(t, c, newEpoch)
+		b.sync(t)
+		b.save(t, "contact", r.ID, map[string]any{"job_title": "3"})
+		b.save(t, "deal", deal.ID, map[string]any{"amount": model.Money{Minor: 300, Currency: "EUR"}})
+		b.save(t, "contact", made.ID, map[string]any{"job_title": "n2"})
+		b.sync(t)
+		a.sync(t)
+		if n := len(a.conflicts(t)); n > 0 {
+			t.Errorf("ann is asked about %d records of which she knows nothing newer", n)
+		}
+		converge(t, c, a, b)
+		if got := c.value(t, "SELECT GROUP_CONCAT(CONCAT_WS(' ', last_name, job_title, department) ORDER BY last_name) FROM contact"); got != "new n2 of ann,x 3" {
+			t.Errorf("on the server: %s", got)
+		}
+		if got := c.value(t, "SELECT amount_minor FROM deal"); got != "300" {
+			t.Errorf("the amount is %s", got)
+		}
+	})
+}
+
+// T60: a laptop that was away before the backup has nothing newer than the
+// restored server, however old its values are.
+func TestT60AwaySinceBeforeTheBackup(t *testing.T) {
+	eitherRestore(t, func(t *testing.T, newEpoch bool) {
+		c, a, b := two(t)
+		r := a.save(t, "contact", "", map[string]any{"last_name": "x", "job_title": "1"})
+		both(t, a, b)
+		a.save(t, "contact", r.ID, map[string]any{"job_title": "2"})
+		a.sync(t)
+		backup := dump(t, c)
+		a.save(t, "contact", r.ID, map[string]any{"job_title": "lost"})
+		a.sync(t)
+		backup.putBack(t, c, newEpoch)
+		c.exec(t, "UPDATE contact SET job_title = '3'")
+		c.exec(t, "UPDATE sync_counter SET tick = tick + 1")
+		if res := b.sync(t); res.Pushed > 0 {
+			t.Errorf("bob sent %d records", res.Pushed)
+		}
+		if got := c.value(t, "SELECT job_title FROM contact"); got != "3" {
+			t.Errorf("after bob's sync the job title is %s", got)
+		}
+		a.sync(t)
+		converge(t, c, a, b)
+		if got := c.value(t, "SELECT job_title FROM contact"); got != "lost" {
+			t.Errorf("the job title is %s", got)
+		}
+	})
+}
+
+// T60: what is unsent on a record that was edited meanwhile is sent, with what
+// the server lost of the record.
+func TestT60EditedBesideUnsent(t *testing.T) {
+	eitherRestore(t, func(t *testing.T, newEpoch bool) {
+		c, a, b := two(t)
+		r := a.save(t, "contact", "", map[string]any{"last_name": "x", "job_title": "1", "department": "d"})
+		both(t, a, b)
+		backup := dump(t, c)
+		a.save(t, "contact", r.ID, map[string]any{"job_title": "2"})
+		a.sync(t)
+		a.save(t, "contact", r.ID, map[string]any{"salutation": "Dr"})
+		backup.putBack(t, c, newEpoch)
+		for i := range 2 {
+			b.save(t, "contact", r.ID, map[string]any{"department": fmt.Sprint("of bob ", i)})
+			b.sync(t)
+		}
+		a.sync(t)
+		converge(t, c, a, b)
+		if got := c.value(t, "SELECT CONCAT_WS('|', salutation, job_title, department) FROM contact"); got != "Dr|2|of bob 1" {
+			t.Errorf("on the server: %s", got)
+		}
+	})
+}
+
+// T60, T45: what the server lost meets a deletion, and a deletion that it lost
+// meets an edit: the edit beats the deletion.
+func TestT60DeletedBeforeItIsOffered(t *testing.T) {
+	c, a, b := two(t)
+	edited := a.save(t, "contact", "", map[string]any{"last_name": "x", "job_title": "1"})
+	deleted := a.save(t, "contact", "", map[string]any{"last_name": "y", "job_title": "1"})
+	both(t, a, b)
+	backup := dump(t, c)
+	a.save(t, "contact", edited.ID, map[string]any{"job_title": "2"})
+	if err := a.Delete(t.Context(), "contact", deleted.ID); err != nil {
+		t.Fatal(err)
+	}
+	a.sync(t)
+	backup.putBack(t, c, true)
+	if err := b.Delete(t.Context(), "contact", edited.ID); err != nil {
+		t.Fatal(err)
+	}
+	b.save(t, "contact", deleted.ID, map[string]any{"job_title": "2"})
+	b.sync(t)
+	a.sync(t)
+	converge(t, c, a, b)
+	for _, r := range []*model.Record{edited, deleted} {
+		alive(t, c, "contact", r.ID, a, b)
+	}
+	if got := c.value(t, "SELECT GROUP_CONCAT(job_title) FROM contact"); got != "2,2" {
+		t.Errorf("on the server: %s", got)
+	}
+}

@@ -1,0 +1,58 @@
+package model
+
+import "slices"
+
+// RowChange is one change of a row in the server's history.
+type RowChange struct {
+	Made bool // the row was made by it
+	// Columns holds what the columns that changed held before it and after it.
+	Columns map[string][2]any
+}
+
+// LostBase tells whether a server that was put back lost what is known here of
+// a row, and if so what that is to be measured against: the row as the server
+// had it when it was put back, or the values known here where the server has
+// been at them again since. theirs is the server's row, since what became of
+// it, in order, since the server was last heard before it was put back; known
+// is the row as it was heard of then.
+//
+// The number of changes alone says nothing once somebody changed the restored
+// row: whether the server's row comes from the one that is known here is told by
+// the version that it had before those changes.
+func LostBase(e *Entity, known, theirs Row, since []RowChange) (base Row, lost bool) {
+	i, _ := e.Column(ColumnVersion)
+	version, _ := theirs[i].(int64)
+	born := slices.IndexFunc(since, func(c RowChange) bool { return c.Made }) >= 0
+	past := []Row{theirs} // the server's row, back to where it was put back to
+	for _, c := range slices.Backward(since) {
+		version--
+		if c.Made {
+			break
+		}
+		row := slices.Clone(past[len(past)-1])
+		for name, values := range c.Columns {
+			if at, _ := e.Column(name); at >= 0 {
+				row[at] = values[0]
+			}
+		}
+		past = append(past, row)
+	}
+	if born {
+		version = 0 // it was made again: whatever is known here came before that
+	}
+	if had, _ := known[i].(int64); had <= version {
+		return nil, false
+	}
+	base = slices.Clone(past[len(past)-1])
+	d, _ := e.Column(ColumnDeletedAt)
+	settle := func(cols []int) {
+		if slices.ContainsFunc(past, func(row Row) bool { return equalAt(row, known, cols) }) {
+			copyAt(base, known, cols)
+		}
+	}
+	for _, g := range e.groups() {
+		settle(g.cols)
+	}
+	settle([]int{d})
+	return base, true
+}
