@@ -76,19 +76,27 @@ func (c columnShape) ordered() bool {
 // shapesSQL asks for the tables of a database, its columns, keys and references.
 func shapesSQL(database string) string {
 	in := "=" + quote(database)
-	return "SELECT table_name,engine,COALESCE(table_rows,0) FROM information_schema.tables WHERE table_schema" + in + " AND table_type IN ('BASE TABLE','SYSTEM VERSIONED') ORDER BY table_name;" +
+	return "SELECT table_name,engine,COALESCE(table_rows,0),table_type FROM information_schema.tables WHERE table_schema" + in + " AND table_type<>'VIEW' ORDER BY table_name;" +
 		"SELECT table_name,column_name,LOWER(data_type),LOWER(column_type) FROM information_schema.columns WHERE table_schema" + in + " AND COALESCE(generation_expression,'')='' ORDER BY table_name,ordinal_position;" +
 		"SELECT table_name,column_name FROM information_schema.statistics WHERE table_schema" + in + " AND index_name='PRIMARY' ORDER BY table_name,seq_in_index;" +
 		"SELECT table_name,referenced_table_name,delete_rule,update_rule FROM information_schema.referential_constraints WHERE constraint_schema" + in
 }
 
-// shapes reads the tables of a database, by name.
-func shapes(ctx context.Context, s *session, database string) ([]*tableShape, error) {
-	var out []*tableShape
+// shapes reads the tables of a database, by name, and what there is beside them
+// that holds data.
+func shapes(ctx context.Context, s *session, database string) (out []*tableShape, others []string, err error) {
 	of := map[string]*tableShape{}
-	err := s.query(ctx, shapesSQL(database), func(set int, v []driver.Value) error {
+	err = s.query(ctx, shapesSQL(database), func(set int, v []driver.Value) error {
 		name := asText(v[0])
 		if set == 0 {
+			switch kind := asText(v[3]); kind {
+			case "BASE TABLE":
+			case "SYSTEM VERSIONED":
+				others = append(others, "the past of the versioned table "+name)
+			default:
+				others = append(others, "the "+strings.ToLower(kind)+" "+name)
+				return nil
+			}
 			of[name] = &tableShape{name: name, rows: integer(v[2]), loose: !slices.Contains([]string{"innodb", "rocksdb", "tokudb", ""}, strings.ToLower(asText(v[1])))}
 			out = append(out, of[name])
 			return nil
@@ -108,7 +116,7 @@ func shapes(ctx context.Context, s *session, database string) ([]*tableShape, er
 		}
 		return nil
 	})
-	return out, mapError("read the tables", err)
+	return out, others, mapError("read the tables", err)
 }
 
 // undumped tables hold what means nothing in a copy: what has no position yet,
@@ -143,9 +151,12 @@ func (d *Dump) describe(ctx context.Context) error {
 	if err := d.head(ctx); err != nil {
 		return err
 	}
-	all, err := shapes(ctx, d.control, d.control.address.Database)
+	all, others, err := shapes(ctx, d.control, d.control.address.Database)
 	if err != nil {
 		return err
+	}
+	for _, o := range others {
+		d.unread = append(d.unread, o+" is not in the backup")
 	}
 	all = inOrder(slices.DeleteFunc(all, func(t *tableShape) bool { return !dumped(t.name) }))
 	noted, err := d.noted(ctx, all)

@@ -3,7 +3,6 @@ package mysql
 import (
 	"context"
 	"database/sql/driver"
-	"fmt"
 	"regexp"
 	"slices"
 	"strings"
@@ -52,7 +51,11 @@ func (s *seeder) copy(ctx context.Context) (position string, err error) {
 	if err != nil {
 		return "", err
 	}
-	if err := s.from.exec(ctx, "SET SESSION idle_transaction_timeout = 0; SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ; START TRANSACTION WITH CONSISTENT SNAPSHOT"); err != nil {
+	if err := s.from.exec(ctx, "SET SESSION idle_transaction_timeout = 0; SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ"); err != nil {
+		return "", mapError("prepare the primary", err)
+	}
+	place, err := beginSnapshot(ctx, s.from.session)
+	if err != nil {
 		return "", mapError("take a snapshot of the primary", err)
 	}
 	defer func() {
@@ -60,15 +63,7 @@ func (s *seeder) copy(ctx context.Context) (position string, err error) {
 			err = mapError("end the snapshot", e)
 		}
 	}()
-	place := map[string]string{}
-	err = s.from.query(ctx, "SHOW STATUS LIKE 'Binlog\\_snapshot\\_%'", func(_ int, v []driver.Value) error {
-		place[strings.ToLower(asText(v[0]))] = asText(v[1])
-		return nil
-	})
-	if err == nil {
-		position, err = s.from.text(ctx, "SELECT BINLOG_GTID_POS("+quote(place["binlog_snapshot_file"])+", "+orZero(place["binlog_snapshot_position"])+")")
-	}
-	if err != nil {
+	if position, err = place.gtid(ctx, s.from.session); err != nil {
 		return "", mapError("find the snapshot in the log", err)
 	}
 	for _, db := range dbs {
@@ -95,18 +90,6 @@ func (s *seeder) put(ctx context.Context, q string) error {
 	return s.to.step(ctx, "fill it", "ALL PRIVILEGES", q)
 }
 
-// shown returns the columns of the answer to SHOW CREATE.
-func (n *node) shown(ctx context.Context, q string) (map[string]string, error) {
-	out := map[string]string{}
-	err := n.query(ctx, q, func(_ int, v []driver.Value) error {
-		for i, name := range n.names {
-			out[strings.ToLower(name)] = asText(v[i])
-		}
-		return nil
-	})
-	return out, mapError("read a definition", err)
-}
-
 // database copies one database in the place of the one of that name.
 func (s *seeder) database(ctx context.Context, db string) error {
 	shown, err := s.from.shown(ctx, "SHOW CREATE DATABASE "+ident(db))
@@ -118,73 +101,42 @@ func (s *seeder) database(ctx context.Context, db string) error {
 			return err
 		}
 	}
-	kinds := map[string][]string{}
-	err = s.from.query(ctx, "SELECT table_type, table_name FROM information_schema.tables WHERE table_schema = "+quote(db)+" ORDER BY table_name", func(_ int, v []driver.Value) error {
-		kinds[asText(v[0])] = append(kinds[asText(v[0])], asText(v[1]))
-		return nil
-	})
+	tables, others, err := shapes(ctx, s.from.session, db)
 	if err != nil {
-		return mapError("list the tables", err)
+		return err
 	}
-	for i, t := range kinds["BASE TABLE"] {
-		s.notify.Tell("copying "+db, int64(i), int64(len(kinds["BASE TABLE"])))
+	for i, t := range tables {
+		s.notify.Tell("copying "+db, int64(i), int64(len(tables)))
 		if err := s.table(ctx, db, t); err != nil {
 			return err
 		}
 	}
-	if err := s.objects(ctx, db); err != nil {
-		return err
+	for _, o := range others {
+		s.notes = append(s.notes, o+" is not copied")
 	}
-	for kind, names := range kinds {
-		if kind != "BASE TABLE" && kind != "VIEW" {
-			s.notes = append(s.notes, fmt.Sprintf("%s is not copied: %s", strings.ToLower(kind), few(names)))
-		}
-	}
-	return nil
+	return s.objects(ctx, db)
 }
 
-// objects copies what belongs to the tables. A procedure may be used by a view,
-// a view by a trigger.
+// objects copies what belongs to the tables.
 func (s *seeder) objects(ctx context.Context, db string) error {
 	if err := s.from.exec(ctx, "USE "+ident(db)); err != nil {
 		return mapError("use the database", err)
 	}
-	const name = "CONCAT('`', REPLACE(%[1]s, '`', '``'), '`')"
-	for _, list := range []string{
-		"SELECT CONCAT(routine_type, ' ', " + fmt.Sprintf(name, "routine_name") + ") FROM information_schema.routines WHERE routine_type IN ('PROCEDURE', 'FUNCTION') AND routine_schema = ",
-		"SELECT CONCAT('VIEW ', " + fmt.Sprintf(name, "table_name") + ") FROM information_schema.views WHERE table_schema = ",
-		"SELECT CONCAT('TRIGGER ', " + fmt.Sprintf(name, "trigger_name") + ") FROM information_schema.triggers WHERE trigger_schema = ",
-		"SELECT CONCAT('EVENT ', " + fmt.Sprintf(name, "event_name") + ") FROM information_schema.events WHERE event_schema = ",
-	} {
-		found, err := s.from.lines(ctx, list+quote(db))
-		if err != nil {
-			return mapError("list what belongs to the tables", err)
-		}
-		for _, object := range found {
-			shown, err := s.from.shown(ctx, "SHOW CREATE "+object)
-			if err != nil {
-				return err
-			}
-			kind, _, _ := strings.Cut(strings.ToLower(object), " ")
-			create := shown["create "+kind] + shown["sql original statement"]
-			if create == "" {
-				return missingRight(s.from.address.where(), "read the "+kind+" "+object, "ALL PRIVILEGES", nil)
-			}
-			// What it means depends on the settings under which it was made.
-			if mode, there := shown["sql_mode"]; there {
-				create = "SET SESSION sql_mode = " + quote(mode) + ", collation_connection = " + quote(shown["collation_connection"]) + ";" + create
-			}
-			if err := s.put(ctx, create); err != nil {
-				return err
-			}
+	all, err := objects(ctx, s.from.session, db, nil)
+	if err != nil {
+		return mapError("list what belongs to the tables", err)
+	}
+	for _, o := range all {
+		if err := s.put(ctx, o.statements()); err != nil {
+			return err
 		}
 	}
 	return s.put(ctx, "SET SESSION sql_mode = 'NO_AUTO_VALUE_ON_ZERO'")
 }
 
 // table copies one table with its rows.
-func (s *seeder) table(ctx context.Context, db, name string) error {
-	table := ident(db) + "." + ident(name)
+func (s *seeder) table(ctx context.Context, db string, t *tableShape) error {
+	table := ident(db) + "." + ident(t.name)
 	shown, err := s.from.shown(ctx, "SHOW CREATE TABLE "+table)
 	if err != nil {
 		return err
@@ -192,16 +144,11 @@ func (s *seeder) table(ctx context.Context, db, name string) error {
 	if err := s.put(ctx, shown["create table"]); err != nil {
 		return err
 	}
-	var columns, types []string
-	err = s.from.query(ctx, "SELECT column_name, data_type FROM information_schema.columns WHERE table_schema = "+quote(db)+" AND table_name = "+quote(name)+
-		" AND COALESCE(is_generated, 'NEVER') = 'NEVER' ORDER BY ordinal_position", func(_ int, v []driver.Value) error {
-		columns, types = append(columns, asText(v[0])), append(types, strings.ToLower(asText(v[1])))
-		return nil
-	})
-	if err != nil {
-		return mapError("read the columns", err)
+	var columns, values []string
+	for _, c := range t.columns {
+		columns, values = append(columns, c.name), append(values, c.read())
 	}
-	head := "INSERT INTO " + ident(name) + " (" + idents(columns) + ") VALUES "
+	head := "INSERT INTO " + ident(t.name) + " (" + idents(columns) + ") VALUES "
 	b := []byte(head)
 	var failed error
 	flush := func() error {
@@ -212,13 +159,13 @@ func (s *seeder) table(ctx context.Context, db, name string) error {
 		b = append(b[:0], head...)
 		return failed
 	}
-	err = s.from.query(ctx, "SELECT "+idents(columns)+" FROM "+table, func(_ int, v []driver.Value) error {
+	err = s.from.query(ctx, "SELECT "+strings.Join(values, ",")+" FROM "+table, func(_ int, v []driver.Value) error {
 		if len(b) > len(head) {
 			b = append(b, ',')
 		}
 		for i, value := range v {
 			b = append(b, "(,"[min(i, 1)])
-			b = appendSeed(b, types[i], value)
+			b = appendSeed(b, t.columns[i].kind, value)
 		}
 		b = append(b, ')')
 		s.rows++
@@ -231,7 +178,7 @@ func (s *seeder) table(ctx context.Context, db, name string) error {
 		return failed
 	}
 	if err != nil {
-		return mapError("copy "+name, err)
+		return mapError("copy "+t.name, err)
 	}
 	return flush()
 }
