@@ -33,6 +33,24 @@ type Options struct {
 	// Open opens the store at an address; nil means OpenStore with the
 	// credentials of the settings.
 	Open func(address string) (Store, error)
+	// Lease takes a lease of the central by its name; nil where there is
+	// none. Error: Locked where somebody else has it.
+	Lease func(ctx context.Context, name string) (Lease, error)
+	// Now of the central's server; nil where there is none.
+	ServerNow func(ctx context.Context) (time.Time, error)
+
+	// before is asked when a backup is complete but for its manifest. An
+	// error discards the backup.
+	before func(ctx context.Context) error
+}
+
+// Lease is the right to do alone what only one may do at a time, given by the
+// central's server.
+type Lease interface {
+	// Keep prolongs the lease and returns the server's time. Error: Locked
+	// where somebody else has it by now.
+	Keep(ctx context.Context) (time.Time, error)
+	Release()
 }
 
 // Backuper makes and restores the backups of one workspace. It implements
@@ -87,6 +105,7 @@ func (b *Backuper) store(req *model.BackupRequest) (Store, error) {
 type entry struct {
 	place
 	info     model.BackupInfo
+	sum      summary
 	manifest string // its object's name within the backup
 	hash     string // that it must have
 }
@@ -123,14 +142,15 @@ func entries(ctx context.Context, s Store) ([]entry, error) {
 // wrong is the entry's Problem; the error is its cause.
 func (e *entry) read(ctx context.Context, s Store) error {
 	e.info = model.BackupInfo{ID: string(e.id), Kind: e.kind, Source: model.SourceLocal, Lineage: e.lineage, At: e.at(), Path: strings.TrimSuffix(s.String(), "/") + "/" + strings.TrimSuffix(e.prefix, "/")}
-	var sum summary
+	e.sum = summary{}
 	data, err := s.Get(ctx, e.prefix+summaryName)
 	if unanswered(err) {
 		return err
 	}
 	if err == nil {
-		err = json.Unmarshal(data, &sum)
+		err = json.Unmarshal(data, &e.sum)
 	}
+	sum := &e.sum
 	if err == nil && sum.ID != e.id {
 		err = fmt.Errorf("it is that of %s", sum.ID)
 	}
@@ -155,8 +175,9 @@ func (e *entry) read(ctx context.Context, s Store) error {
 		return err
 	}
 	e.info.Source, e.info.Parent, e.info.Position = cmp.Or(sum.Source, model.SourceLocal), string(sum.Parent), sum.Position
+	e.info.Number = sum.Number
 	e.info.At, e.info.Rows, e.info.Bytes, e.info.Verified, e.info.Problem = sum.At, sum.Rows, sum.Bytes, sum.Verified, sum.Problem
-	e.info.Encrypted = sum.Encrypted
+	e.info.Encrypted, e.info.Note = sum.Encrypted, sum.Note
 	return nil
 }
 
@@ -221,14 +242,19 @@ func (b *Backuper) within(s Store) bool {
 	return err == nil && filepath.IsLocal(rel) || b.o.DB == nil
 }
 
-// find returns the backup that a request names: by id, by eight or more
-// characters of its beginning or end, or the newest one. Where it must be
-// sound, the newest is the newest that was verified.
+// find returns the backup of a store that a request names. See pick.
 func find(ctx context.Context, s Store, ref string, sound bool) (entry, error) {
 	list, err := entries(ctx, s)
 	if err != nil {
 		return entry{}, err
 	}
+	return pick(s, list, ref, sound)
+}
+
+// pick returns the backup that a request names: by id, by eight or more
+// characters of its beginning or end, or the newest one. Where it must be
+// sound, the newest is the newest that was verified.
+func pick(s Store, list []entry, ref string, sound bool) (entry, error) {
 	if ref == "" || ref == "latest" {
 		for _, e := range list {
 			if e.info.Verified || !sound {
@@ -267,32 +293,6 @@ func (e *entry) manifestOf(ctx context.Context, s Store, k keys) (*manifest, err
 		return nil, damaged(e.place, summaryName, "")
 	}
 	return readManifest(ctx, s, e.place, k, e.manifest, e.hash)
-}
-
-// VerifyBackup reads a whole backup and proves it against its manifest: every
-// hash, every count, every row. Damage is Corrupt and named.
-func (b *Backuper) VerifyBackup(ctx context.Context, req model.BackupRequest, n model.Notify) (model.BackupInfo, error) {
-	s, err := b.store(&req)
-	if err != nil {
-		return model.BackupInfo{}, err
-	}
-	k, err := readKeys(req.Identity)
-	if err != nil {
-		return model.BackupInfo{}, err
-	}
-	e, err := find(ctx, s, req.ID, false)
-	if err != nil {
-		return model.BackupInfo{}, err
-	}
-	m, err := e.manifestOf(ctx, s, k)
-	if err == nil {
-		err = readTables(ctx, s, e.place, k, m, n, "verifying", func(*tableEntry, []any) error { return nil })
-	}
-	if err != nil {
-		e.info.Verified, e.info.Problem = false, messageOf(err)
-		return e.info, err
-	}
-	return e.info, nil
 }
 
 // messageOf is the sentence of an error.

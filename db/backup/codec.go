@@ -12,13 +12,15 @@ import (
 	"rapport/model"
 )
 
-// appendRow appends the canonical form of a row: a JSON array.
+// appendRow appends the canonical form of a row: a JSON array. Texts and the
+// digits of numbers may come as bytes.
 func appendRow(b []byte, types []string, values []any) ([]byte, error) {
 	b = append(b, '[')
 	for i, v := range values {
 		if i > 0 {
 			b = append(b, ',')
 		}
+		var err error
 		switch x := v.(type) {
 		case nil:
 			b = append(b, "null"...)
@@ -27,22 +29,53 @@ func appendRow(b []byte, types []string, values []any) ([]byte, error) {
 		case string:
 			switch {
 			case types[i] != "text":
-				return nil, fmt.Errorf("a text in a column of type %s", types[i])
+				err = fmt.Errorf("%w: a text in a column of type %s", errNoForm, types[i])
 			case utf8.ValidString(x):
 				b = appendText(b, x)
 			default:
 				b = appendBytes(b, types[i], []byte(x))
 			}
 		case []byte:
-			b = appendBytes(b, types[i], x)
+			switch {
+			case types[i] == "text" && utf8.Valid(x):
+				b = appendText(b, x)
+			case types[i] == "int" && isInt(x):
+				b = append(b, x...)
+			default:
+				b = appendBytes(b, types[i], x)
+			}
 		default:
-			return nil, fmt.Errorf("a value of type %T in a column of type %s", v, types[i])
+			err = fmt.Errorf("%w: a value of type %T in a column of type %s", errNoForm, v, types[i])
+		}
+		if err != nil {
+			return nil, err
 		}
 	}
 	return append(b, ']'), nil
 }
 
-func appendText(b []byte, s string) []byte {
+// isInt tells whether digits are a number of 64 bits in its only form.
+func isInt(x []byte) bool {
+	digits := x
+	if len(x) > 0 && x[0] == '-' {
+		digits = x[1:]
+	}
+	if len(digits) == 0 || digits[0] == '0' && len(x) > 1 {
+		return false
+	}
+	for _, c := range digits {
+		if c < '0' || c > '9' {
+			return false
+		}
+	}
+	if len(digits) < 19 {
+		return true
+	}
+	_, err := strconv.ParseInt(string(x), 10, 64)
+	return err == nil
+}
+
+func appendText[T string | []byte](b []byte, s T) []byte {
 	b = append(b, '"')
 	start := 0
 	for i := 0; i < len(s); i++ {
@@ -84,6 +117,9 @@ func appendBytes(b []byte, typ string, x []byte) []byte {
 	b = base64.StdEncoding.AppendEncode(b, x)
 	return append(b, `"}`...)
 }
+
+// errNoForm is the error of a value that an archive cannot hold.
+var errNoForm = errors.New("a value has no form")
 
 var errForm = errors.New("a row is not in the form of this archive")
 

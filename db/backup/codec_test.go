@@ -1,6 +1,8 @@
 package backup
 
 import (
+	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -52,6 +54,10 @@ func TestRowsSurviveTheirForm(t *testing.T) {
 			rt.Fatalf("%s has another form %s, %v", line, again, err)
 		}
 	})
+}
+
+func equalRows(a, b []any) bool {
+	return slices.EqualFunc(a, b, func(x, y any) bool { return reflect.DeepEqual(x, y) || compareValues(x, y) == 0 })
 }
 
 func FuzzParseRow(f *testing.F) {

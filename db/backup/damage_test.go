@@ -85,59 +85,67 @@ func TestDeepDamage(t *testing.T) {
 	columns := sqlite.Table{Name: "t", Columns: []string{"a"}, Types: []string{"text"}}
 	one := func(edit func(*partWriter, *header)) (Folder, tableEntry) {
 		h := header{Table: "t", Columns: columns.Columns, Types: columns.Types, Encoding: encodingVersion, Part: 1}
-		w := &partWriter{}
 		if edit != nil {
 			edit(nil, &h)
 		}
-		w, err := newPartWriter(keys{}, h)
+		w, err := newPartWriter(keys{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		head, err := headLine(h)
 		if err == nil {
-			err = w.row([]byte("[\"x\"]\n"))
+			err = w.begin(head)
+		}
+		if err == nil {
+			err = w.lines([]byte("[\"x\"]\n"), 1)
 		}
 		if err != nil {
 			t.Fatal(err)
 		}
+		hash := hashOf([]byte("[\"x\"]\n"))
 		if edit != nil {
 			edit(w, &h)
 		}
-		d, err := w.close()
+		d, err := w.end()
 		if err != nil {
 			t.Fatal(err)
 		}
-		d.Name = partName("t", 1)
+		d.Name = partName(rowFolder, "t", 1)
 		s := Folder(t.TempDir())
 		if err := s.Put(t.Context(), d.Name, w.stored.Bytes()); err != nil {
 			t.Fatal(err)
 		}
-		return s, tableEntry{Name: "t", Columns: columns.Columns, Types: columns.Types, Rows: 1, Parts: []part{d}}
+		return s, tableEntry{Name: "t", Columns: columns.Columns, Types: columns.Types, Rows: 1, Hash: hash, Parts: []part{d}}
 	}
 	for name, edit := range map[string]func(*partWriter, *header){
-		"OK":            nil,
-		"other table":   func(w *partWriter, h *header) { h.Table = "u" },
-		"other part":    func(w *partWriter, h *header) { h.Part = 2 },
-		"other columns": func(w *partWriter, h *header) { h.Columns = []string{"b"} },
+		"OK":             nil,
+		"other table":    func(w *partWriter, h *header) { h.Table = "u" },
+		"other part":     func(w *partWriter, h *header) { h.Part = 2 },
+		"keys that went": func(w *partWriter, h *header) { h.Gone = true },
+		"other columns":  func(w *partWriter, h *header) { h.Columns = []string{"b"} },
 		"not a row": func(w *partWriter, h *header) {
 			if w != nil {
-				w.line([]byte("[1,2]\n"))
+				w.write([]byte("[1,2]\n"))
 			}
 		},
 		"a row too many": func(w *partWriter, h *header) {
 			if w != nil {
-				w.line([]byte("[\"y\"]\n"))
+				w.write([]byte("[\"y\"]\n"))
 			}
 		},
 		"two ends": func(w *partWriter, h *header) {
 			if w != nil {
-				w.line([]byte("{\"rows\":1,\"sha256\":\"" + sumOf(w.hash) + "\"}\n"))
+				w.write([]byte("{\"rows\":1,\"sha256\":\"" + sumOf(w.hash) + "\"}\n"))
 			}
 		},
 		"no line feed": func(w *partWriter, h *header) {
 			if w != nil {
-				w.line([]byte("[\"y\"]"))
+				w.write([]byte("[\"y\"]"))
 			}
 		},
 	} {
 		s, te := one(edit)
-		err := readPart(t.Context(), s, place{}, keys{}, &te, 1, 0, func([]byte, []any) error { return nil })
+		err := readSet(t.Context(), s, place{}, keys{}, te.rowSet(), func([]byte, []any) error { return nil })
 		if name == "OK" && err != nil || name != "OK" && (model.KindOf(err) != model.Corrupt || !strings.Contains(err.Error(), "t/t/00001.jsonl.zst")) {
 			t.Errorf("%s: %v", name, err)
 		}

@@ -81,7 +81,8 @@
 // # Manifest
 //
 // The manifest is a JSON object: format, id, kind, source, lineage, parent
-// and base (for later kinds), at (UTC), schema, encoding, recipients, and for
+// and base (for later kinds), at (UTC), number (counts the backups of a
+// workspace's lineage), schema, encoding, recipients, and for
 // each table its columns, types, key, number of rows, the SHA-256 over its row
 // lines with their line feeds, and its parts, each with name, rows, size and
 // the SHA-256 of its plain text and of the object as it lies there; the

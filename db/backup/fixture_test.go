@@ -175,7 +175,7 @@ func (h *home) dump() map[string][]string {
 			for _, d := range dest {
 				line += fmt.Sprintf("%T %q|", *d.(*any), *d.(*any))
 			}
-			if t.Name == "state" && (strings.Contains(line, `"client"`) || strings.Contains(line, `"batch_number"`) || strings.Contains(line, `"backup_lineage"`) || strings.Contains(line, `"backup_places"`)) {
+			if t.Name == "state" && (strings.Contains(line, `"client"`) || strings.Contains(line, `"batch_number"`) || strings.Contains(line, `"backup_lineage"`) || strings.Contains(line, `"backup_places"`) || strings.Contains(line, `"backup_number"`)) {
 				continue
 			}
 			out[t.Name] = append(out[t.Name], line)

@@ -39,15 +39,56 @@ type part struct {
 	Stored string `json:"sha256_stored"`
 }
 
-// tableEntry describes one table in the manifest.
+// tableEntry describes one table in the manifest. In an increment, its rows are
+// those that changed, unless it is whole.
 type tableEntry struct {
-	Name    string   `json:"name"`
-	Columns []string `json:"columns"`
-	Types   []string `json:"types"`
-	Key     []string `json:"key"`
-	Rows    int64    `json:"rows"`
-	Hash    string   `json:"sha256_rows"`
-	Parts   []part   `json:"parts"`
+	Name       string   `json:"name"`
+	Columns    []string `json:"columns"`
+	Types      []string `json:"types"`
+	Key        []string `json:"key"`
+	Definition string   `json:"definition,omitempty"` // the statement that makes it, of a central
+	Whole      bool     `json:"whole,omitempty"`
+	Total      *int64   `json:"total,omitempty"` // rows at the moment of the backup, where they were counted
+	Rows       int64    `json:"rows"`
+	Hash       string   `json:"sha256_rows"`
+	Parts      []part   `json:"parts"`
+	Gone       *gone    `json:"gone,omitempty"`
+}
+
+// gone describes the keys of the rows of a table that went since the parent of
+// an increment.
+type gone struct {
+	Rows  int64  `json:"rows"`
+	Hash  string `json:"sha256_rows"`
+	Parts []part `json:"parts"`
+}
+
+// set is a run of lines in the parts of one folder: the rows of a table, or the
+// keys of those that went.
+type set struct {
+	table   string
+	folder  string // t or g
+	columns []string
+	types   []string
+	rows    int64
+	hash    string
+	parts   []part
+}
+
+func (te *tableEntry) rowSet() set {
+	return set{te.Name, rowFolder, te.Columns, te.Types, te.Rows, te.Hash, te.Parts}
+}
+
+func (te *tableEntry) goneSet() set {
+	types := make([]string, len(te.Key))
+	for i, c := range keyOf(te.Columns, te.Key) {
+		types[i] = te.Types[c]
+	}
+	out := set{table: te.Name, folder: goneFolder, columns: te.Key, types: types}
+	if te.Gone != nil {
+		out.rows, out.hash, out.parts = te.Gone.Rows, te.Gone.Hash, te.Gone.Parts
+	}
+	return out
 }
 
 // verification is what came of comparing a backup with its source.
@@ -70,31 +111,47 @@ type manifest struct {
 	Base       model.ID     `json:"base,omitempty"`
 	At         time.Time    `json:"at"`
 	Position   int64        `json:"position,omitempty"` // of the central's feed
+	Number     int64        `json:"number,omitempty"`   // of the backup in its lineage, of a workspace
+	From       *mark        `json:"from,omitempty"`     // the mark of the parent
+	Mark       mark         `json:"mark"`
+	Links      int          `json:"links"` // backups in the chain, this one included
 	Schema     int          `json:"schema"`
 	Encoding   int          `json:"encoding"`
+	Definition string       `json:"definition"` // what the tables are
+	Server     *server      `json:"server,omitempty"`
 	Recipients []string     `json:"recipients,omitempty"`
 	Tables     []tableEntry `json:"tables"`
 	Settings   string       `json:"settings,omitempty"`
+	Extras     []extra      `json:"extras,omitempty"`
 	Rows       int64        `json:"rows"`
 	Bytes      int64        `json:"bytes"`
 	Verify     verification `json:"verify"`
 }
 
-// summary is what a list shows; it is readable without a key.
+// summary is what a list shows and what the next increment needs to know; it is
+// readable without a key.
 type summary struct {
-	Format    string    `json:"format"`
-	ID        model.ID  `json:"id"`
-	Kind      string    `json:"kind"`
-	Source    string    `json:"source"`
-	Parent    model.ID  `json:"parent,omitempty"`
-	At        time.Time `json:"at"`
-	Position  int64     `json:"position,omitempty"`
-	Rows      int64     `json:"rows"`
-	Bytes     int64     `json:"bytes"`
-	Encrypted bool      `json:"encrypted"`
-	Verified  bool      `json:"verified"`
-	Problem   string    `json:"problem,omitempty"`
-	Manifest  string    `json:"sha256_manifest"`
+	Format     string    `json:"format"`
+	ID         model.ID  `json:"id"`
+	Kind       string    `json:"kind"`
+	Source     string    `json:"source"`
+	Lineage    string    `json:"lineage"`
+	Parent     model.ID  `json:"parent,omitempty"`
+	Base       model.ID  `json:"base,omitempty"`
+	At         time.Time `json:"at"`
+	Position   int64     `json:"position,omitempty"`
+	Number     int64     `json:"number,omitempty"`
+	From       *mark     `json:"from,omitempty"`
+	Mark       mark      `json:"mark"`
+	Links      int       `json:"links"`
+	Definition string    `json:"definition"`
+	Rows       int64     `json:"rows"`
+	Bytes      int64     `json:"bytes"`
+	Encrypted  bool      `json:"encrypted"`
+	Verified   bool      `json:"verified"`
+	Problem    string    `json:"problem,omitempty"`
+	Note       string    `json:"note,omitempty"`
+	Manifest   string    `json:"sha256_manifest"`
 }
 
 const (

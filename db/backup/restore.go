@@ -38,14 +38,19 @@ func (b *Backuper) RestoreBackup(ctx context.Context, req model.BackupRequest, n
 	if err != nil {
 		return info, "", err
 	}
-	e, err := find(ctx, s, req.ID, true)
+	list, err := entries(ctx, s)
 	if err != nil {
 		return info, "", err
 	}
-	m, err := e.manifestOf(ctx, s, k)
+	e, err := pick(s, list, req.ID, true)
+	if err != nil {
+		return info, "", err
+	}
+	c, err := openChain(ctx, s, k, list, e)
 	if err != nil {
 		return e.info, "", err
 	}
+	m := c.end()
 	if schema, err := sqlite.SchemaVersion(); err != nil {
 		return e.info, "", err
 	} else if m.Schema > schema {
@@ -60,7 +65,7 @@ func (b *Backuper) RestoreBackup(ctx context.Context, req model.BackupRequest, n
 	}
 	defer os.RemoveAll(temp)
 	file := filepath.Join(temp, sqlite.FileName)
-	if err := b.build(ctx, file, s, e.place, k, m, n); err != nil {
+	if err := b.build(ctx, file, c, n); err != nil {
 		return e.info, "", err
 	}
 	exclusive := b.o.Exclusive
@@ -88,7 +93,7 @@ func cannotRestore(home string, err error) error {
 }
 
 // build makes a whole cache of a backup at a path where none is.
-func (b *Backuper) build(ctx context.Context, path string, s Store, p place, k keys, m *manifest, n model.Notify) (err error) {
+func (b *Backuper) build(ctx context.Context, path string, c *chain, n model.Notify) (err error) {
 	settings := b.settingsOf()
 	settings.ReadOnly = false
 	db, err := sqlite.Open(ctx, path, sqlite.Options{Settings: settings, Now: b.o.Now, IDs: b.o.IDs})
@@ -105,28 +110,46 @@ func (b *Backuper) build(ctx context.Context, path string, s Store, p place, k k
 		return err
 	}
 	defer fill.Discard()
-	err = readTables(ctx, s, p, k, m, n, "restoring", func(te *tableEntry, values []any) error {
-		return fill.Put(te.Name, te.Columns, values)
-	})
-	if err != nil {
-		return err
+	sums := map[string]tableSum{}
+	var done int64
+	total := c.total()
+	for _, te := range c.tables() {
+		all, rows := sha256.New(), int64(0)
+		err := c.lines(ctx, te.Name, func(line []byte, values []any) error {
+			all.Write(line)
+			rows++
+			if done++; done%10000 == 0 {
+				n.Tell("restoring", done, total)
+			}
+			return fill.Put(te.Name, te.Columns, values)
+		})
+		if err != nil {
+			return err
+		}
+		sums[te.Name] = tableSum{rows, sumOf(all)}
 	}
 	for _, e := range model.Entities() {
-		if !slices.ContainsFunc(m.Tables, func(te tableEntry) bool { return te.Name == string(e.Noun) }) {
+		if c.table(string(e.Noun)) == nil {
 			fill.Lacks()
 		}
 	}
-	n.Tell("checking", 0, m.Rows)
+	n.Tell("checking", 0, total)
 	if err := fill.Finish(); err != nil {
 		return err
 	}
-	return compareRestored(ctx, db, m)
+	return compareRestored(ctx, db, c, sums)
+}
+
+// tableSum is how many rows a table has, and the SHA-256 of their lines.
+type tableSum struct {
+	rows int64
+	hash string
 }
 
 // compareRestored proves that the restored cache holds the rows of the backup:
 // as many in each table, and where the columns are still the same, the very
 // same.
-func compareRestored(ctx context.Context, db *sqlite.DB, m *manifest) error {
+func compareRestored(ctx context.Context, db *sqlite.DB, c *chain, sums map[string]tableSum) error {
 	tables, err := db.Tables(ctx)
 	if err != nil {
 		return err
@@ -137,45 +160,34 @@ func compareRestored(ctx context.Context, db *sqlite.DB, m *manifest) error {
 	}
 	defer snapshot.Rollback()
 	for _, t := range tables {
-		i := slices.IndexFunc(m.Tables, func(te tableEntry) bool { return te.Name == t.Name })
-		if i < 0 || sqlite.IsOwn(t.Name) {
+		te := c.table(t.Name)
+		if te == nil || sqlite.IsOwn(t.Name) {
 			continue
 		}
-		te := &m.Tables[i]
-		rows, hash, err := hashTable(ctx, snapshot, t)
+		got, err := hashTable(ctx, snapshot, t)
 		if err != nil {
 			return err
 		}
 		same := slices.Equal(te.Columns, t.Columns) && slices.Equal(te.Types, t.Types) && slices.Equal(te.Key, t.Key)
-		if rows != te.Rows || same && hash != te.Hash {
+		if want := sums[t.Name]; got.rows != want.rows || same && got.hash != want.hash {
 			return model.Errorf(model.Corrupt, "the restored rows of %s are not those of the backup", t.Name).WithHint("the workspace was not touched; check the disk and try again")
 		}
 	}
 	return nil
 }
 
-func hashTable(ctx context.Context, tx *sql.Tx, t sqlite.Table) (rows int64, hash string, err error) {
-	sc, err := query(ctx, tx, t)
-	if err != nil {
-		return 0, "", err
-	}
-	defer sc.rows.Close()
-	all := sha256.New()
+func hashTable(ctx context.Context, tx *sql.Tx, t sqlite.Table) (tableSum, error) {
+	all, rows := sha256.New(), int64(0)
 	var line []byte
-	for {
-		values, err := sc.next()
-		if err != nil {
-			return 0, "", err
-		}
-		if values == nil {
-			return rows, sumOf(all), nil
-		}
+	err := scan(ctx, tx, t.Select(), nil, len(t.Columns), func(values []any) (err error) {
 		if line, err = appendRow(line[:0], t.Types, values); err != nil {
-			return 0, "", err
+			return err
 		}
 		rows++
 		all.Write(append(line, '\n'))
-	}
+		return nil
+	})
+	return tableSum{rows, sumOf(all)}, err
 }
 
 // locked calls swap while no sync of a home that is not open can run.

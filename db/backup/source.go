@@ -1,0 +1,139 @@
+package backup
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"slices"
+	"time"
+
+	"rapport/db/sqlite"
+	"rapport/model"
+)
+
+// source is what backups are made of: the cache of a workspace, or a central.
+type source interface {
+	// open takes one moment of the source, which up to readers readers see at
+	// once. With follow the source begins to note its changes, if it does not
+	// yet and has to be told, so that a later backup can hold them alone.
+	open(ctx context.Context, readers int, follow bool, n model.Notify) (snapshot, error)
+}
+
+// snapshot is one moment of a source. Each reader is used by one goroutine at a
+// time. Values are int64, string, []byte or nil, digits of an int column also
+// as []byte; the slice and the bytes are valid during the call only. Rows and
+// keys come in the order of their key. An error of a callback ends the reading
+// and is returned as it is. An error of kind Changed says that the moment is
+// lost and that a new one has to be opened.
+type snapshot interface {
+	info() moment
+	// tables are what a backup holds, owners before their parts.
+	tables() []table
+	// count returns about how many rows a table has; exact tells whether it
+	// is that number.
+	count(ctx context.Context, reader int, t table) (n int64, exact bool, err error)
+	rows(ctx context.Context, reader int, t table, row func(values []any) error) error
+	// changed passes the rows that changed since a mark, as they are now,
+	// and the keys of those that went. It is for tables that are not whole.
+	changed(ctx context.Context, reader int, t table, since mark, row func(values []any) error, gone func(key []any) error) error
+	// follows tells why the changes since another backup are not known, ""
+	// if they are.
+	follows(ctx context.Context, id model.ID, since mark) (why string, err error)
+	// keep notes that a backup of the moment is complete.
+	keep(ctx context.Context, id model.ID, full bool) error
+	close() error
+}
+
+// moment says what a snapshot is of.
+type moment struct {
+	Source  string
+	Lineage string
+	At      time.Time // by the clock of the source
+	Schema  int
+	Readers int // that may be used at once
+	Mark    mark
+	Server  *server // of a central
+	Extras  []extra // of a central
+}
+
+// mark says how far a backup has seen its source. The increment that follows it
+// begins there.
+type mark struct {
+	Position int64     `json:"position,omitempty"` // of the central's feed
+	Run      string    `json:"run,omitempty"`      // what tells a feed that was restored by hand from the one that was seen
+	History  int64     `json:"history,omitempty"`  // the newest entry of the central's history
+	Note     int64     `json:"note,omitempty"`     // the newest note of a change in a cache
+	At       time.Time `json:"at"`
+}
+
+// server is what a manifest says about the server that a backup was read from.
+type server struct {
+	Version  string `json:"version"`
+	Role     string `json:"role"`   // primary or replica
+	Method   string `json:"method"` // how its readers came to see the same moment
+	GTID     string `json:"gtid,omitempty"`
+	MinSeq   int64  `json:"min_seq,omitempty"`
+	ReadBy   int    `json:"readers"`
+	Schema   int    `json:"schema_version"`
+	Identity string `json:"columns_hash,omitempty"`
+}
+
+// extra is what a whole system needs beside its tables: statements for people
+// and rights. It holds no password in clear.
+type extra struct {
+	Name string   `json:"name"`
+	SQL  []string `json:"sql"`
+}
+
+// table is one table as a backup sees it. Types are id (16 bytes), int (64
+// bits, signed), text and blob. Key are the columns that order its rows.
+type table struct {
+	Name    string
+	Columns []string
+	Types   []string
+	Key     []string
+	// Whole has each increment hold all rows: the table is small, or the order
+	// of its key is not that of its bytes and numbers, or its changes are not
+	// told.
+	Whole bool
+	// Definition is what else makes the table what it is: a statement that
+	// makes it, or "".
+	Definition string
+}
+
+// definitionOf names what the tables of a snapshot are, so that an increment
+// follows only a backup of the very same tables.
+func definitionOf(schema int, tables []table) (string, error) {
+	data, err := json.Marshal(struct {
+		Schema int
+		Tables []table
+	}{schema, tables})
+	if err != nil {
+		return "", err
+	}
+	sum := sha256.Sum256(data)
+	return hex.EncodeToString(sum[:16]), nil
+}
+
+// keyOf returns where the key's columns stand among the columns of a table.
+func keyOf(columns, key []string) []int {
+	out := make([]int, len(key))
+	for i, k := range key {
+		out[i] = slices.Index(columns, k)
+	}
+	return out
+}
+
+// localTables describes the tables of a cache.
+func localTables(ctx context.Context, db *sqlite.DB) ([]table, error) {
+	list, err := db.Tables(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var out []table
+	for _, t := range list {
+		out = append(out, table{Name: t.Name, Columns: t.Columns, Types: t.Types, Key: t.Key, Whole: !sqlite.IsNoted(t.Name)})
+	}
+	return out, nil
+}
