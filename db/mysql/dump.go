@@ -134,11 +134,15 @@ func (d *Dump) open(ctx context.Context, o DialOptions, readers int, n model.Not
 	one := d.control.address
 	d.readers = make([]*session, readers)
 	errs := make([]error, readers)
+	var fed map[string]bool
 	var group sync.WaitGroup
 	for i := range d.readers {
 		group.Go(func() {
 			if d.readers[i], errs[i] = openOne(ctx, one, o, one.Database); errs[i] == nil {
 				errs[i] = d.readers[i].exec(ctx, sessionSQL+dumpSession)
+			}
+			if i == 0 && errs[i] == nil {
+				fed, errs[i] = fedTables(ctx, d.readers[i]) // a server takes its time for that
 			}
 		})
 	}
@@ -153,7 +157,7 @@ func (d *Dump) open(ctx context.Context, o DialOptions, readers int, n model.Not
 		return err
 	}
 	d.info.Readers = len(d.readers)
-	if err := d.describe(ctx); err != nil {
+	if err := d.describe(ctx, fed); err != nil {
 		return err
 	}
 	if d.shared != nil {

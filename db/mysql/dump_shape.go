@@ -121,7 +121,7 @@ func shapes(ctx context.Context, s *session, database string) (out []*tableShape
 
 // undumped tables hold what means nothing in a copy: what has no position yet,
 // what clients are told, and who does what at this moment.
-var undumped = []string{"sync_outbox", "sync_feed", "sync_push", "sync_move", "sync_stage", "sync_lease", "sync_heartbeat", probeTable}
+var undumped = []string{"sync_outbox", "sync_feed", "sync_push", "sync_move", "sync_stage", "sync_lease", "sync_heartbeat", restoreTable.name, probeTable}
 
 // replacedName is how a table is called that another one took the place of.
 var replacedName = regexp.MustCompile(`_replaced_\d{8}(_\d+)?$`)
@@ -129,7 +129,7 @@ var replacedName = regexp.MustCompile(`_replaced_\d{8}(_\d+)?$`)
 // dumped tells whether a table belongs to a backup. Report tables can be made
 // from the others.
 func dumped(name string) bool {
-	if slices.Contains(undumped, name) || replacedName.MatchString(name) {
+	if slices.Contains(undumped, name) || strings.HasSuffix(name, restoreSuffix) || replacedName.MatchString(name) {
 		return false
 	}
 	rest, report := strings.CutPrefix(name, reportPrefix)
@@ -147,7 +147,7 @@ var autoIncrement = regexp.MustCompile(` AUTO_INCREMENT=\d+`)
 // describe reads what the moment is of, and which tables there are. It asks
 // after the snapshot began: what is altered between the two shows when the table
 // is read.
-func (d *Dump) describe(ctx context.Context) error {
+func (d *Dump) describe(ctx context.Context, fed map[string]bool) error {
 	if err := d.head(ctx); err != nil {
 		return err
 	}
@@ -159,13 +159,12 @@ func (d *Dump) describe(ctx context.Context) error {
 		d.unread = append(d.unread, o+" is not in the backup")
 	}
 	all = inOrder(slices.DeleteFunc(all, func(t *tableShape) bool { return !dumped(t.name) }))
-	noted, err := d.noted(ctx, all)
-	if err != nil {
+	if err := d.leaveEmpty(ctx, all, fed); err != nil {
 		return err
 	}
 	var q []string
 	for _, t := range all {
-		d.tables = append(d.tables, t.table(noted[t.name]))
+		d.tables = append(d.tables, t.table(fed[t.name]))
 		q = append(q, "SHOW CREATE TABLE "+ident(t.name))
 	}
 	err = d.control.query(ctx, strings.Join(q, ";"), func(set int, v []driver.Value) error {
@@ -195,35 +194,37 @@ func (d *Dump) head(ctx context.Context) error {
 	return d.reading(metaTable, err)
 }
 
-// noted tells of which tables every change goes into the feed: they have the
-// triggers for it, and any row. One that has lost all of its rows may have been
-// emptied without a trace, and costs nothing to be held whole.
-func (d *Dump) noted(ctx context.Context, all []*tableShape) (map[string]bool, error) {
+// fedTables tells of which tables every change goes into the feed: they have the
+// triggers for it.
+func fedTables(ctx context.Context, s *session) (map[string]bool, error) {
 	out := map[string]bool{}
-	if !d.control.dialect.triggers() {
+	if !s.dialect.triggers() {
 		return out, nil
 	}
-	err := d.control.query(ctx, "SELECT event_object_table,COUNT(DISTINCT event_manipulation) FROM information_schema.triggers WHERE trigger_schema=DATABASE() AND action_timing='AFTER' AND action_statement LIKE '%INSERT INTO sync_outbox%' GROUP BY event_object_table", func(_ int, v []driver.Value) error {
+	err := s.query(ctx, "SELECT event_object_table,COUNT(DISTINCT event_manipulation) FROM information_schema.triggers WHERE trigger_schema=DATABASE() AND action_timing='AFTER' AND action_statement LIKE '%INSERT INTO sync_outbox%' GROUP BY event_object_table", func(_ int, v []driver.Value) error {
 		out[asText(v[0])] = integer(v[1]) == 3
 		return nil
 	})
-	if err != nil {
-		return out, mapError("look for the triggers", err)
-	}
+	return out, mapError("look for the triggers", err)
+}
+
+// leaveEmpty takes away the tables without a row: one may have been emptied
+// without a trace, and it costs nothing to be held whole.
+func (d *Dump) leaveEmpty(ctx context.Context, all []*tableShape, fed map[string]bool) error {
 	var any []string
 	for _, t := range all {
-		if out[t.name] {
+		if fed[t.name] {
 			any = append(any, "SELECT "+quote(t.name)+",EXISTS (SELECT 1 FROM "+ident(t.name)+")")
 		}
 	}
 	if len(any) == 0 {
-		return out, nil
+		return nil
 	}
-	err = d.readers[0].query(ctx, beginRead+strings.Join(any, " UNION ALL ")+endRead, func(_ int, v []driver.Value) error {
-		out[asText(v[0])] = asText(v[1]) == "1"
+	err := d.readers[0].query(ctx, beginRead+strings.Join(any, " UNION ALL ")+endRead, func(_ int, v []driver.Value) error {
+		fed[asText(v[0])] = asText(v[1]) == "1"
 		return nil
 	})
-	return out, d.reading("the tables", err)
+	return d.reading("the tables", err)
 }
 
 // inOrder puts owners before what refers to them: the declared tables first, in
@@ -269,7 +270,7 @@ func inOrder(all []*tableShape) []*tableShape {
 var appended = []string{"sync_audit", "sync_run"}
 
 // table is the shape as a dump has it.
-func (t *tableShape) table(noted bool) DumpTable {
+func (t *tableShape) table(fed bool) DumpTable {
 	out := DumpTable{Name: t.name, Key: t.key, Loose: t.loose, keyed: len(t.key) > 0, rows: t.rows}
 	of := map[string]columnShape{}
 	for _, c := range t.columns {
@@ -285,6 +286,6 @@ func (t *tableShape) table(noted bool) DumpTable {
 		c, filled := of[k]
 		out.Ordered = out.Ordered && filled && c.ordered()
 	}
-	out.Followed = out.Ordered && (slices.Contains(appended, t.name) || noted && !t.follows && !t.loose && slices.Equal(t.key, []string{model.ColumnID}) && of[model.ColumnID].archived() == "id")
+	out.Followed = out.Ordered && (slices.Contains(appended, t.name) || fed && !t.follows && !t.loose && slices.Equal(t.key, []string{model.ColumnID}) && of[model.ColumnID].archived() == "id")
 	return out
 }
