@@ -121,7 +121,7 @@ func shapes(ctx context.Context, s *session, database string) (out []*tableShape
 
 // undumped tables hold what means nothing in a copy: what has no position yet,
 // what clients are told, and who does what at this moment.
-var undumped = []string{"sync_outbox", "sync_feed", "sync_push", "sync_move", "sync_stage", "sync_lease", "sync_heartbeat", restoreTable.name, probeTable}
+var undumped = []string{"sync_outbox", "sync_feed", "sync_push", "sync_move", "sync_stage", "sync_lease", "sync_heartbeat", "sync_restore", probeTable}
 
 // replacedName is how a table is called that another one took the place of.
 var replacedName = regexp.MustCompile(`_replaced_\d{8}(_\d+)?$`)
