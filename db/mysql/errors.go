@@ -82,6 +82,8 @@ func kindOf(n uint16) (model.Kind, string, string) {
 		return model.Unreachable, "the server cannot read the rules of a table", "it is tried again later; if this lasts, the administrator runs FLUSH TABLES on that server, and `rapport central status`"
 	case erLockTimeout, erDeadlock, erChangedSinceRead:
 		return model.Unreachable, "the server is busy with other changes", "it is tried again later"
+	case erRestoring:
+		return model.Unreachable, model.RestoringNow, model.RestoringHint
 	case erUnknownDB, erNoTable, erNoDB:
 		return model.NoCentral, "the server has no Rapport database there", "the administrator makes it with `rapport central init`"
 	case erUnknownColumn:
@@ -128,6 +130,10 @@ func mapError(op string, err error) error {
 // erStalePrimary is what the push procedure reports on a server that has been
 // the primary and is none any more.
 const erStalePrimary = 45101
+
+// erRestoring is what a server reports of a push while a backup is put in the
+// place of its records.
+const erRestoring = 45102
 
 // stale is the error of a push to such a server.
 func stale(err error) error {

@@ -19,25 +19,31 @@ func quote(s string) string {
 	return string(appendQuoted(make([]byte, 0, len(s)+2), s))
 }
 
-func appendQuoted(b []byte, s string) []byte {
+func appendQuoted[T string | []byte](b []byte, s T) []byte {
 	b = append(b, '\'')
+	start := 0
 	for i := 0; i < len(s); i++ {
-		switch c := s[i]; c {
-		case 0:
-			b = append(b, '\\', '0')
-		case '\n':
-			b = append(b, '\\', 'n')
-		case '\r':
-			b = append(b, '\\', 'r')
-		case 0x1a:
-			b = append(b, '\\', 'Z')
-		case '\'', '\\':
-			b = append(b, '\\', c)
-		default:
-			b = append(b, c)
+		c := s[i]
+		if c >= 0x20 && c != '\'' && c != '\\' {
+			continue
 		}
+		switch c {
+		case 0:
+			c = '0'
+		case '\n':
+			c = 'n'
+		case '\r':
+			c = 'r'
+		case 0x1a:
+			c = 'Z'
+		case '\'', '\\':
+		default:
+			continue
+		}
+		b = append(append(b, s[start:i]...), '\\', c)
+		start = i + 1
 	}
-	return append(b, '\'')
+	return append(append(b, s[start:]...), '\'')
 }
 
 // hexBytes returns bytes as a literal.

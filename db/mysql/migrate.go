@@ -32,6 +32,7 @@ func Migrate(ctx context.Context, url string) ([]string, error) {
 		return nil, mapError("migrate", &mysql.MySQLError{Number: erNoTable})
 	}
 	b.refuseLater()
+	b.finishRestore(url)
 	// A statement that waits for a table holds up everybody who comes after it.
 	b.run("SET SESSION lock_wait_timeout = 30")
 	b.serviceTables()
@@ -111,14 +112,18 @@ type shape struct {
 	rules   map[string]string // check clauses and references, by name
 }
 
+// inPlace is a condition on tables that none has taken the place of: those that
+// were replaced have indexes and rules of the same names.
+const inPlace = `table_name NOT LIKE '%\_replaced\_%'`
+
 func (b *builder) shape() shape {
 	s := shape{map[model.Noun]map[string]present{}, map[string]string{}, map[string]string{}}
 	if b.err != nil {
 		return s
 	}
 	q := `SELECT table_name, column_name, column_type, COALESCE(character_set_name, ''), is_nullable FROM information_schema.columns WHERE table_schema = DATABASE();
-SELECT index_name, GROUP_CONCAT(CONCAT(column_name, COALESCE(CONCAT('(', sub_part, ')'), '')) ORDER BY seq_in_index) FROM information_schema.statistics WHERE table_schema = DATABASE() GROUP BY table_name, index_name;
-SELECT constraint_name, '' FROM information_schema.table_constraints WHERE table_schema = DATABASE();
+SELECT index_name, GROUP_CONCAT(CONCAT(column_name, COALESCE(CONCAT('(', sub_part, ')'), '')) ORDER BY seq_in_index) FROM information_schema.statistics WHERE table_schema = DATABASE() AND ` + inPlace + ` GROUP BY table_name, index_name;
+SELECT constraint_name, '' FROM information_schema.table_constraints WHERE table_schema = DATABASE() AND ` + inPlace + `;
 SELECT constraint_name, check_clause FROM information_schema.check_constraints WHERE constraint_schema = DATABASE()`
 	err := b.query(b.ctx, q, func(set int, v []driver.Value) error {
 		switch set {

@@ -79,57 +79,17 @@ func ownReferences(e *model.Entity) []constraint {
 
 // place puts one table in its place, with its triggers.
 func (r *refresher) place(w *remake) {
-	noun := string(w.entity.Noun)
-	var own []trigger
-	if r.dialect.triggers() {
-		own = triggersOf(w.entity)
-	}
-	for _, t := range own {
-		// A trigger's name is the whole database's, so these get their own
-		// later.
-		t.table, t.name = w.back(), t.name+backSuffix
-		r.run(t.create())
-	}
-	rename := ident(w.back()) + " TO " + ident(noun)
+	x := exchanged{Table: string(w.entity.Noun), Made: w.back()}
 	if !w.gone {
-		w.out.Replaced = r.freeName(w.title() + replacedMark)
-		rename = ident(noun) + " TO " + ident(w.out.Replaced) + "," + rename
+		x.Former = r.freeName(w.title())
+		w.out.Replaced = x.Former
 	}
+	r.giveTriggers(x)
 	if r.err == nil {
 		r.err = r.lease.renew(r.ctx, true)
 	}
-	r.run("RENAME TABLE " + rename)
-	if len(own) == 0 {
-		return
-	}
-	if !w.gone {
-		have := r.list("SELECT trigger_name FROM information_schema.triggers WHERE trigger_schema=DATABASE() AND event_object_table=" + quote(w.out.Replaced))
-		for _, name := range have {
-			r.run("DROP TRIGGER " + ident(name))
-		}
-	}
-	r.run("LOCK TABLES " + ident(noun) + " WRITE")
-	for _, t := range own {
-		r.run("DROP TRIGGER " + ident(t.name+backSuffix))
-		r.run(t.create())
-	}
-	if err := r.exec(r.ctx, "UNLOCK TABLES"); r.err == nil {
-		r.err = r.explain(err)
-	}
-}
-
-// freeName adds the day, and a number where there is one of that name already.
-func (r *refresher) freeName(base string) string {
-	day := r.list("SELECT DATE_FORMAT(UTC_TIMESTAMP(),'%Y%m%d')")
-	if r.err != nil {
-		return ""
-	}
-	have := r.tables()
-	name := base + day[0]
-	for i := 2; slices.Contains(have, name); i++ {
-		name = fmt.Sprintf("%s%s_%d", base, day[0], i)
-	}
-	return name
+	r.run("RENAME TABLE " + x.renameSQL())
+	r.takeTriggers(x)
 }
 
 // announce tells laptops which rows are others than the table had, unless they

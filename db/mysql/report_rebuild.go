@@ -12,13 +12,6 @@ import (
 	"rapport/model"
 )
 
-// backSuffix names a table that is being made from its copy, and replacedMark
-// stands in the name of one that was replaced, before the day.
-const (
-	backSuffix   = "_back"
-	replacedMark = "_replaced_"
-)
-
 // announceMost is how many rows that a rebuild changed are told by the feed.
 // With more of them every laptop compares every row instead, which costs less.
 const announceMost = 5000

@@ -49,6 +49,7 @@ func Sweep(ctx context.Context, url string, keep time.Duration) ([]string, error
 	w.trimReceipts()
 	w.purge()
 	w.forgetReplaced()
+	w.forgetRestores()
 	if w.err == nil && len(w.done) == 0 {
 		w.say("nothing was old enough to remove")
 	}

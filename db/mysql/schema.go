@@ -108,7 +108,7 @@ var serviceTables = slices.Concat([]serviceTable{
   changes LONGTEXT NOT NULL COMMENT 'JSON: {"column": [old, new], ...} of the columns that changed',
   KEY audit_of_row (tbl, pk, seq)`,
 		"Who changed what, when, from what to what. Filled by triggers, also for other programs."},
-}, accessTables, reportTables, []serviceTable{heartbeatTable})
+}, accessTables, reportTables, []serviceTable{heartbeatTable, restoreTable})
 
 const metaTable = "sync_meta"
 

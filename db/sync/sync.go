@@ -228,6 +228,9 @@ func (r *run) usable() error {
 		return model.Errorf(model.Wiped, "the administrator asked this device to empty itself").
 			WithHint("ask the administrator for a new invitation if that was a mistake")
 	}
+	if r.head.Epoch == model.EpochRestoring {
+		return model.Errorf(model.Unreachable, model.RestoringNow).WithHint(model.RestoringHint)
+	}
 	if r.head.MinClient > model.SchemaVersion {
 		return model.Errorf(model.TooNew, "the company's database needs a newer Rapport; your changes are kept here").
 			WithHint("upgrade Rapport, then sync again")
