@@ -37,7 +37,8 @@ func (b *Backuper) CreateBackup(ctx context.Context, req model.BackupRequest, n 
 	}
 	info, err := b.create(ctx, src, s, k, kind, req.Recipients, n)
 	if err == nil || model.KindOf(err) == model.Corrupt {
-		sweep(ctx, s, b.o.Now().Add(-leftoverAge))
+		// It is no matter if it cannot: the next one tries again.
+		_, _ = sweepLeft(ctx, s, time.Time{}, nil)
 	}
 	return info, err
 }
@@ -81,7 +82,7 @@ func (b *Backuper) create(ctx context.Context, src source, s Store, k keys, kind
 	var list []entry
 	if kind != model.BackupFull {
 		var err error
-		if list, err = entries(ctx, s); err != nil {
+		if list, err = unmarked(ctx, s); err != nil {
 			return model.BackupInfo{}, err
 		}
 	}

@@ -191,15 +191,7 @@ func (w *writer) do(ctx context.Context, reader int, j job, out *[2]*partWriter)
 		err := w.pass(ctx, reader, j.t, j.te, c)
 		return c.n[0] + c.n[1], err
 	}
-	for i := range out {
-		if out[i] == nil {
-			var err error
-			if out[i], err = newPartWriter(w.keys); err != nil {
-				return 0, err
-			}
-		}
-	}
-	if err := w.pass(ctx, reader, j.t, j.te, w.newPacker(ctx, j.te, *out)); err != nil {
+	if err := w.pass(ctx, reader, j.t, j.te, w.newPacker(ctx, j.te, out)); err != nil {
 		return 0, err
 	}
 	if j.te.Total == nil && (w.since == nil || j.te.Whole) {
@@ -242,7 +234,7 @@ func (w *writer) finish(ctx context.Context) error {
 	if err := stillThere(ctx, w.store); err != nil {
 		return err
 	}
-	if err := parentStays(ctx, w.store, w.m.Parent); err != nil {
+	if err := parentStays(ctx, w.store, w.place, w.m.Parent); err != nil {
 		return err
 	}
 	if w.before != nil {
@@ -266,28 +258,6 @@ func (w *writer) discard(ctx context.Context) {
 	for _, o := range objects {
 		if w.store.Delete(ctx, o.Key) != nil {
 			return
-		}
-	}
-}
-
-// sweep removes what interrupted backups left before a moment. It is no matter
-// if it cannot: the next backup tries again.
-func sweep(ctx context.Context, s Store, before time.Time) {
-	objects, err := s.List(ctx, "b/")
-	if err != nil {
-		return
-	}
-	whole := map[string]bool{}
-	for _, o := range objects {
-		if p, name, ok := placeOf(o.Key); ok && (name == manifestName || name == manifestName+suffix) {
-			whole[p.prefix] = true
-		}
-	}
-	for _, o := range objects {
-		if p, _, ok := placeOf(o.Key); ok && !whole[p.prefix] && p.at().Before(before) && o.At.Before(before) {
-			if s.Delete(ctx, o.Key) != nil {
-				return
-			}
 		}
 	}
 }
