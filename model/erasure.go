@@ -9,11 +9,11 @@ import (
 // holds ids only and reaches every cache, which then forgets the record, and
 // every backup, which then gives it back to nobody.
 var erasure = &Entity{
-	Noun: "erasure", Plural: "erasures", Title: "Erasure", Titles: "Erasures", Shared: true, Inner: true, Derived: true, PartKey: []string{"noun", "record"},
+	Noun: "erasure", Plural: "erasures", Title: "Erasure", Titles: "Erasures", Shared: true, Inner: true, Derived: true, PartKey: []string{"noun", "target"},
 	Comment: "A record that was erased for good, because the person in it asked for it. It must never come back.",
 	Fields: []Field{
 		{Name: "noun", Label: "Noun", Type: Text, Max: 64, Required: true, Comment: "the table of the record"},
-		{Name: "record", Label: "Record", Type: Text, Max: 36, Required: true, Sorted: true, Comment: "its id"},
+		{Name: "target", Label: "Record", Type: Text, Max: 36, Required: true, Sorted: true, Comment: "its id"},
 	},
 }
 
@@ -35,14 +35,14 @@ func ErasureRow(noun Noun, id ID) Row {
 	row := NewRow(erasure)
 	row[0] = DerivedID(string(erasure.Noun), string(noun), string(id))
 	row.Set(erasure, "noun", string(noun))
-	row.Set(erasure, "record", string(id))
+	row.Set(erasure, "target", string(id))
 	return row
 }
 
 // ErasedBy reads a row of the ledger; ok is false if it names no record.
 func ErasedBy(row Row) (e Erased, ok bool) {
 	noun, _ := row.Get(erasure, "noun").(string)
-	record, _ := row.Get(erasure, "record").(string)
+	record, _ := row.Get(erasure, "target").(string)
 	e = Erased{Noun: Noun(noun)}
 	e.ID, ok = ParseID(record)
 	e.By, _ = row.Get(erasure, ColumnCreatedBy).(string)

@@ -209,6 +209,7 @@ func TestOtherProgramsMakeValidRows(t *testing.T) {
 		"INSERT INTO deal_line (deal_id) SELECT id FROM deal",
 		"INSERT INTO stage_history (deal_id) SELECT id FROM deal",
 		"INSERT INTO activity_link (activity_id, contact_id) SELECT a.id, c.id FROM activity a, contact c",
+		"INSERT INTO erasure (noun, target) VALUES ('contact', UUID())",
 	)
 	central := c.dial()
 	for _, e := range model.Entities() {

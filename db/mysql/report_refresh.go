@@ -108,7 +108,7 @@ func openRefresher(ctx context.Context, url string, n model.Notify) (*refresher,
 	case r.err != nil:
 		err = r.err
 	case !slices.Contains(tables, metaTable):
-		err = model.Errorf(model.NoCentral, "the central database is not set up").WithHint("run `rapport central init` first")
+		err = unseen(ctx, s)
 	case !slices.Contains(tables, "report_state"):
 		err = model.Errorf(model.TooNew, "the central is older than this program").WithHint("run `rapport central migrate`")
 	default:
@@ -119,6 +119,15 @@ func openRefresher(ctx context.Context, url string, n model.Notify) (*refresher,
 		return nil, err
 	}
 	return r, nil
+}
+
+// unseen says why a session sees no table of a central: there is none, or its
+// account may not look at it.
+func unseen(ctx context.Context, s *session) error {
+	if err := s.exec(ctx, "SELECT 1 FROM "+metaTable); number(err) == erTableDenied {
+		return mapError("look at the central", err)
+	}
+	return model.Errorf(model.NoCentral, "the central database is not set up").WithHint("run `rapport central init` first")
 }
 
 func (r *refresher) close() {

@@ -60,7 +60,7 @@ func beforeInsert(e *model.Entity) string {
 	if e.Noun == "deal" {
 		b += firstStage
 	}
-	return b + rules(e)
+	return b + notErased(e) + rules(e)
 }
 
 // firstStage puts a deal that another program inserts without a stage into the
