@@ -186,15 +186,15 @@ type packer struct {
 // packed is one set that is being written.
 type packed struct {
 	of    set
-	out   *partWriter
+	out   **partWriter // made when the first line comes, used again for the next table
 	hash  hash.Hash
 	open  bool
 	parts []part
 	rows  int64
 }
 
-func (w *writer) newPacker(ctx context.Context, te *tableEntry, out [2]*partWriter) *packer {
-	return &packer{ctx, w, te, [2]packed{{of: te.rowSet(), out: out[0], hash: sha256.New(), parts: []part{}}, {of: te.goneSet(), out: out[1], hash: sha256.New(), parts: []part{}}}}
+func (w *writer) newPacker(ctx context.Context, te *tableEntry, out *[2]*partWriter) *packer {
+	return &packer{ctx, w, te, [2]packed{{of: te.rowSet(), out: &out[0], hash: sha256.New(), parts: []part{}}, {of: te.goneSet(), out: &out[1], hash: sha256.New(), parts: []part{}}}}
 }
 
 func (p *packer) take(c chunk) error {
@@ -207,14 +207,19 @@ func (p *packer) take(c chunk) error {
 		if err != nil {
 			return err
 		}
-		if err := s.out.begin(head); err != nil {
+		if *s.out == nil {
+			if *s.out, err = newPartWriter(p.w.keys); err != nil {
+				return err
+			}
+		}
+		if err := (*s.out).begin(head); err != nil {
 			return err
 		}
 		s.open = true
 	}
 	s.hash.Write(c.data)
 	s.rows += c.rows
-	if err := s.out.lines(c.data, c.rows); err != nil {
+	if err := (*s.out).lines(c.data, c.rows); err != nil {
 		return err
 	}
 	p.w.meter.add("writing", c.rows)
@@ -226,12 +231,12 @@ func (p *packer) take(c chunk) error {
 
 // store ends a part and stores it.
 func (p *packer) store(s *packed) error {
-	d, err := s.out.end()
+	d, err := (*s.out).end()
 	if err != nil {
 		return err
 	}
 	d.Name = partName(s.of.folder, s.of.table, len(s.parts)+1) + p.w.keys.suffix()
-	if err := p.w.store.Put(p.ctx, p.w.place.prefix+d.Name, s.out.stored.Bytes()); err != nil {
+	if err := p.w.store.Put(p.ctx, p.w.place.prefix+d.Name, (*s.out).stored.Bytes()); err != nil {
 		return err
 	}
 	s.parts = append(s.parts, d)
