@@ -234,7 +234,7 @@ func TestOtherProgramsMakeValidRows(t *testing.T) {
 		t.Errorf("a deal without a stage is in %q", got)
 	}
 	page, _ := c.follow(central, model.Position{})
-	if len(page.Entries) != 17+7 {
+	if len(page.Entries) != 18+7 {
 		t.Errorf("%d entries in the feed", len(page.Entries))
 	}
 }
