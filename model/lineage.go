@@ -10,15 +10,18 @@ type RowChange struct {
 }
 
 // LostBase tells whether a server that was put back lost what is known here of
-// a row, and if so what that is to be measured against: the row as the server
-// had it when it was put back, or the values known here where the server has
-// been at them again since. theirs is the server's row, since what became of
-// it, in order, since the server was last heard before it was put back; known
-// is the row as it was heard of then.
+// a row, and if so what that is to be measured against. theirs is the server's
+// row, since what became of it, in order, since the server was last heard before
+// it was put back; known is the row as it was heard of then.
 //
 // The number of changes alone says nothing once somebody changed the restored
 // row: whether the server's row comes from the one that is known here is told by
 // the version that it had before those changes.
+//
+// The base is the row as the server had it when it was put back. A field that
+// has had the value known here since then comes from it; and where somebody has
+// changed a field since that is settled by the order of arrival, the value that
+// was lost had arrived before: such fields count as changed there alone.
 func LostBase(e *Entity, known, theirs Row, since []RowChange) (base Row, lost bool) {
 	i, _ := e.Column(ColumnVersion)
 	version, _ := theirs[i].(int64)
@@ -43,16 +46,18 @@ func LostBase(e *Entity, known, theirs Row, since []RowChange) (base Row, lost b
 	if had, _ := known[i].(int64); had <= version {
 		return nil, false
 	}
-	base = slices.Clone(past[len(past)-1])
-	d, _ := e.Column(ColumnDeletedAt)
-	settle := func(cols []int) {
-		if slices.ContainsFunc(past, func(row Row) bool { return equalAt(row, known, cols) }) {
-			copyAt(base, known, cols)
-		}
+	origin := past[len(past)-1]
+	base = slices.Clone(origin)
+	comes := func(cols []int) bool {
+		return slices.ContainsFunc(past, func(row Row) bool { return equalAt(row, known, cols) })
 	}
 	for _, g := range e.groups() {
-		settle(g.cols)
+		if comes(g.cols) || g.policy(e, known) == LastWrite && !equalAt(theirs, origin, g.cols) {
+			copyAt(base, known, g.cols)
+		}
 	}
-	settle([]int{d})
+	if d, _ := e.Column(ColumnDeletedAt); comes([]int{d}) {
+		base[d] = known[d]
+	}
 	return base, true
 }

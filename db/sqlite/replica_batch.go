@@ -380,13 +380,21 @@ func (t *Tx) sent(e *model.Entity, op model.PushOp) (record model.ID, moved bool
 		for _, i := range model.ChangedColumns(e, nil, row) {
 			base[i] = nil
 		}
-		base.Set(e, model.ColumnVersion, int64(1))
-		if err := t.setVersion(e, op.ID, 1); err != nil {
+		base.Set(e, model.ColumnVersion, int64(0))
+	}
+	unheard := false
+	for j, name := range op.Columns {
+		unheard = unheard || base.Get(e, name) != op.Values[j]
+		base.Set(e, name, op.Values[j])
+	}
+	if unheard {
+		// The server has this version of the row or a later one, which the feed
+		// tells. One that is put back to the version before loses this change.
+		version := versionOf(e, base) + 1
+		base.Set(e, model.ColumnVersion, version)
+		if err := t.setVersion(e, op.ID, version); err != nil {
 			return record, false, err
 		}
-	}
-	for j, name := range op.Columns {
-		base.Set(e, name, op.Values[j])
 	}
 	return record, moved, t.setBase(e, op.ID, base, !model.SameData(e, row, base))
 }

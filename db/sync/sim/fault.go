@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"rapport/model"
 )
@@ -110,6 +111,7 @@ func (l *link) call(name string, send func() error) error {
 	if l.cut {
 		return errCut()
 	}
+	w.now = w.now.Add(time.Millisecond)
 	s, struck := a.next(false)
 	if struck {
 		w.count(s.Fault)

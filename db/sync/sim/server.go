@@ -206,6 +206,32 @@ func (s *Server) restore(st state, newEpoch bool) {
 	}
 }
 
+// rebuild takes older states of the contacts that both have, as a table that
+// comes back from its copy. Nothing tells of what they were since, and the runs
+// go on: the new identity alone tells that something is lost.
+func (s *Server) rebuild(st state) {
+	s.Restart()
+	e := model.EntityOf("contact")
+	for _, id := range slices.Sorted(maps.Keys(s.tables[e.Noun])) {
+		row, old := s.tables[e.Noun][id], st.tables[e.Noun][id]
+		if old == nil || version(e, old) >= version(e, row) {
+			continue
+		}
+		old = slices.Clone(old)
+		for _, c := range []string{model.ColumnScope, ownerColumn} {
+			old.Set(e, c, row.Get(e, c))
+		}
+		k := rowKey{e.Noun, id}
+		s.tables[e.Noun][id] = old
+		s.history = slices.DeleteFunc(s.history, func(h happened) bool { return h.key == k })
+		s.lastOutbox++
+		scope, _ := row.Get(e, model.ColumnScope).(model.ID)
+		s.outbox = append(s.outbox, change{oid: s.lastOutbox, key: k, op: model.FeedUpsert, scopeOld: scope, scopeNew: scope})
+	}
+	s.epoch = string(s.newID())
+	s.sequence()
+}
+
 // purge forgets the feed up to a position, as the retention does.
 func (s *Server) purge(to int64) {
 	s.feed = slices.DeleteFunc(s.feed, func(e entry) bool { return e.Seq <= to })

@@ -33,6 +33,8 @@ type site interface {
 type keeper interface {
 	snapshot() any
 	restore(snapshot any, newEpoch bool)
+	// rebuild puts older states of contacts back and nothing else.
+	rebuild(snapshot any)
 	restart()
 	// knows tells whether a position is of the server's present history.
 	knows(p model.Position) bool
@@ -110,6 +112,8 @@ func (m memorySite) snapshot() any { return m.copyState() }
 func (m memorySite) restore(snapshot any, newEpoch bool) {
 	m.Server.restore(snapshot.(state), newEpoch)
 }
+
+func (m memorySite) rebuild(snapshot any) { m.Server.rebuild(snapshot.(state)) }
 
 func (m memorySite) restart() { m.Restart() }
 

@@ -88,6 +88,7 @@ type laptop struct {
 	ids    *model.IDSource
 	locked bool // a sync runs
 	seen   model.Position
+	client string   // its id, as long as nobody copied it
 	copies [][]byte // older states of the cache
 	world  *World
 }
@@ -279,6 +280,11 @@ func struckStore(strikes []strike) bool {
 // from a server before that was restored is of another history: it goes back
 // when the laptop meets the restored one, however many syncs fail before.
 func (w *World) follows(l *laptop) {
+	if id := w.text1(l, "SELECT value FROM state WHERE key = 'client'"); w.strict && l.client != "" && id != l.client {
+		w.fail("%s, of which there is no copy, took another id", l.name)
+	} else {
+		l.client = id
+	}
 	p, err := l.db.Position(w.ctx)
 	w.must(err, "read the position")
 	if k, ok := w.site.(keeper); ok && !k.knows(p) {
