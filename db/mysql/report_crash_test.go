@@ -17,9 +17,12 @@ import (
 	"rapport/model"
 )
 
-// TestMain lets the test binary be the refresher that a test kills: with a
-// central in the environment it refreshes or rebuilds until it is killed.
+// TestMain lets the test binary be the process that a test kills: with a central
+// in the environment it refreshes, rebuilds or restores until it is killed.
 func TestMain(m *testing.M) {
+	if url := os.Getenv("RAPPORT_TEST_RESTORE"); url != "" {
+		restoreUntilKilled(url, os.Getenv("RAPPORT_TEST_SOURCE"))
+	}
 	if url := os.Getenv("RAPPORT_TEST_REFRESH"); url != "" {
 		for ctx := context.Background(); ; {
 			_, err := RefreshReports(ctx, url, model.ReportsRequest{Rebuild: os.Getenv("RAPPORT_TEST_REBUILD") != ""}, nil)

@@ -182,3 +182,118 @@ func TestRestoreReplaces(t *testing.T) {
 	c.holds(changed)
 	c.sameReports()
 }
+
+// TestRestoreOfOneTable replaces a record's table with its parts, and nothing
+// else. What others refer to stays.
+func TestRestoreOfOneTable(t *testing.T) {
+	c := newCompany(t)
+	c.sql("INSERT INTO contact (id,last_name) VALUES (UNHEX(MD5('a')),'a'),(UNHEX(MD5('b')),'b')",
+		"INSERT INTO deal (id,name,contact_id) VALUES (UNHEX(MD5('d')),'d',UNHEX(MD5('a')))")
+	s := c.take()
+	c.sql("UPDATE contact SET last_name='changed'", "INSERT INTO contact (id,last_name) VALUES (UNHEX(MD5('n')),'needed'),(UNHEX(MD5('x')),'not needed')",
+		"UPDATE deal SET name='stays',contact_id=UNHEX(MD5('n'))")
+	out := c.restore(s, func(r *Restoring) { r.Nouns = []model.Noun{"contact"} })
+	if slices.Contains(out.Tables, "deal") || !slices.Contains(out.Tables, "contact") || len(out.Kept) != len(out.Tables) {
+		t.Errorf("restored %v and kept %v", out.Tables, out.Kept)
+	}
+	if got := c.one("SELECT GROUP_CONCAT(last_name ORDER BY last_name) FROM contact"); got != "a,b,needed" {
+		t.Errorf("contacts %s", got)
+	}
+	if got := c.one("SELECT CONCAT(name,HEX(contact_id)) FROM deal"); got != c.one("SELECT CONCAT('stays',UPPER(MD5('n')))") {
+		t.Errorf("the deal is %s", got)
+	}
+	c.whole()
+	if _, err := UndoRestore(t.Context(), c.url, false, nil, nil); err != nil {
+		t.Fatal(err)
+	}
+	if got := c.one("SELECT GROUP_CONCAT(last_name ORDER BY last_name) FROM contact"); got != "changed,changed,needed,not needed" {
+		t.Errorf("contacts after the undo: %s", got)
+	}
+	c.whole()
+
+	c.sql("UPDATE deal SET contact_id=UNHEX(MD5('b'))", "DELETE FROM contact WHERE last_name='needed'")
+	late := c.take()
+	c.sql("UPDATE deal SET contact_id=NULL", "DELETE FROM contact WHERE id=UNHEX(MD5('b'))")
+	_, err := Restore(t.Context(), c.url, late, Restoring{Nouns: []model.Noun{"deal"}}, nil)
+	if model.KindOf(err) != model.Refused || !strings.Contains(err.Error(), "contact") {
+		t.Errorf("a deal of nobody: %v", err)
+	}
+	c.whole()
+}
+
+// TestRestoreWhileItRuns: nobody gets anything in meanwhile, a client is told
+// why in one sentence, and what was erased is out before anybody can look. A
+// restore that fails leaves everything as it was.
+func TestRestoreWhileItRuns(t *testing.T) {
+	c := newCompany(t)
+	c.sql("INSERT INTO contact (id,last_name) VALUES (UNHEX(MD5('a')),'a'),(UNHEX(MD5('b')),'forgotten')")
+	s := c.take()
+	c.sql("DELETE FROM contact WHERE last_name='forgotten'", "UPDATE contact SET last_name='now'")
+	epoch := c.one("SELECT epoch FROM sync_meta")
+	looked := false
+	s.asked.Erase = func(ctx context.Context, l *Loaded) error {
+		looked = true
+		central := c.dial()
+		head, err := central.Poll(ctx, model.Device{}, model.Position{})
+		if err != nil || head.Epoch != model.EpochRestoring {
+			t.Errorf("a poll tells %+v, %v", head.Position, err)
+		}
+		_, err = central.Push(ctx, c.batch(insert("contact", c.ids.New(), map[string]any{"last_name": "late"})), model.Position{})
+		if model.KindOf(err) != model.Unreachable || !strings.Contains(err.Error(), model.RestoringNow) {
+			t.Errorf("a push tells %v", err)
+		}
+		if got := c.one("SELECT last_name FROM contact"); got != "now" {
+			t.Errorf("somebody sees %s", got)
+		}
+		if _, err := Restore(ctx, c.url, s, s.asked, nil); model.KindOf(err) != model.Locked {
+			t.Errorf("a second restore: %v", err)
+		}
+		if found, err := l.Lines(ctx, "SELECT last_name FROM "+ident(l.Name("contact"))+" ORDER BY last_name"); err != nil || !slices.Equal(found, []string{"a", "forgotten"}) {
+			t.Errorf("loaded %v, %v", found, err)
+		}
+		return l.Run(ctx, "DELETE FROM "+ident(l.Name("contact"))+" WHERE last_name='forgotten'")
+	}
+	out := c.restore(s)
+	if got := c.one("SELECT GROUP_CONCAT(last_name) FROM contact"); got != "a" || !looked {
+		t.Errorf("restored %s", got)
+	}
+	c.whole()
+
+	epoch = out.Epoch
+	s.asked.Erase = func(context.Context, *Loaded) error { return model.Errorf(model.Invalid, "no") }
+	if _, err := Restore(t.Context(), c.url, s, s.asked, nil); model.KindOf(err) != model.Invalid {
+		t.Errorf("what failed tells %v", err)
+	}
+	s.asked.Erase = nil
+	s.rows["contact"][0] = append(slices.Clone(s.rows["contact"][0]), "one too many")
+	if _, err := Restore(t.Context(), c.url, s, s.asked, nil); model.KindOf(err) != model.Corrupt {
+		t.Errorf("a damaged row tells %v", err)
+	}
+	if got := c.one("SELECT epoch FROM sync_meta"); got != epoch {
+		t.Errorf("the central is %s, it was %s", got, epoch)
+	}
+	c.whole()
+}
+
+// TestDefinitionsAreTakenApart: what comes out of an archive ends no statement.
+func TestDefinitionsAreTakenApart(t *testing.T) {
+	for _, bad := range []string{
+		"DROP TABLE contact", "CREATE TABLE `a` (`b` int; DROP TABLE `contact`)", "CREATE TABLE `a` (`b` int", "CREATE TABLE `a` (`b` int -- x\n)",
+		"CREATE TABLE `a` (`b` int /*! ) ; DROP TABLE c */)", "CREATE TABLE `a` (`b` int COMMENT 'x)", "CREATE TABLE `a` (SELECT * FROM contact)",
+	} {
+		if d, err := parseDefinition(bad); model.KindOf(err) != model.Corrupt {
+			t.Errorf("%s is read as %+v", bad, d)
+		}
+	}
+	d, err := parseDefinition("CREATE TABLE `a``b` (\n  `c` varchar(9) DEFAULT ');(' COMMENT 'it''s, \\'so\\'',\n  PRIMARY KEY (`c`),\n  KEY `k` (`c`(3))\n) ENGINE=Aria DEFAULT CHARSET=latin1 COLLATE=latin1_bin COMMENT='ENGINE=x; it''s' DATA DIRECTORY='/etc'")
+	if err != nil {
+		t.Fatal(err)
+	}
+	create, later := d.bare("m", true, false, func(s string) string { return s })
+	if want := "CREATE TABLE `m` (\n  `c` varchar(9) DEFAULT ');(' COMMENT 'it''s, \\'so\\'',\n  PRIMARY KEY (`c`)\n) ENGINE=InnoDB DEFAULT CHARACTER SET latin1 COLLATE latin1_bin COMMENT='ENGINE=x; it''s'"; create != want || d.name != "a`b" {
+		t.Errorf("it is made by %s", create)
+	}
+	if !slices.Equal(later, []string{"KEY `k` (`c`(3))"}) {
+		t.Errorf("later %q", later)
+	}
+}
