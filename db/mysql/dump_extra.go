@@ -69,14 +69,15 @@ func settingsOf(ctx context.Context, s *session, _ string) ([]string, error) {
 type object struct {
 	kind, name string // "VIEW", "`open_deals`"
 	create     string
-	// What it means depends on the settings under which it was made; "" where
-	// it does not.
+	// settled tells that what it means depends on the settings under which it
+	// was made.
+	settled         bool
 	mode, collation string
 }
 
 // statements make it.
 func (o object) statements() string {
-	if o.mode == "" && o.collation == "" {
+	if !o.settled {
 		return o.create
 	}
 	return "SET SESSION sql_mode = " + quote(o.mode) + ", collation_connection = " + quote(o.collation) + ";" + o.create
@@ -110,7 +111,8 @@ func objects(ctx context.Context, s *session, database string, keep func(kind, n
 				return nil, err
 			}
 			o.create = shown["create "+strings.ToLower(o.kind)] + shown["sql original statement"]
-			o.mode, o.collation = shown["sql_mode"], shown["collation_connection"]
+			o.mode, o.settled = shown["sql_mode"]
+			o.collation = shown["collation_connection"]
 			if o.create == "" {
 				return nil, missingRight(s.address.where(), "read the "+strings.ToLower(o.kind)+" "+o.name, "ALL PRIVILEGES", nil)
 			}

@@ -174,36 +174,25 @@ func aligned(seen []dumpMoment) bool {
 	return true
 }
 
-// Sizes of the read lock: how long it is waited for, while writers wait behind
-// it, and how long it may last.
-const (
-	lockTries = 2
-	lockFor   = 3 * time.Second
-)
+// lockFor is how long the read lock may last.
+const lockFor = 3 * time.Second
 
 // underLock begins the snapshots while a read lock of the whole server holds
 // writers off, a few milliseconds. It takes the right RELOAD. Where it cannot be
 // had within a second, because of a statement that takes long, it is given up:
 // nobody can write while it is waited for.
 func (d *Dump) underLock(ctx context.Context, _ bool) (done bool, err error) {
-	for range lockTries {
-		if err = d.control.exec(ctx, "SET SESSION lock_wait_timeout=1;FLUSH TABLES WITH READ LOCK"); err == nil {
-			break
-		}
+	const patience, end = "SET SESSION lock_wait_timeout=1;", "SET SESSION lock_wait_timeout=20"
+	if err := d.control.exec(ctx, patience+"FLUSH TABLES WITH READ LOCK"); err != nil {
 		if number(err) == 0 {
 			return false, err
 		}
-		if number(err) != erLockTimeout {
-			return false, d.control.exec(ctx, "SET SESSION lock_wait_timeout=20")
-		}
-	}
-	if err != nil {
-		return false, d.control.exec(ctx, "SET SESSION lock_wait_timeout=20")
+		return false, d.control.exec(ctx, end)
 	}
 	limited, cancel := context.WithTimeout(ctx, lockFor)
 	defer cancel()
 	seen, err := d.start(limited, snapshotSQL)
-	if e := d.control.exec(context.WithoutCancel(ctx), "UNLOCK TABLES;SET SESSION lock_wait_timeout=20"); e != nil {
+	if e := d.control.exec(context.WithoutCancel(ctx), "UNLOCK TABLES;"+end); e != nil {
 		return false, errors.Join(err, e)
 	}
 	if err != nil {

@@ -1,0 +1,267 @@
+package mysql
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"rapport/db/mysql/servertest"
+	"rapport/model"
+)
+
+// companyOn is a central on a server of the test's own.
+func companyOn(t *testing.T, s *servertest.Server, name string) *company {
+	t.Helper()
+	c := &company{T: t, server: s, url: s.URL(name), database: name, ids: model.NewIDSource(nil, nil)}
+	if _, err := Init(t.Context(), c.url); err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// pours moves amounts between two tables whose sums together stay the same, in
+// two sessions, until the test ends.
+func (c *company) pours() {
+	c.Helper()
+	c.sql("CREATE TABLE jug (id INT PRIMARY KEY, amount BIGINT NOT NULL) ENGINE=InnoDB", "CREATE TABLE bowl LIKE jug",
+		"INSERT INTO jug SELECT seq, 1000 FROM seq_1_to_50", "INSERT INTO bowl SELECT seq, 0 FROM seq_1_to_50")
+	ctx, stop := context.WithCancel(c.Context())
+	var group sync.WaitGroup
+	c.Cleanup(func() { stop(); group.Wait() })
+	for w := range 2 {
+		group.Go(func() {
+			db := c.server.DB(c.database)
+			defer db.Close()
+			for i := w; ctx.Err() == nil; i += 2 {
+				tx, err := db.BeginTx(ctx, nil)
+				if err != nil {
+					return
+				}
+				for _, q := range []string{"UPDATE jug SET amount = amount - 3 WHERE id = %d", "UPDATE bowl SET amount = amount + 3 WHERE id = %d"} {
+					if _, err := tx.ExecContext(ctx, fmt.Sprintf(q, 1+i%50)); err != nil {
+						_ = tx.Rollback() // the test ends
+						return
+					}
+				}
+				if tx.Commit() != nil {
+					return
+				}
+			}
+		})
+	}
+}
+
+// sum adds up the amounts of a table as one reader sees them.
+func (c *company) sum(d *Dump, reader int, name string) int64 {
+	c.Helper()
+	total := int64(0)
+	if err := d.Rows(c.Context(), reader, c.table(d, name), func(v []any) error { total += v[1].(int64); return nil }); err != nil {
+		c.Fatal(err)
+	}
+	return total
+}
+
+// sameMoment holds that readers see the same moment while others write.
+func (c *company) sameMoment(method string, readers int) {
+	c.Helper()
+	for range 6 {
+		d, err := OpenDump(c.Context(), c.url, readers, nil)
+		if err != nil {
+			c.Fatal(err)
+		}
+		i := d.Info()
+		if i.Method != method || i.Readers != readers && method != methodOne {
+			c.Errorf("%d readers by %s, and not %s", i.Readers, i.Method, method)
+		}
+		bowl := c.sum(d, 0, "bowl")
+		for r := range i.Readers {
+			if jug := c.sum(d, r, "jug"); jug+bowl != 50000 {
+				c.Errorf("reader %d sees %d in the jugs beside %d in the bowls", r, jug, bowl)
+			}
+		}
+		if err := d.Close(); err != nil {
+			c.Error(err)
+		}
+	}
+}
+
+func TestDumpSeesOneMoment(t *testing.T) {
+	t.Run("by the log", func(t *testing.T) {
+		s := servertest.Start(t, servertest.Binlog(), servertest.Flag("--binlog-ignore-db=silent"))
+		c := companyOn(t, s, "crm")
+		c.pours()
+		c.sameMoment(methodLog, 3)
+		if at := c.dump(2).Info().GTID; !strings.HasPrefix(at, "0-1-") {
+			t.Errorf("at %q", at)
+		}
+		t.Run("not of a database that is not logged", func(t *testing.T) {
+			c := companyOn(t, s, "silent")
+			c.pours()
+			c.sameMoment(methodLock, 2)
+		})
+		t.Run("not of a replica that does not log what it receives", func(t *testing.T) {
+			s.SQL(t, "", "SET GLOBAL read_only = 1")
+			defer s.SQL(t, "", "SET GLOBAL read_only = 0")
+			if i := c.dump(2).Info(); i.Method != methodLock || i.Role != roleReplica || i.Readers != 2 {
+				t.Errorf("info %+v", i)
+			}
+		})
+	})
+	t.Run("by the lock", func(t *testing.T) {
+		c := newCompany(t)
+		c.pours()
+		c.sameMoment(methodLock, 3)
+	})
+	t.Run("without the right to the lock", func(t *testing.T) {
+		c := newCompany(t)
+		c.pours()
+		c.server.SQL(t, "", "CREATE USER few@'127.0.0.1' IDENTIFIED BY 'p'", "GRANT SELECT ON "+c.database+".* TO few@'127.0.0.1'")
+		t.Cleanup(func() { c.server.SQL(t, "", "DROP USER few@'127.0.0.1'") })
+		c.url = c.server.URLFor("few", "p", c.database)
+		c.sameMoment(methodOne, 3)
+	})
+}
+
+// TestDumpDoesNotHoldUpWriters holds that a dump which cannot have the lock at
+// once, because a statement takes long, lets writers go on.
+func TestDumpDoesNotHoldUpWriters(t *testing.T) {
+	c := newCompany(t)
+	c.sql("CREATE TABLE slow (a INT) ENGINE=InnoDB")
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		db := c.server.DB(c.database)
+		defer db.Close()
+		_, _ = db.ExecContext(ctx, "INSERT INTO slow SELECT SLEEP(60)") // it is ended before
+	}()
+	c.waitFor("SELECT COUNT(*) FROM information_schema.processlist WHERE info LIKE 'INSERT INTO slow%'", "1")
+	began := time.Now()
+	if i := c.dump(2).Info(); i.Method != methodOne || i.Readers != 1 || time.Since(began) > 30*time.Second {
+		t.Errorf("%d readers by %s after %s", i.Readers, i.Method, time.Since(began))
+	}
+	c.sql("SET SESSION lock_wait_timeout = 1", "INSERT INTO contact (last_name) VALUES ('Meier')")
+	stop()
+	<-done
+}
+
+// TestDumpOfAlteredTables holds that what is altered under a dump is told as
+// that, and that a dump keeps nobody from it.
+func TestDumpOfAlteredTables(t *testing.T) {
+	c := newCompany(t)
+	c.sql("INSERT INTO contact (last_name) VALUES ('Meier')", "CREATE TABLE mine (a INT PRIMARY KEY)", "CREATE TABLE other LIKE mine", "CREATE TABLE emptied LIKE mine", "INSERT INTO emptied VALUES (1)")
+	d := c.dump(1)
+	for _, name := range []string{"contact", "mine", "other", "emptied"} {
+		c.read(d, 0, name)
+	}
+	c.sql("SET SESSION lock_wait_timeout = 2", "ALTER TABLE contact ADD COLUMN shoe INT, ALGORITHM=COPY", "DROP TABLE mine", "CREATE TABLE next LIKE other", "RENAME TABLE other TO former, next TO other", "TRUNCATE TABLE emptied")
+	for _, name := range []string{"contact", "mine", "other", "emptied"} {
+		err := d.Rows(t.Context(), 0, c.table(d, name), func([]any) error { return nil })
+		if !errors.Is(err, ErrChanged) || !strings.Contains(err.Error(), name) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if got := c.read(d, 0, "organization"); got != nil {
+		t.Errorf("after that %q", got)
+	}
+}
+
+func TestDumpOfAReaderThatDies(t *testing.T) {
+	c := newCompany(t)
+	c.sql("INSERT INTO contact (last_name) VALUES ('Meier')")
+	d := c.dump(2)
+	id, err := d.readers[1].text(t.Context(), "SELECT CONNECTION_ID()")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.sql("KILL " + id)
+	err = d.Rows(t.Context(), 1, c.table(d, "contact"), func([]any) error { return nil })
+	if model.KindOf(err) != model.Unreachable || errors.Is(err, ErrChanged) {
+		t.Errorf("got %v", err)
+	}
+	if got := c.read(d, 0, "contact"); len(got) != 1 {
+		t.Errorf("the other one reads %q", got)
+	}
+	_ = d.Close() // what is dead cannot say goodbye
+	if got := c.one("SELECT COUNT(*) FROM sync_lease WHERE name LIKE 'dump %'"); got != "0" {
+		t.Errorf("%s leases are left", got)
+	}
+}
+
+// TestDumpOfACallerThatStops holds that a reader goes on after a table whose
+// reading was ended in the middle.
+func TestDumpOfACallerThatStops(t *testing.T) {
+	c := newCompany(t)
+	c.sql("INSERT INTO contact (last_name) SELECT seq FROM seq_1_to_500")
+	d := c.dump(1)
+	full := errors.New("full")
+	if err := d.Rows(t.Context(), 0, c.table(d, "contact"), func([]any) error { return full }); err != full {
+		t.Errorf("got %v", err)
+	}
+	if got := c.read(d, 0, "contact"); len(got) != 500 {
+		t.Errorf("%d rows after that", len(got))
+	}
+}
+
+// TestDumpsAndExchanges holds that no table is exchanged while a dump is open,
+// and that neither waits for one that is gone.
+func TestDumpsAndExchanges(t *testing.T) {
+	c := newCompany(t)
+	s, err := adminSession(t.Context(), c.url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.close()
+	if err := s.exec(t.Context(), "USE "+ident(c.database)); err != nil {
+		t.Fatal(err)
+	}
+	first, second := c.dump(1), c.dump(1)
+	if by, err := heldBy(t.Context(), s, "name LIKE 'dump %'"); err != nil || !strings.HasPrefix(by, "root on connection ") {
+		t.Errorf("dumps are held by %q, %v", by, err)
+	}
+	closed := make(chan struct{})
+	go func() {
+		defer close(closed)
+		_, _ = c.waitFor("SELECT COUNT(*) FROM sync_lease WHERE name='tables' AND expires_at>UTC_TIMESTAMP(3)", "1"), first.Close()
+		_ = second.Close() // its session ends in any case
+	}()
+	l, err := alone(t.Context(), s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-closed
+	opened := make(chan error)
+	go func() {
+		d, err := OpenDump(t.Context(), c.url, 1, nil)
+		if err == nil {
+			err = d.Close()
+		}
+		opened <- err
+	}()
+	c.waitFor("SELECT COUNT(*) FROM information_schema.processlist WHERE db=DATABASE() AND id<>CONNECTION_ID()", "2")
+	l.release()
+	if err := <-opened; err != nil {
+		t.Errorf("after an exchange: %v", err)
+	}
+	c.sql("INSERT INTO sync_lease VALUES ('dump gone', 'root on connection 1', 1, UTC_TIMESTAMP(3) + INTERVAL 1 HOUR), ('tables', 'root on connection 2', 9, UTC_TIMESTAMP(3) + INTERVAL 1 HOUR) ON DUPLICATE KEY UPDATE holder = VALUES(holder), expires_at = VALUES(expires_at)")
+	c.dump(1)
+}
+
+// waitFor waits until a question has an answer.
+func (c *company) waitFor(q, want string) string {
+	db := c.server.DB(c.database)
+	defer db.Close()
+	got := sql.NullString{}
+	for range 2000 {
+		if err := db.QueryRow(q).Scan(&got); err != nil || got.String == want {
+			break
+		}
+		time.Sleep(2 * time.Millisecond)
+	}
+	return got.String
+}
