@@ -75,11 +75,20 @@ type ErasurePlan struct {
 	Notes []string `json:"notes"` // what the administrator has to see to, a line each
 }
 
+// Disclosure is everything that is known of a person.
+type Disclosure struct {
+	At      time.Time // when it was put together
+	Record  *Record
+	Related map[Noun][]*Record // what points to the record, by noun
+	History []Revision
+}
+
 // Privacy answers a person who asks what is kept, or that it be erased.
 type Privacy interface {
-	// Disclose writes everything that is known of a person as JSON.
-	Disclose(ctx context.Context, id ID) ([]byte, error)
-	// PlanErasure tells what EraseRecord would do.
+	// Disclose collects everything that the workspace knows of a person.
+	Disclose(ctx context.Context, id ID) (Disclosure, error)
+	// PlanErasure tells what EraseRecord would do, as far as this workspace
+	// knows.
 	PlanErasure(ctx context.Context, id ID) (ErasurePlan, error)
 	// EraseRecord removes a contact for good, with its parts, its history and
 	// what was noted about it alone: from the central and its report tables

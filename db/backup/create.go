@@ -39,6 +39,7 @@ func (b *Backuper) CreateBackup(ctx context.Context, req model.BackupRequest, n 
 	if err == nil || model.KindOf(err) == model.Corrupt {
 		// It is no matter if it cannot: the next one tries again.
 		_, _ = sweepLeft(ctx, s, time.Time{}, nil)
+		err = errors.Join(err, b.noteOwn(ctx, s))
 	}
 	return info, err
 }

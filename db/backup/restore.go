@@ -68,6 +68,9 @@ func (b *Backuper) RestoreBackup(ctx context.Context, req model.BackupRequest, n
 	if err := b.build(ctx, file, c, n); err != nil {
 		return e.info, "", err
 	}
+	if err := b.forgetErased(ctx, s, file); err != nil {
+		return e.info, "", err
+	}
 	exclusive := b.o.Exclusive
 	if exclusive == nil {
 		exclusive = b.locked

@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 	"slices"
 
@@ -54,9 +55,13 @@ func (t *Tx) eraseListed() error {
 	return nil
 }
 
+// ledgerSQL reads the ledger, newest first.
+var ledgerSQL = "SELECT " + planOf(erasureEntity).list + "\nFROM erasure\nWHERE deleted_at IS NULL\nORDER BY created_at DESC, id"
+
 // erasures reads the ledger, newest first.
-func (t *Tx) erasures() ([]model.Erased, error) {
-	rows, err := t.query("SELECT " + planOf(erasureEntity).list + "\nFROM erasure\nWHERE deleted_at IS NULL\nORDER BY created_at DESC, id")
+func (t *Tx) erasures() ([]model.Erased, error) { return scanErasures(t.query(ledgerSQL)) }
+
+func scanErasures(rows *sql.Rows, err error) ([]model.Erased, error) {
 	if err != nil {
 		return nil, err
 	}
@@ -141,12 +146,8 @@ func (d *DB) scrub(ctx context.Context) error {
 
 // Erasures lists the ledger, newest first.
 func (d *DB) Erasures(ctx context.Context) ([]model.Erased, error) {
-	var out []model.Erased
-	err := d.write(ctx, "list erasures", func(t *Tx) (err error) {
-		out, err = t.erasures()
-		return err
-	})
-	return out, err
+	out, err := scanErasures(d.read().QueryContext(ctx, ledgerSQL))
+	return out, mapError("list erasures", err)
 }
 
 // TakeErasures adds records to the ledger, of another copy of it, and forgets
@@ -157,7 +158,7 @@ func (d *DB) TakeErasures(ctx context.Context, list []model.Erased) error {
 	}
 	err := d.write(ctx, "erase", func(t *Tx) error {
 		for _, x := range list {
-			if err := t.list(x); err != nil {
+			if _, err := t.list(x); err != nil {
 				return err
 			}
 		}
@@ -169,11 +170,12 @@ func (d *DB) TakeErasures(ctx context.Context, list []model.Erased) error {
 	return d.scrub(ctx)
 }
 
-// list adds a record to the ledger if it is not in it.
-func (t *Tx) list(x model.Erased) error {
+// list adds a record to the ledger if it is not in it, and returns the id of
+// its line.
+func (t *Tx) list(x model.Erased) (model.ID, error) {
 	row := model.ErasureRow(x.Noun, x.ID)
 	if known, err := t.row(erasureEntity, row.ID()); err != nil || known != nil {
-		return err
+		return row.ID(), err
 	}
 	at := t.now.UnixMilli()
 	if !x.At.IsZero() {
@@ -187,10 +189,7 @@ func (t *Tx) list(x model.Erased) error {
 	for _, c := range []string{model.ColumnCreatedBy, model.ColumnUpdatedBy} {
 		row.Set(erasureEntity, c, text(x.By))
 	}
-	if err := t.put(erasureEntity, row); err != nil {
-		return err
-	}
-	return t.setBase(erasureEntity, row.ID(), nil, true)
+	return row.ID(), t.put(erasureEntity, row)
 }
 
 // EraseRecord erases a contact where there is no central that does: it goes for
@@ -210,7 +209,11 @@ func (d *DB) EraseRecord(ctx context.Context, id model.ID) (model.ErasurePlan, e
 			}
 		}
 		for _, k := range append(s.alone, recordKey{"contact", id}) {
-			if err := t.list(model.Erased{Noun: k.noun, ID: k.id, By: t.db.settings.Me}); err != nil {
+			line, err := t.list(model.Erased{Noun: k.noun, ID: k.id, By: t.db.settings.Me})
+			if err != nil {
+				return err
+			}
+			if err := t.setBase(erasureEntity, line, nil, true); err != nil {
 				return err
 			}
 			if err := t.erase(model.EntityOf(k.noun), k.id); err != nil {
