@@ -80,6 +80,10 @@ type DumpTable struct {
 	Ordered bool
 	// Followed tells whether Changed knows the rows that changed.
 	Followed bool
+	// Empty tells of a table without rows whose changes go into the feed. It is
+	// not followed, for it may have been emptied without a trace; from here on
+	// it can be.
+	Empty bool
 	// Definition makes the table.
 	Definition string
 	// Loose tells of a table that the server keeps outside of transactions:

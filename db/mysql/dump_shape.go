@@ -160,12 +160,14 @@ func (d *Dump) describe(ctx context.Context, fed map[string]bool) error {
 		d.unread = append(d.unread, o+" is not in the backup")
 	}
 	all = inOrder(slices.DeleteFunc(all, func(t *tableShape) bool { return !dumped(t.name) }))
-	if err := d.leaveEmpty(ctx, all, fed); err != nil {
+	empty, err := d.leaveEmpty(ctx, all, fed)
+	if err != nil {
 		return err
 	}
 	var q []string
 	for _, t := range all {
 		d.tables = append(d.tables, t.table(fed[t.name]))
+		d.tables[len(d.tables)-1].Empty = empty[t.name]
 		q = append(q, "SHOW CREATE TABLE "+ident(t.name))
 	}
 	err = d.control.query(ctx, strings.Join(q, ";"), func(set int, v []driver.Value) error {
@@ -209,9 +211,10 @@ func fedTables(ctx context.Context, s *session) (map[string]bool, error) {
 	return out, mapError("look for the triggers", err)
 }
 
-// leaveEmpty takes away the tables without a row: one may have been emptied
-// without a trace, and it costs nothing to be held whole.
-func (d *Dump) leaveEmpty(ctx context.Context, all []*tableShape, fed map[string]bool) error {
+// leaveEmpty takes away the tables without a row and returns them: one may have
+// been emptied without a trace, and it costs nothing to be held whole.
+func (d *Dump) leaveEmpty(ctx context.Context, all []*tableShape, fed map[string]bool) (empty map[string]bool, err error) {
+	empty = map[string]bool{}
 	var any []string
 	for _, t := range all {
 		if fed[t.name] {
@@ -219,13 +222,15 @@ func (d *Dump) leaveEmpty(ctx context.Context, all []*tableShape, fed map[string
 		}
 	}
 	if len(any) == 0 {
-		return nil
+		return empty, nil
 	}
-	err := d.readers[0].query(ctx, beginRead+strings.Join(any, " UNION ALL ")+endRead, func(_ int, v []driver.Value) error {
-		fed[asText(v[0])] = asText(v[1]) == "1"
+	err = d.readers[0].query(ctx, beginRead+strings.Join(any, " UNION ALL ")+endRead, func(_ int, v []driver.Value) error {
+		name := asText(v[0])
+		fed[name] = asText(v[1]) == "1"
+		empty[name] = !fed[name]
 		return nil
 	})
-	return d.reading("the tables", err)
+	return empty, d.reading("the tables", err)
 }
 
 // inOrder puts owners before what refers to them: the declared tables first, in
