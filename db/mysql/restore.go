@@ -177,6 +177,8 @@ func openRestorer(ctx context.Context, url string, create bool, n model.Notify) 
 	if b.err == nil {
 		if r.alone, b.err = alone(ctx, s); b.err != nil {
 			r.lease.release()
+		} else {
+			r.lease.beside = r.alone
 		}
 	}
 	if b.err != nil {
@@ -308,19 +310,19 @@ func (r *restorer) choose() {
 		r.err = model.Errorf(model.Corrupt, "the backup has none of these tables")
 		return
 	}
-	// What the declaration has and the state did not was empty then.
-	for _, e := range model.Entities() {
-		name := string(e.Noun)
-		if (len(only) == 0 || only[name]) && !slices.ContainsFunc(tables, func(t RestoreTable) bool { return t.Name == name }) {
-			tables = append(tables, RestoreTable{Name: name, Columns: []string{model.ColumnID}, Types: []string{"id"}, Key: []string{model.ColumnID}})
-		}
-	}
 	r.entry.Bare = len(only) == 0
 	for _, e := range model.Entities() {
 		r.entry.Bare = r.entry.Bare && !filled[string(e.Noun)]
 	}
 	for _, t := range tables {
 		r.loads = append(r.loads, &loading{RestoreTable: t})
+	}
+	// What the declaration has and the state did not was empty then.
+	for _, e := range model.Entities() {
+		name := string(e.Noun)
+		if (len(only) == 0 || only[name]) && !slices.ContainsFunc(tables, func(t RestoreTable) bool { return t.Name == name }) {
+			r.loads = append(r.loads, &loading{RestoreTable: RestoreTable{Name: name, Columns: []string{model.ColumnID}, Types: []string{"id"}, Key: []string{model.ColumnID}}, missing: true})
+		}
 	}
 	r.entry.Nouns = r.asked.Nouns
 	r.name(have)
@@ -384,6 +386,7 @@ func (r *restorer) nameFormer(former []string) {
 
 // carry takes over rows that stay, whatever the state had.
 func (r *restorer) carry() {
+	r.keepOthersParts()
 	for _, x := range r.entry.Tables {
 		if r.err != nil || x.Former == "" || model.EntityOf(model.Noun(x.Table)) == nil {
 			continue
@@ -409,6 +412,26 @@ func (r *restorer) carry() {
 		}
 	}
 	r.noOrphans()
+}
+
+// keepOthersParts leaves the parts of records that are not restored as they are.
+func (r *restorer) keepOthersParts() {
+	for _, x := range r.entry.Tables {
+		e := model.EntityOf(model.Noun(x.Table))
+		if len(r.asked.Nouns) == 0 || e == nil || len(e.Owner) < 2 {
+			continue
+		}
+		var ours []string
+		for _, n := range e.Owner {
+			if r.restores(string(n)) {
+				ours = append(ours, ident(string(n)+"_id"))
+			}
+		}
+		others := "COALESCE(" + strings.Join(ours, ",") + ") IS NULL"
+		names := idents(r.common(x))
+		r.run("DELETE FROM " + ident(x.Made) + " WHERE " + others)
+		r.run("REPLACE INTO " + ident(x.Made) + " (" + names + ") SELECT " + names + " FROM " + ident(x.Table) + " WHERE " + others)
+	}
 }
 
 // common lists the columns that a table has as it is and as it was.

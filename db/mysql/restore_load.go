@@ -29,9 +29,10 @@ const (
 // loading is a table of a restore.
 type loading struct {
 	RestoreTable
-	made  string
-	later []string  // what is added when the rows are there, as ALTER TABLE takes it
-	sum   reportSum // of the rows that came from the source
+	made    string
+	missing bool      // it is not in the source
+	later   []string  // what is added when the rows are there, as ALTER TABLE takes it
+	sum     reportSum // of the rows that came from the source
 }
 
 // define makes the tables, with nothing in them.
@@ -196,8 +197,8 @@ func (r *restorer) fill(sessions []*session) error {
 	}
 	total := r.expected()
 	for _, l := range r.loads {
-		if l.Definition == "" && l.Rows == 0 {
-			continue // it is not in the source
+		if l.missing {
+			continue
 		}
 		w := &rowWriter{loading: l, out: statements, head: "INSERT INTO " + ident(l.made) + " (" + idents(l.Columns) + ") VALUES "}
 		err := r.source.Rows(ctx, l.Name, func(values []any) error {
