@@ -265,3 +265,30 @@ func (c *company) waitFor(q, want string) string {
 	}
 	return got.String
 }
+
+// TestDumpKeepsTablesInPlace holds that nobody alters or exchanges tables while
+// a dump is open, but is told why.
+func TestDumpKeepsTablesInPlace(t *testing.T) {
+	t.Parallel() // both are waited for
+	c := newCompany(t)
+	c.sql("INSERT INTO contact (last_name) VALUES ('Meier')")
+	if _, err := RefreshReports(t.Context(), c.url, model.ReportsRequest{}, nil); err != nil {
+		t.Fatal(err)
+	}
+	d := c.dump(1)
+	_, err := Migrate(t.Context(), c.url)
+	if model.KindOf(err) != model.Locked || !strings.Contains(err.Error(), "makes a backup") {
+		t.Errorf("a migration gives %v", err)
+	}
+	_, err = RebuildTables(t.Context(), c.url, model.RebuildRequest{Nouns: []model.Noun{"contact"}}, nil)
+	if model.KindOf(err) != model.Locked || !strings.Contains(err.Error(), "makes a backup") {
+		t.Errorf("a rebuild gives %v", err)
+	}
+	if got := c.read(d, 0, "contact"); len(got) != 1 {
+		t.Errorf("the dump reads %q", got)
+	}
+	d.Close()
+	if _, err := RebuildTables(t.Context(), c.url, model.RebuildRequest{Nouns: []model.Noun{"contact"}}, nil); err != nil {
+		t.Error(err)
+	}
+}

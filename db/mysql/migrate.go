@@ -37,6 +37,14 @@ func Migrate(ctx context.Context, url string) ([]string, error) {
 	b.run("SET SESSION lock_wait_timeout = 30")
 	b.serviceTables()
 	b.missingServiceColumns()
+	if b.err != nil {
+		return b.done, b.err
+	}
+	guard, err := alone(ctx, s)
+	if err != nil {
+		return b.done, err
+	}
+	defer guard.release()
 	b.entityTables()
 	b.alterTables()
 	b.procedures()

@@ -31,6 +31,7 @@ type lease struct {
 	holder  string
 	token   int64
 	renewed time.Time
+	beside  *lease // another one of the same work, which is renewed with it
 }
 
 // take takes a lease. One whose holder is gone is taken over at once where that
@@ -107,6 +108,11 @@ func lostLease() error {
 // renew prolongs the lease now and then. Error: Locked where somebody else has
 // it.
 func (l *lease) renew(ctx context.Context, always bool) error {
+	if l.beside != nil {
+		if err := l.beside.renew(ctx, always); err != nil {
+			return err
+		}
+	}
 	if !always && time.Since(l.renewed) < leaseFor/10 {
 		return nil
 	}

@@ -44,6 +44,14 @@ func RebuildTables(ctx context.Context, url string, req model.RebuildRequest, n 
 }
 
 func (r *refresher) rebuildTables(req model.RebuildRequest, out *model.RebuildResult) error {
+	if !req.DryRun {
+		guard, err := alone(r.ctx, r.session)
+		if err != nil {
+			return err
+		}
+		defer guard.release()
+		r.lease.beside = guard
+	}
 	if err := r.sequenceOnce(); err != nil {
 		return err
 	}
