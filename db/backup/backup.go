@@ -33,6 +33,9 @@ type Options struct {
 	// Open opens the store at an address; nil means OpenStore with the
 	// credentials of the settings.
 	Open func(address string) (Store, error)
+	// Central returns the address of the central with its password; nil
+	// where there is none. Error: NoCentral.
+	Central func(ctx context.Context) (string, error)
 	// Lease takes a lease of the central by its name; nil where there is
 	// none. Error: Locked where somebody else has it.
 	Lease func(ctx context.Context, name string) (Lease, error)

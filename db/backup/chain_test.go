@@ -120,13 +120,22 @@ func (s *fakeSource) put(t *fakeTable, values []any) {
 	s.seq++
 	key := t.keyOf(values)
 	word := fmt.Sprintf("%#v", key)
-	t.rows[word], t.changed[word], t.keys[word] = values, s.seq, key
+	t.rows[word] = values
+	t.note(word, s.seq, key)
+}
+
+// note tells of a change, if anybody does.
+func (f *fakeTable) note(word string, seq int64, key []any) {
+	f.keys[word] = key
+	if !f.Untold {
+		f.changed[word] = seq
+	}
 }
 
 func (s *fakeSource) remove(t *fakeTable, word string) {
 	s.seq++
 	delete(t.rows, word)
-	t.changed[word] = s.seq
+	t.note(word, s.seq, t.keys[word])
 }
 
 // all returns the rows of a table in the order of their key.
@@ -255,7 +264,7 @@ func fakeTables() []*fakeTable {
 	return []*fakeTable{
 		newFakeTable(table{Name: "pair", Columns: []string{"text", "a", "blob", "b"}, Types: []string{"text", "text", "blob", "int"}, Key: []string{"a", "b"}}),
 		newFakeTable(table{Name: "one", Columns: []string{"id", "text", "int"}, Types: []string{"id", "text", "int"}, Key: []string{"id"}}),
-		newFakeTable(table{Name: "Whole/..", Columns: []string{"id", "text", "int"}, Types: []string{"id", "text", "int"}, Key: []string{"id"}, Whole: true}),
+		newFakeTable(table{Name: "Whole/..", Columns: []string{"id", "text", "int"}, Types: []string{"id", "text", "int"}, Key: []string{"id"}, Whole: true, Untold: true}),
 	}
 }
 
@@ -284,6 +293,10 @@ func fakeRow(t *rapid.T, f *fakeTable) []any {
 
 // edit makes some random changes.
 func (s *fakeSource) edit(t *rapid.T) {
+	if f := s.list[rapid.IntRange(0, 9).Draw(t, "told")%len(s.list)]; rapid.IntRange(0, 5).Draw(t, "toggle") == 0 {
+		f.Untold = !f.Untold
+		f.Whole = f.Untold
+	}
 	for range rapid.IntRange(0, 8).Draw(t, "edits") {
 		f := s.list[rapid.IntRange(0, len(s.list)-1).Draw(t, "table")]
 		if words := slices.Sorted(maps.Keys(f.rows)); len(words) > 0 && rapid.IntRange(0, 2).Draw(t, "what") == 0 {

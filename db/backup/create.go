@@ -31,7 +31,7 @@ func (b *Backuper) CreateBackup(ctx context.Context, req model.BackupRequest, n 
 	if err != nil {
 		return model.BackupInfo{}, err
 	}
-	src, err := b.source(ctx, req.Source, s)
+	src, err := b.source(req.Source, s)
 	if err != nil {
 		return model.BackupInfo{}, err
 	}
@@ -69,12 +69,18 @@ func (b *Backuper) target(ctx context.Context, req *model.BackupRequest) (Store,
 }
 
 // source returns what a request wants backed up into a store.
-func (b *Backuper) source(_ context.Context, name string, s Store) (source, error) {
+func (b *Backuper) source(name string, s Store) (source, error) {
 	switch cmp.Or(name, model.SourceLocal) {
 	case model.SourceLocal:
 		return localSource{db: b.o.DB(), now: b.o.Now, place: s.String()}, nil
+	case model.SourceCentral:
+		if b.o.Central == nil {
+			return nil, model.Errorf(model.NoCentral, "no central database is configured").
+				WithHint("name it with --central mysql://user@host/database, RAPPORT_CENTRAL or in config.toml")
+		}
+		return centralSource{url: b.o.Central}, nil
 	}
-	return nil, model.Errorf(model.Invalid, "%q cannot be backed up", name).WithHint("the source is local")
+	return nil, model.Errorf(model.Invalid, "%q cannot be backed up", name).WithHint("the source is local or central")
 }
 
 // create makes one backup of a source. Where the moment of the source is lost
@@ -119,7 +125,7 @@ func (b *Backuper) createOnce(ctx context.Context, src source, s Store, k keys, 
 	if err != nil {
 		return info, err
 	}
-	w := &writer{store: s, keys: k, place: newPlace(m.Lineage, m.ID, m.Kind), m: m, snap: snap, since: m.From, note: p.note, before: b.o.before, meter: &meter{notify: n}}
+	w := &writer{store: s, keys: k, place: newPlace(m.Lineage, m.ID, m.Kind), m: m, snap: snap, since: m.From, untold: p.untold(), note: p.note, before: b.o.before, meter: &meter{notify: n}}
 	info, err = w.run(ctx, b.o.Now)
 	if err != nil && model.KindOf(err) != model.Corrupt {
 		w.discard(ctx)
@@ -152,7 +158,7 @@ func (b *Backuper) manifest(ctx context.Context, snap snapshot, p plan, recipien
 	}
 	m := &manifest{
 		Format: formatName, ID: b.o.IDs.New(), Kind: p.kind, Source: what.Source, Lineage: what.Lineage, At: what.At, Position: what.Mark.Position, Number: number,
-		Mark: what.Mark, Links: 1, Schema: what.Schema, Encoding: encodingVersion, Definition: definition, Server: what.Server,
+		Mark: what.Mark, Links: 1, Schema: what.Schema, Encoding: encodingVersion, Definition: definition, Untold: untoldOf(snap.tables()), Server: what.Server,
 		Recipients: recipients, Settings: settings, Extras: what.Extras,
 	}
 	if p.parent != nil {

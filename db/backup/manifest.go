@@ -117,7 +117,8 @@ type manifest struct {
 	Links      int          `json:"links"` // backups in the chain, this one included
 	Schema     int          `json:"schema"`
 	Encoding   int          `json:"encoding"`
-	Definition string       `json:"definition"` // what the tables are
+	Definition string       `json:"definition"`       // what the tables are
+	Untold     []string     `json:"untold,omitempty"` // tables that the next increment holds whole
 	Server     *server      `json:"server,omitempty"`
 	Recipients []string     `json:"recipients,omitempty"`
 	Tables     []tableEntry `json:"tables"`
@@ -145,6 +146,7 @@ type summary struct {
 	Mark       mark      `json:"mark"`
 	Links      int       `json:"links"`
 	Definition string    `json:"definition"`
+	Untold     []string  `json:"untold,omitempty"`
 	Rows       int64     `json:"rows"`
 	Bytes      int64     `json:"bytes"`
 	Encrypted  bool      `json:"encrypted"`

@@ -21,6 +21,14 @@ type plan struct {
 	note   string // why it is another kind than the one that was asked for
 }
 
+// untold are the tables whose changes since the parent nobody told.
+func (p plan) untold() []string {
+	if p.parent == nil {
+		return nil
+	}
+	return p.parent.sum.Untold
+}
+
 // planOf decides what backup of a snapshot is made where another kind than full
 // was asked for, from those that are there, newest first. It is a full one
 // where there is nothing that it could follow.

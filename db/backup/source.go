@@ -24,8 +24,8 @@ type source interface {
 // time. Values are int64, string, []byte or nil, digits of an int column also
 // as []byte; the slice and the bytes are valid during the call only. Rows and
 // keys come in the order of their key. An error of a callback ends the reading
-// and is returned as it is. An error of kind Changed says that the moment is
-// lost and that a new one has to be opened.
+// and is returned as it is. With errMoved in its chain, an error says that the
+// moment is lost and that a new one has to be opened.
 type snapshot interface {
 	info() moment
 	// tables are what a backup holds, owners before their parts.
@@ -40,7 +40,7 @@ type snapshot interface {
 	// follows tells why the changes since another backup are not known, ""
 	// if they are.
 	follows(ctx context.Context, id model.ID, since mark) (why string, err error)
-	// keep notes that a backup of the moment is complete.
+	// keep notes that a verified backup of the moment is complete.
 	keep(ctx context.Context, id model.ID, full bool) error
 	close() error
 }
@@ -69,14 +69,15 @@ type mark struct {
 
 // server is what a manifest says about the server that a backup was read from.
 type server struct {
-	Version  string `json:"version"`
-	Role     string `json:"role"`   // primary or replica
-	Method   string `json:"method"` // how its readers came to see the same moment
-	GTID     string `json:"gtid,omitempty"`
-	MinSeq   int64  `json:"min_seq,omitempty"`
-	ReadBy   int    `json:"readers"`
-	Schema   int    `json:"schema_version"`
-	Identity string `json:"columns_hash,omitempty"`
+	Version string   `json:"version"`
+	Role    string   `json:"role"`   // primary or replica
+	Method  string   `json:"method"` // how its readers came to see the same moment
+	Readers int      `json:"readers"`
+	GTID    string   `json:"gtid,omitempty"`
+	MinSeq  int64    `json:"min_seq,omitempty"`
+	Schema  int      `json:"schema_version"`
+	Columns string   `json:"columns_hash,omitempty"`
+	Unread  []string `json:"unread,omitempty"` // what of it is not in the backup, a sentence each
 }
 
 // extra is what a whole system needs beside its tables: statements for people
@@ -97,6 +98,10 @@ type table struct {
 	// of its key is not that of its bytes and numbers, or its changes are not
 	// told.
 	Whole bool
+	// Untold says that the changes from this moment on are not told: the next
+	// increment cannot but hold the table whole. Not every table that is whole
+	// now is so.
+	Untold bool
 	// Definition is what else makes the table what it is: a statement that
 	// makes it, or "".
 	Definition string
@@ -105,15 +110,31 @@ type table struct {
 // definitionOf names what the tables of a snapshot are, so that an increment
 // follows only a backup of the very same tables.
 func definitionOf(schema int, tables []table) (string, error) {
+	of := slices.Clone(tables)
+	for i := range of {
+		// How the changes are told is not what the table is.
+		of[i].Whole, of[i].Untold = false, false
+	}
 	data, err := json.Marshal(struct {
 		Schema int
 		Tables []table
-	}{schema, tables})
+	}{schema, of})
 	if err != nil {
 		return "", err
 	}
 	sum := sha256.Sum256(data)
 	return hex.EncodeToString(sum[:16]), nil
+}
+
+// untoldOf returns the names of the tables whose changes are not told.
+func untoldOf(tables []table) []string {
+	var out []string
+	for _, t := range tables {
+		if t.Untold {
+			out = append(out, t.Name)
+		}
+	}
+	return out
 }
 
 // keyOf returns where the key's columns stand among the columns of a table.
@@ -133,7 +154,8 @@ func localTables(ctx context.Context, db *sqlite.DB) ([]table, error) {
 	}
 	var out []table
 	for _, t := range list {
-		out = append(out, table{Name: t.Name, Columns: t.Columns, Types: t.Types, Key: t.Key, Whole: !sqlite.IsNoted(t.Name)})
+		whole := !sqlite.IsNoted(t.Name)
+		out = append(out, table{Name: t.Name, Columns: t.Columns, Types: t.Types, Key: t.Key, Whole: whole, Untold: whole})
 	}
 	return out, nil
 }

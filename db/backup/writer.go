@@ -19,8 +19,10 @@ type writer struct {
 	m     *manifest
 	snap  snapshot
 	since *mark // of the parent, nil for a full backup
-	note  string
-	meter *meter
+	// untold are the tables whose changes since the parent nobody told.
+	untold []string
+	note   string
+	meter  *meter
 	// before is asked when all but the manifest is written, nil for nobody.
 	before func(ctx context.Context) error
 }
@@ -113,6 +115,7 @@ func (w *writer) jobs(ctx context.Context) ([]job, error) {
 	w.m.Tables = make([]tableEntry, len(tables))
 	var out []job
 	for i, t := range tables {
+		t.Whole = t.Whole || slices.Contains(w.untold, t.Name)
 		te := &w.m.Tables[i]
 		*te = tableEntry{Name: t.Name, Columns: t.Columns, Types: t.Types, Key: t.Key, Definition: t.Definition, Whole: w.since != nil && t.Whole, Parts: []part{}}
 		n, exact, err := w.snap.count(ctx, 0, t)
@@ -222,7 +225,7 @@ func (w *writer) finish(ctx context.Context) error {
 	m := w.m
 	sum, err := encodeJSON(summary{
 		Format: formatName, ID: m.ID, Kind: m.Kind, Source: m.Source, Lineage: m.Lineage, Parent: m.Parent, Base: m.Base, At: m.At, Position: m.Position, Number: m.Number,
-		From: m.From, Mark: m.Mark, Links: m.Links, Definition: m.Definition, Rows: m.Rows, Bytes: m.Bytes, Encrypted: w.keys.suffix() != "",
+		From: m.From, Mark: m.Mark, Links: m.Links, Definition: m.Definition, Untold: m.Untold, Rows: m.Rows, Bytes: m.Bytes, Encrypted: w.keys.suffix() != "",
 		Verified: m.Verify.OK, Problem: m.Verify.Problem, Note: w.note, Manifest: hashOf(sealed.Bytes()),
 	})
 	if err != nil {

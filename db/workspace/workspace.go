@@ -64,7 +64,8 @@ func open(ctx context.Context, s model.Settings, o Options) (*Workspace, error) 
 	if w.db, err = w.openCache(ctx); err != nil {
 		return nil, err
 	}
-	w.backups = backup.New(backup.Options{Home: s.Home, Config: s.Config, DB: w.cache, Exclusive: w.exclusive, Now: o.Now, IDs: w.ids})
+	w.backups = backup.New(backup.Options{Home: s.Home, Config: s.Config, DB: w.cache, Exclusive: w.exclusive, Central: w.central, Now: o.Now, IDs: w.ids,
+		Lease: w.lease, ServerNow: w.serverNow})
 	return w, nil
 }
 
