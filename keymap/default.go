@@ -74,6 +74,9 @@ const (
 	Undo        Action = "undo"
 	Redo        Action = "redo"
 	KeepBoth    Action = "keep-both"
+	Verify      Action = "verify"
+	Different   Action = "different"
+	AllFields   Action = "all-fields"
 )
 
 // moving are the keys that move a cursor, the same in every scope that has
@@ -239,6 +242,34 @@ func Default() *Map {
 	add(moving(Admin)...)
 	add(
 		Binding{Admin, Open, []string{"enter"}, "choose", 1},
+	)
+
+	add(moving(Backups)...)
+	add(
+		Binding{Backups, Open, []string{"enter"}, "look into it", 1},
+		Binding{Backups, Add, []string{"n"}, "new backup", 2},
+		Binding{Backups, Verify, []string{"v"}, "verify", 3},
+		Binding{Backups, Restore, []string{"r"}, "restore all of it", 5},
+		Binding{Backups, Refresh, []string{"f"}, "refresh the report tables", 7},
+	)
+
+	add(moving(Archive)...)
+	add(
+		Binding{Archive, Open, []string{"enter"}, "compare with today", 1},
+		Binding{Archive, Filter, []string{"/"}, "search", 2},
+		Binding{Archive, NextField, []string{"tab"}, "next kind", 4},
+		Binding{Archive, PrevField, []string{"shift+tab"}, "previous kind", 0},
+		Binding{Archive, Different, []string{"m"}, "only what is missing or changed", 5},
+		Binding{Archive, Restore, []string{"r"}, "restore", 3},
+		Binding{Archive, Yes, []string{"y"}, "yes, restore it", 0},
+	)
+
+	add(moving(Compare)...)
+	add(
+		Binding{Compare, Restore, []string{"r"}, "restore", 1},
+		Binding{Compare, Yes, []string{"y"}, "yes, restore it", 0},
+		Binding{Compare, AllFields, []string{"m"}, "all fields, or only differences", 3},
+		Binding{Compare, Open, []string{"enter"}, "open today's record", 2},
 	)
 
 	add(moving(Welcome)...)

@@ -31,6 +31,9 @@ const (
 	Conflict  Scope = "conflict"
 	Duplicate Scope = "duplicate"
 	Admin     Scope = "admin"
+	Backups   Scope = "backups"
+	Archive   Scope = "archive" // the records of a backup
+	Compare   Scope = "compare" // one of them beside today's
 	Search    Scope = "search"
 	Welcome   Scope = "welcome"
 	Dialog    Scope = "dialog"

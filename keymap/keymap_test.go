@@ -30,7 +30,7 @@ func TestTerminalsTellTheKeysApart(t *testing.T) {
 // cursor, whatever the letters do.
 func TestMovingNeedsNoLetters(t *testing.T) {
 	m := Default()
-	for _, s := range []Scope{List, Detail, Board, Start, Report, Sync, Conflict, Admin, Welcome} {
+	for _, s := range []Scope{List, Detail, Board, Start, Report, Sync, Conflict, Admin, Backups, Archive, Compare, Welcome} {
 		for a, k := range map[Action]string{Up: "up", Down: "down", Top: "home", Bottom: "end"} {
 			if got, match := m.Lookup([]Scope{s}, []string{k}); match != Full || got != a {
 				t.Errorf("%s in %s means %q", k, s, got)

@@ -380,6 +380,7 @@ type Workspace interface {
 	Transfer
 	Reporter
 	Backuper
+	Archiver
 	CentralAdmin
 	Account
 	Settings() Settings

@@ -39,6 +39,8 @@ func factories() map[screen.Kind]func(*screen.Env, screen.OpenMsg) screen.Screen
 		screen.Import:    admin.New,
 		screen.ExportTo:  admin.New,
 		screen.Backups:   admin.New,
+		screen.Archive:   admin.New,
+		screen.Compare:   admin.New,
 		screen.Pipelines: admin.New,
 		screen.Central:   admin.New,
 		screen.People:    admin.New,

@@ -24,6 +24,10 @@ func New(env *screen.Env, m screen.OpenMsg) screen.Screen {
 		return newExporter(env, m)
 	case screen.Backups:
 		return newBackups(env)
+	case screen.Archive:
+		return newArchive(env, m)
+	case screen.Compare:
+		return newCompare(env, m)
 	case screen.Pipelines:
 		return newPipelines(env)
 	case screen.Central:
@@ -53,7 +57,7 @@ func newMenu(env *screen.Env) screen.Screen {
 		}},
 		{label: "Import a file", text: "CSV, vCard, JSON; a dry run shows what would happen", do: open(screen.Import, "")},
 		{label: "Export records", text: "CSV, TSV, JSON, NDJSON, vCard", do: open(screen.ExportTo, "")},
-		{label: "Backups", text: "make, verify and restore copies of this workspace", do: open(screen.Backups, "")},
+		{label: "Backups", text: "how safe the data is; make, look into and restore copies", do: open(screen.Backups, "")},
 		{head: true, label: "Set up"},
 		{label: "Pipelines and stages", text: "the steps of selling and their probabilities", do: open(screen.Pipelines, "")},
 		{label: "Users", text: "who works with the CRM", do: open(screen.List, "user")},

@@ -26,11 +26,7 @@ func workspace() *fake.Workspace {
 		fake.Record("stage", "s3", "name", "Lost\x1b[7m", "probability", int64(0), "kind", "lost"),
 	}
 	return &fake.Workspace{
-		Copies: []model.BackupInfo{
-			{ID: "b2", Kind: "full", At: at.Add(-time.Hour), Rows: 48200, Bytes: 3_400_000, Verified: true, Path: "/home/ada/backups/b2"},
-			{ID: "b1", Kind: "full", At: at.AddDate(0, 0, -1), Rows: 47000, Bytes: 3_300_000, Path: "/home/ada/backups/b1"},
-			{ID: "b0", Kind: "full", At: at.AddDate(0, 0, -2), Rows: 0, Bytes: 12, Problem: "the file is shorter than it should be"},
-		},
+		Copies: copies(), Glance: glance(), Archived: archived(), Compared: compared(), Back: back(),
 		Pages: map[model.Noun][]*model.Record{"pipeline": {fake.Record("pipeline", "p1", "name", "Sales", "is_default", true, "currency", "EUR", "stages", stages)}},
 		Looked: model.ImportPreview{Format: "csv", Preset: "google", As: "contact", Header: []string{"First Name", "Phone 1 - Value", "Nonsense"},
 			Rows: [][]string{{"Grace", "+49 30 1234", ""}}, Map: map[string]string{"First Name": "first_name", "Phone 1 - Value": "phone"}},
@@ -58,10 +54,10 @@ func workspace() *fake.Workspace {
 }
 
 func opener(t *testing.T, ws *fake.Workspace, k screen.Kind) func(*theme.Theme) screen.Screen {
-	return fake.Opener(t, ws, screen.OpenMsg{Kind: k}, New)
+	return fake.Opener(t, ws, screen.OpenMsg{Kind: k, ID: "i1", Noun: "contact", Other: fake.ID("p2")}, New)
 }
 
-var kinds = []screen.Kind{screen.Admin, screen.Import, screen.ExportTo, screen.Backups, screen.Pipelines, screen.Central, screen.Doctor, screen.People, screen.Devices}
+var kinds = []screen.Kind{screen.Admin, screen.Import, screen.ExportTo, screen.Backups, screen.Archive, screen.Compare, screen.Pipelines, screen.Central, screen.Doctor, screen.People, screen.Devices}
 
 func TestLooks(t *testing.T) {
 	for _, k := range kinds {
@@ -80,7 +76,7 @@ func TestAsksTheStoreOnlyInCommands(t *testing.T) {
 		t.Run(string(k), func(t *testing.T) {
 			ws := workspace()
 			fake.StoreFree(t, ws, opener(t, ws, k))
-			fake.HasAll(t, opener(t, ws, k))
+			fake.HasAll(t, opener(t, ws, k), keymap.Yes) // which follows another key
 		})
 	}
 }
@@ -174,23 +170,6 @@ func TestMissingFileIsSaid(t *testing.T) {
 	}
 }
 
-func TestRestoreAsksTwiceAndNamesWhatIsReplaced(t *testing.T) {
-	ws := workspace()
-	s := opener(t, ws, screen.Backups)(theme.New(true)).(*backups)
-	s.SetSize(100, 30)
-	fake.Do(t, s, keymap.Down)
-	q := fake.Want[screen.AskMsg](t, fake.Do(t, s, keymap.Open))
-	sure := fake.Want[screen.AskMsg](t, fake.Run(s, q.Do(restoreIt)))
-	if len(ws.Restored) != 0 || !strings.Contains(sure.Text, "48,200 rows") || !strings.Contains(sure.Text, "safety copy") {
-		t.Fatalf("restored %v, asks %q", ws.Restored, sure.Text)
-	}
-	m := fake.Want[screen.NoticeMsg](t, fake.Run(s, sure.Do("")))
-	if len(ws.Restored) != 1 || ws.Restored[0].ID != "b2" || !strings.Contains(m.Text, "before-restore") {
-		t.Errorf("restored %+v, said %q", ws.Restored, m.Text)
-	}
-	fake.Want[screen.NoticeMsg](t, fake.Run(s, q.Do(verifyIt)))
-}
-
 func TestExportWritesANewFile(t *testing.T) {
 	s := opener(t, workspace(), screen.ExportTo)(theme.New(true)).(*exporter)
 	s.SetSize(100, 30)
@@ -242,7 +221,7 @@ func TestJobTellsHowFarItIsAndStops(t *testing.T) {
 	if v := ansi.Strip(s.View()); !strings.Contains(v, "Backing up: copying") || !strings.Contains(v, "3 of 10") || !s.Dirty() {
 		t.Errorf("\n%s", v)
 	}
-	if m := fake.Want[screen.NoticeMsg](t, fake.Do(t, s, keymap.Open)); !strings.Contains(m.Text, "still running") {
+	if m := fake.Want[screen.NoticeMsg](t, fake.Do(t, s, keymap.Add)); !strings.Contains(m.Text, "still running") {
 		t.Errorf("a second job could begin: %q", m.Text)
 	}
 	q := fake.Want[screen.AskMsg](t, fake.Do(t, s, keymap.Back))

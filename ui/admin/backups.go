@@ -5,27 +5,31 @@ import (
 
 	tea "charm.land/bubbletea/v2"
 
+	"rapport/keymap"
 	"rapport/model"
 	"rapport/ui/screen"
 	"rapport/ui/widget/draw"
 )
 
-// backups is the page of the workspace's backups.
+// backups is the page that tells how safe the data is, and where backups are
+// made, proved, looked into and restored.
 type backups struct {
 	page
 	load   *screen.Loader
-	items  []model.BackupInfo
+	all    model.BackupOverview
 	loaded bool
+	placed bool // the cursor was put on the newest backup
 }
 
-// restored is what a restore answers.
-type restored struct {
-	info model.BackupInfo
-	safe string
-}
-
-// verified is what a verification answers.
-type verified struct{ info model.BackupInfo }
+// What the jobs of the page answer, so that each is told in its own words.
+type (
+	restored struct {
+		info model.BackupInfo
+		safe string
+	}
+	verified  struct{ info model.BackupInfo }
+	refreshed struct{ model.ReportsResult }
+)
 
 func newBackups(env *screen.Env) screen.Screen {
 	s := &backups{page: page{env: env, title: "Backups", job: newJob(env)}, load: screen.NewLoader(env.Context)}
@@ -33,26 +37,38 @@ func newBackups(env *screen.Env) screen.Screen {
 	return s
 }
 
-// Init lists the backups.
+// Scope is where its keys are looked up.
+func (s *backups) Scope() keymap.Scope { return keymap.Backups }
+
+// Init asks how things stand.
 func (s *backups) Init() tea.Cmd { return s.reload() }
+
+// Working says what the page waits for.
+func (s *backups) Working() string {
+	if s.load.Busy() {
+		return "asking"
+	}
+	return ""
+}
 
 func (s *backups) reload() tea.Cmd {
 	ws := s.env.Workspace
-	return s.load.Load(func(ctx context.Context) (any, error) { return ws.ListBackups(ctx, model.BackupRequest{}) })
+	return s.load.Load(func(ctx context.Context) (any, error) { return ws.BackupOverview(ctx) })
 }
 
-// Update takes the list and the outcome of what ran.
+// Update takes the overview and the outcome of what ran.
 func (s *backups) Update(msg tea.Msg) tea.Cmd {
 	m, ok := msg.(screen.LoadedMsg)
 	if !ok {
 		return nil
 	}
 	if s.load.Take(m) {
-		if s.loaded = true; m.Err != nil {
+		if m.Err != nil {
 			s.err = m.Err
 		} else {
-			s.items = m.Value.([]model.BackupInfo)
+			s.all = m.Value.(model.BackupOverview)
 		}
+		s.loaded = true
 		s.rebuild()
 		return nil
 	}
@@ -67,75 +83,150 @@ func (s *backups) Update(msg tea.Msg) tea.Cmd {
 	switch v := m.Value.(type) {
 	case model.BackupInfo:
 		said = "Backed up " + draw.Plural(v.Rows, "row", "rows") + ", " + draw.Bytes(v.Bytes) + "."
+		if v.Note != "" {
+			said += " " + model.Visible(v.Note)
+		}
 	case verified:
 		said = "The backup is whole: every row was read back."
 	case restored:
 		said = "Restored. What was here before is kept in " + v.safe + "."
+	case refreshed:
+		said = "The report tables are up to date: " + draw.Plural(v.Changed, "row", "rows") + " changed."
 	}
 	return tea.Batch(screen.Notice(said), s.reload())
 }
 
-func (s *backups) rebuild() {
-	th := s.env.Theme
-	rows := []row{
-		{label: "Back up now", text: "a whole copy, read back before it counts", do: s.create},
-		{head: true, label: "Backups", note: draw.Count(int64(len(s.items)))},
+// chosen is the backup under the cursor; ok is false where there is none.
+func (s *backups) chosen() (model.BackupInfo, bool) {
+	if s.at >= len(s.rows) {
+		return model.BackupInfo{}, false
 	}
-	for _, b := range s.items {
-		r := row{label: b.At.In(s.env.Now().Location()).Format("2 Jan 2006 15:04:05"), text: "verified", sign: "✓", style: &th.Good,
-			note: draw.Plural(b.Rows, "row", "rows") + ", " + draw.Bytes(b.Bytes), do: func() tea.Cmd { return s.choose(b) }}
-		switch {
-		case b.Problem != "":
-			r.sign, r.style, r.text = "!", &th.Danger, b.Problem
-		case !b.Verified:
-			r.sign, r.style, r.text = "?", &th.Warn, "not verified yet"
-		}
-		rows = append(rows, r)
-	}
-	if len(s.items) == 0 && s.loaded && s.err == nil {
-		rows = append(rows, row{label: "None yet", text: "the first one takes a moment only"})
-	}
-	s.set(rows)
+	b, ok := s.rows[s.at].of.(model.BackupInfo)
+	return b, ok
 }
 
-func (s *backups) create() tea.Cmd {
+// Do carries out the actions of the page.
+func (s *backups) Do(a keymap.Action) (tea.Cmd, bool) {
+	if !s.Can(a) {
+		return nil, false
+	}
+	b, _ := s.chosen()
+	var do func() tea.Cmd
+	switch a {
+	case keymap.Add:
+		do = s.create
+	case keymap.Verify:
+		do = func() tea.Cmd { return s.verify(b) }
+	case keymap.Restore:
+		do = func() tea.Cmd { return s.askRestore(b) }
+	case keymap.Refresh:
+		do = s.refresh
+	default:
+		return s.page.Do(a)
+	}
+	if s.job.running() {
+		return screen.Notice("One thing at a time: this is still running."), true
+	}
 	s.err = nil
-	ws := s.env.Workspace
-	return s.job.start("Backing up", func(ctx context.Context, n model.Notify) (any, error) {
-		return ws.CreateBackup(ctx, model.BackupRequest{Kind: "full"}, n)
-	})
+	return do(), true
+}
+
+// Can tells whether an action would do something here and now.
+func (s *backups) Can(a keymap.Action) bool {
+	_, on := s.chosen()
+	switch a {
+	case keymap.Verify, keymap.Restore:
+		return on
+	case keymap.Refresh:
+		return s.all.Central != ""
+	}
+	return s.page.Can(a)
 }
 
 const (
-	verifyIt  = "verify it"
-	restoreIt = "restore it …"
+	wholeKind = "full: a whole copy"
+	incrKind  = "incremental: what changed since the newest backup"
+	diffKind  = "differential: what changed since the newest full one"
+
+	centralSource = "the company's database"
+	localSource   = "this workspace"
 )
 
-// choose offers what can be done with a backup.
-func (s *backups) choose(b model.BackupInfo) tea.Cmd {
-	when := b.At.In(s.env.Now().Location()).Format("2 January 2006 15:04")
-	return choose("Backup of "+when, draw.Plural(b.Rows, "row", "rows")+", "+draw.Bytes(b.Bytes)+" in "+b.Path, verifyIt, []string{verifyIt, restoreIt}, func(v string) tea.Cmd {
-		if v == restoreIt {
-			return s.askRestore(b, when)
+// create asks for what and of what kind.
+func (s *backups) create() tea.Cmd {
+	if s.all.Central == "" {
+		return s.askKind(model.SourceLocal)
+	}
+	return choose("New backup", "Of what?", localSource, []string{localSource, centralSource}, func(v string) tea.Cmd {
+		if v == centralSource {
+			return s.askKind(model.SourceCentral)
 		}
-		ws, id := s.env.Workspace, b.ID
-		s.err = nil
-		return s.job.start("Verifying", func(ctx context.Context, n model.Notify) (any, error) {
-			info, err := ws.VerifyBackup(ctx, model.BackupRequest{ID: id}, n)
-			return verified{info}, err
+		return s.askKind(model.SourceLocal)
+	})
+}
+
+func (s *backups) askKind(source string) tea.Cmd {
+	text := "It is read back and compared, row by row, before it counts. Where there is nothing to follow, a full one is made."
+	return choose("New backup of "+sourceWord(source), text, wholeKind, []string{wholeKind, incrKind, diffKind}, func(v string) tea.Cmd {
+		kind := map[string]string{wholeKind: model.BackupFull, incrKind: model.BackupIncremental, diffKind: model.BackupDifferential}[v]
+		ws, req := s.env.Workspace, model.BackupRequest{Kind: kind, Source: source}
+		return s.run("Backing up", "What it wrote is taken away again; the next one begins anew.", func(ctx context.Context, n model.Notify) (any, error) {
+			return ws.CreateBackup(ctx, req, n)
 		})
 	})
 }
 
+// run starts a job; stop says what becomes of one that is stopped.
+func (s *backups) run(name, stop string, do func(ctx context.Context, n model.Notify) (any, error)) tea.Cmd {
+	s.err, s.job.kept = nil, stop
+	return s.job.start(name, do)
+}
+
+func sourceWord(source string) string {
+	if source == model.SourceCentral {
+		return centralSource
+	}
+	return localSource
+}
+
+func (s *backups) verify(b model.BackupInfo) tea.Cmd {
+	ws, req := s.env.Workspace, model.BackupRequest{ID: b.ID}
+	return s.run("Verifying", "Nothing is changed by it.", func(ctx context.Context, n model.Notify) (any, error) {
+		info, err := ws.VerifyBackup(ctx, req, n)
+		return verified{info}, err
+	})
+}
+
+func (s *backups) refresh() tea.Cmd {
+	ws := s.env.Workspace
+	return s.run("Refreshing the report tables", "They stay as they were.", func(ctx context.Context, n model.Notify) (any, error) {
+		r, err := ws.RefreshReports(ctx, model.ReportsRequest{}, n)
+		return refreshed{r}, err
+	})
+}
+
+// look opens the records of a backup.
+func (s *backups) look(b model.BackupInfo) tea.Cmd {
+	if b.Problem != "" && !b.Verified && b.Rows == 0 {
+		return screen.Notice(model.Visible(b.Problem))
+	}
+	return screen.Open(screen.OpenMsg{Kind: screen.Archive, ID: model.ID(b.ID), Noun: "contact"})
+}
+
 // askRestore names what is replaced.
-func (s *backups) askRestore(b model.BackupInfo, when string) tea.Cmd {
+func (s *backups) askRestore(b model.BackupInfo) tea.Cmd {
+	when := b.At.In(s.env.Now().Location()).Format("2 January 2006 15:04")
+	if b.Source == model.SourceCentral {
+		text := "A whole restore of the company's database concerns everybody and is planned first, with the command\n\n  rapport backup restore " + model.ID(b.ID).Short() +
+			" --plan\n\nSingle records come back from here: look into the backup."
+		return choose("Backup of "+when, text, "look into it", []string{"look into it"}, func(string) tea.Cmd { return s.look(b) })
+	}
 	text := "Every record of this workspace is replaced by the " + draw.Plural(b.Rows, "row", "rows") + " of " + when +
 		". What is here now, unsent changes included, is kept as a safety copy."
-	return ask(screen.AskMsg{Title: "Restore this backup?", Text: text, Yes: "Replace", Do: func(string) tea.Cmd {
-		ws, id := s.env.Workspace, b.ID
-		s.err = nil
-		return s.job.start("Restoring", func(ctx context.Context, n model.Notify) (any, error) {
-			info, safe, err := ws.RestoreBackup(ctx, model.BackupRequest{ID: id}, n)
+	return ask(screen.AskMsg{Title: "Restore all of this backup?", Text: text, Yes: "Replace", Do: func(string) tea.Cmd {
+		ws, req := s.env.Workspace, model.BackupRequest{ID: b.ID}
+		return s.run("Restoring", "Until the last step the workspace stays as it is.", func(ctx context.Context, n model.Notify) (any, error) {
+			info, safe, err := ws.RestoreBackup(ctx, req, n)
 			return restored{info, safe}, err
 		})
 	}})

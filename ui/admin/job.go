@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"cmp"
 	"context"
 
 	tea "charm.land/bubbletea/v2"
@@ -17,6 +18,7 @@ type job struct {
 	work, tick *screen.Loader
 	parent     context.Context
 	name       string // "Importing"
+	kept       string // what becomes of it when it is stopped; "" for the usual
 	cancel     context.CancelFunc
 	news       chan model.Progress
 	done       chan struct{}
@@ -86,7 +88,8 @@ func (j *job) take(m screen.LoadedMsg) (ended bool, cmd tea.Cmd) {
 
 // askStop asks whether to stop.
 func (j *job) askStop() tea.Cmd {
-	return ask(screen.AskMsg{Title: "Stop?", Text: j.name + " is under way. What is done already is kept.", Yes: "Stop", Do: func(string) tea.Cmd {
+	kept := cmp.Or(j.kept, "What is done already is kept.")
+	return ask(screen.AskMsg{Title: "Stop?", Text: j.name + " is under way. " + kept, Yes: "Stop", Do: func(string) tea.Cmd {
 		j.stopping = true
 		j.cancel()
 		return nil

@@ -21,6 +21,8 @@ type row struct {
 	sign  string
 	style *lipgloss.Style // of the sign and the text; nil is muted
 	do    func() tea.Cmd  // what enter does; nil for a row that only tells
+	of    any             // what the row is about
+	id    string          // tells it from others of its label, "" where none has it
 }
 
 // page is a list of rows with a cursor: what all pages of this package are.
@@ -41,14 +43,15 @@ type page struct {
 // set puts other rows in place, with the cursor on the same row as before
 // where it is still there.
 func (p *page) set(rows []row) {
-	was := ""
+	was := row{}
 	if p.at < len(p.rows) {
-		was = p.rows[p.at].label
+		was = p.rows[p.at]
 	}
+	same := func(r row) bool { return r.id == was.id && (r.label == was.label || r.id != "") }
 	p.rows = rows
-	if p.at >= len(rows) || rows[p.at].label != was {
+	if p.at >= len(rows) || !same(rows[p.at]) {
 		for i := range rows {
-			if !rows[i].head && rows[i].label == was && was != "" {
+			if !rows[i].head && same(rows[i]) && was.label != "" {
 				p.at = i
 				p.settle(1)
 				return

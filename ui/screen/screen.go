@@ -39,6 +39,8 @@ const (
 	Import    Kind = "import"
 	ExportTo  Kind = "export"
 	Backups   Kind = "backups"
+	Archive   Kind = "archive" // the records of the backup ID
+	Compare   Kind = "compare" // the record Other of a Noun in the backup ID beside today's
 	Welcome   Kind = "welcome"
 	History   Kind = "history" // Noun, ID
 	Find      Kind = "find"    // search over everything

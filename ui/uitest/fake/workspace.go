@@ -39,6 +39,13 @@ type Workspace struct {
 	Infos     []model.ReportInfo
 	Figures   model.Report
 	Copies    []model.BackupInfo
+	Made      []model.BackupRequest
+	Glance    model.BackupOverview
+	Archived  map[model.Noun][]model.ArchivedRecord
+	Looks     []model.ArchiveQuery
+	Compared  model.Comparison
+	Back      model.RecordsRestored
+	Brought   []model.RecordsRequest
 	Looked    model.ImportPreview
 	Imported  model.ImportResult
 	Overlook  model.CentralStatus
@@ -209,10 +216,10 @@ func (w *Workspace) ListBackups(context.Context, model.BackupRequest) ([]model.B
 	return w.Copies, w.called(nil)
 }
 
-// CreateBackup answers with the first of Copies.
-func (w *Workspace) CreateBackup(_ context.Context, _ model.BackupRequest, n model.Notify) (model.BackupInfo, error) {
+// CreateBackup answers with the first of Copies and notes the request.
+func (w *Workspace) CreateBackup(_ context.Context, req model.BackupRequest, n model.Notify) (model.BackupInfo, error) {
 	n.Tell("copying", 1, 2)
-	return w.Copies[0], w.called(nil)
+	return w.Copies[0], w.called(func() { w.Made = append(w.Made, req) })
 }
 
 // VerifyBackup answers with the first of Copies.

@@ -1,0 +1,40 @@
+package backup
+
+import (
+	"context"
+
+	"rapport/model"
+)
+
+// Overview fills in what the place of the backups tells: where it is, the
+// backups, newest first, and how many were interrupted.
+func (b *Backuper) Overview(ctx context.Context, out *model.BackupOverview) error {
+	var req model.BackupRequest
+	s, err := b.store(&req)
+	if err != nil {
+		return err
+	}
+	out.Place = s.String()
+	list, err := entries(ctx, s)
+	if err != nil {
+		return err
+	}
+	for _, e := range list {
+		out.Items = append(out.Items, e.info)
+	}
+	objects, err := s.List(ctx, "b/")
+	if err != nil {
+		return cannotRead(s, err)
+	}
+	whole := map[string]bool{}
+	for _, e := range list {
+		whole[e.prefix] = true
+	}
+	for _, o := range objects {
+		if p, _, ok := placeOf(o.Key); ok && !whole[p.prefix] {
+			whole[p.prefix] = true
+			out.Left++
+		}
+	}
+	return nil
+}
