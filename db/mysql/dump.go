@@ -28,7 +28,8 @@ type Dump struct {
 	shared  *sharedLease // nil where the account may not write
 	unread  []string
 
-	keys changedKeys
+	triggers dumpTriggers
+	keys     changedKeys
 }
 
 // DumpInfo says which moment of which central was taken, and how.
@@ -138,7 +139,6 @@ func (d *Dump) open(ctx context.Context, o DialOptions, readers int, n model.Not
 	one := d.control.address
 	d.readers = make([]*session, readers)
 	errs := make([]error, readers)
-	var fed map[string]bool
 	var group sync.WaitGroup
 	for i := range d.readers {
 		group.Go(func() {
@@ -146,7 +146,7 @@ func (d *Dump) open(ctx context.Context, o DialOptions, readers int, n model.Not
 				errs[i] = d.readers[i].exec(ctx, sessionSQL+dumpSession)
 			}
 			if i == 0 && errs[i] == nil {
-				fed, errs[i] = fedTables(ctx, d.readers[i]) // a server takes its time for that
+				d.triggers, errs[i] = readTriggers(ctx, d.readers[i]) // a server takes its time for that
 			}
 		})
 	}
@@ -161,7 +161,7 @@ func (d *Dump) open(ctx context.Context, o DialOptions, readers int, n model.Not
 		return err
 	}
 	d.info.Readers = len(d.readers)
-	if err := d.describe(ctx, fed); err != nil {
+	if err := d.describe(ctx); err != nil {
 		return err
 	}
 	if d.shared != nil {

@@ -37,7 +37,7 @@ func (d *Dump) Extras(ctx context.Context) ([]DumpExtra, error) {
 	for _, part := range []struct {
 		name string
 		read func(context.Context, *session, string) ([]string, error)
-	}{{"settings", settingsOf}, {"objects", othersObjects}, {"accounts", accountsOf}} {
+	}{{"settings", settingsOf}, {"objects", d.othersObjects}, {"accounts", accountsOf}} {
 		statements, err := part.read(ctx, s, database)
 		switch number(err) {
 		case erAccessDenied, erDBAccessDenied, erTableDenied, erColumnDenied, erNeedsRight:
@@ -67,7 +67,7 @@ func settingsOf(ctx context.Context, s *session, _ string) ([]string, error) {
 
 // object is what belongs to tables: a routine, a view, a trigger or an event.
 type object struct {
-	kind, name string // "VIEW", "`open_deals`"
+	kind, name string // "VIEW", "open_deals"
 	create     string
 	// settled tells that what it means depends on the settings under which it
 	// was made.
@@ -83,60 +83,80 @@ func (o object) statements() string {
 	return "SET SESSION sql_mode = " + quote(o.mode) + ", collation_connection = " + quote(o.collation) + ";" + o.create
 }
 
-// objects reads what belongs to the tables of a database, which the session has
-// to use. A procedure may be used by a view, a view by a trigger. keep tells of
-// a kind and a name whether it is wanted; nil keeps all.
-func objects(ctx context.Context, s *session, database string, keep func(kind, name string) bool) ([]object, error) {
-	const list = "SELECT %s,%s FROM information_schema.%s WHERE %s="
+// Lists of what belongs to the tables of a database, as kinds and names. A
+// procedure may be used by a view, a view by a trigger.
+const (
+	routinesSQL = "SELECT routine_type,routine_name FROM information_schema.routines WHERE routine_type IN ('PROCEDURE','FUNCTION') AND routine_schema=%[1]s ORDER BY 1,2;"
+	viewsSQL    = "SELECT 'VIEW',table_name FROM information_schema.views WHERE table_schema=%[1]s ORDER BY 2;"
+	triggersSQL = "SELECT 'TRIGGER',trigger_name FROM information_schema.triggers WHERE trigger_schema=%[1]s ORDER BY 2;"
+	eventsSQL   = "SELECT 'EVENT',event_name FROM information_schema.events WHERE event_schema=%[1]s ORDER BY 2"
+)
+
+// list runs lists of objects.
+func list(ctx context.Context, s *session, q, database string) ([]object, error) {
 	var out []object
-	for _, q := range []string{
-		fmt.Sprintf(list, "routine_type", "routine_name", "routines", "routine_type IN ('PROCEDURE', 'FUNCTION') AND routine_schema"),
-		fmt.Sprintf(list, "'VIEW'", "table_name", "views", "table_schema"),
-		fmt.Sprintf(list, "'TRIGGER'", "trigger_name", "triggers", "trigger_schema"),
-		fmt.Sprintf(list, "'EVENT'", "event_name", "events", "event_schema"),
-	} {
-		var found []object
-		err := s.query(ctx, q+quote(database)+" ORDER BY 1,2", func(_ int, v []driver.Value) error {
-			if kind, name := asText(v[0]), asText(v[1]); keep == nil || keep(kind, name) {
-				found = append(found, object{kind: kind, name: ident(name)})
-			}
-			return nil
-		})
-		if err != nil {
-			return nil, err
-		}
-		for _, o := range found {
-			shown, err := s.shown(ctx, "SHOW CREATE "+o.kind+" "+o.name)
-			if err != nil {
-				return nil, err
-			}
-			o.create = shown["create "+strings.ToLower(o.kind)] + shown["sql original statement"]
-			o.mode, o.settled = shown["sql_mode"]
-			o.collation = shown["collation_connection"]
-			if o.create == "" {
-				return nil, missingRight(s.address.where(), "read the "+strings.ToLower(o.kind)+" "+o.name, "ALL PRIVILEGES", nil)
-			}
-			out = append(out, o)
+	err := s.query(ctx, fmt.Sprintf(q, quote(database)), func(_ int, v []driver.Value) error {
+		out = append(out, object{kind: asText(v[0]), name: asText(v[1])})
+		return nil
+	})
+	return out, err
+}
+
+// read reads how an object is made, in the database that the session uses.
+func (o *object) read(ctx context.Context, s *session) error {
+	shown, err := s.shown(ctx, "SHOW CREATE "+o.kind+" "+ident(o.name))
+	if err != nil {
+		return err
+	}
+	kind := strings.ToLower(o.kind)
+	o.create = shown["create "+kind] + shown["sql original statement"]
+	o.mode, o.settled = shown["sql_mode"]
+	o.collation = shown["collation_connection"]
+	if o.create == "" {
+		return missingRight(s.address.where(), "read the "+kind+" "+o.name, "ALL PRIVILEGES", nil)
+	}
+	return nil
+}
+
+// objects reads what belongs to the tables of a database, which the session has
+// to use.
+func objects(ctx context.Context, s *session, database string) ([]object, error) {
+	all, err := list(ctx, s, routinesSQL+viewsSQL+triggersSQL+eventsSQL, database)
+	for i := range all {
+		if err == nil {
+			err = all[i].read(ctx, s)
 		}
 	}
-	return out, nil
+	return all, err
 }
 
 // othersObjects are the objects that this program does not make itself.
-func othersObjects(ctx context.Context, s *session, database string) ([]string, error) {
-	own := map[string]bool{}
+func (d *Dump) othersObjects(ctx context.Context, s *session, database string) ([]string, error) {
+	own := map[object]bool{}
 	for _, t := range allTriggers() {
-		own["TRIGGER "+t.name] = true
+		own[object{kind: "TRIGGER", name: t.name}] = true
 	}
 	for _, p := range allProcedures(s.dialect) {
-		own["PROCEDURE "+p.name] = true
+		own[object{kind: "PROCEDURE", name: p.name}] = true
 	}
-	all, err := objects(ctx, s, database, func(kind, name string) bool { return !own[kind+" "+name] })
+	all, err := list(ctx, s, routinesSQL+viewsSQL+eventsSQL, database)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range d.triggers.names {
+		all = append(all, object{kind: "TRIGGER", name: name})
+	}
 	var out []string
 	for _, o := range all {
+		if own[o] {
+			continue
+		}
+		if err := o.read(ctx, s); err != nil {
+			return nil, err
+		}
 		out = append(out, o.statements())
 	}
-	return out, err
+	return out, nil
 }
 
 // accountsOf reads the accounts that have rights to a database, and these.

@@ -148,7 +148,8 @@ var autoIncrement = regexp.MustCompile(` AUTO_INCREMENT=\d+`)
 // describe reads what the moment is of, and which tables there are. It asks
 // after the snapshot began: what is altered between the two shows when the table
 // is read.
-func (d *Dump) describe(ctx context.Context, fed map[string]bool) error {
+func (d *Dump) describe(ctx context.Context) error {
+	fed := d.triggers.fed
 	if err := d.head(ctx); err != nil {
 		return err
 	}
@@ -197,15 +198,25 @@ func (d *Dump) head(ctx context.Context) error {
 	return d.reading(metaTable, err)
 }
 
-// fedTables tells of which tables every change goes into the feed: they have the
-// triggers for it.
-func fedTables(ctx context.Context, s *session) (map[string]bool, error) {
-	out := map[string]bool{}
+// dumpTriggers are the triggers of a database. A server reads each of them to
+// tell their names, so that it is asked once.
+type dumpTriggers struct {
+	names []string
+	fed   map[string]bool // tables of which every change goes into the feed
+}
+
+func readTriggers(ctx context.Context, s *session) (dumpTriggers, error) {
+	out := dumpTriggers{fed: map[string]bool{}}
 	if !s.dialect.triggers() {
 		return out, nil
 	}
-	err := s.query(ctx, "SELECT event_object_table,COUNT(DISTINCT event_manipulation) FROM information_schema.triggers WHERE trigger_schema=DATABASE() AND action_timing='AFTER' AND action_statement LIKE '%INSERT INTO sync_outbox%' GROUP BY event_object_table", func(_ int, v []driver.Value) error {
-		out[asText(v[0])] = integer(v[1]) == 3
+	noted := map[[2]string]bool{} // tables, and what is done to their rows
+	err := s.query(ctx, "SELECT trigger_name,event_object_table,event_manipulation,action_timing='AFTER' AND action_statement LIKE '%INSERT INTO sync_outbox%' FROM information_schema.triggers WHERE trigger_schema=DATABASE() ORDER BY 1", func(_ int, v []driver.Value) error {
+		out.names = append(out.names, asText(v[0]))
+		if table := asText(v[1]); asText(v[3]) == "1" {
+			noted[[2]string{table, asText(v[2])}] = true
+			out.fed[table] = noted[[2]string{table, "INSERT"}] && noted[[2]string{table, "UPDATE"}] && noted[[2]string{table, "DELETE"}]
+		}
 		return nil
 	})
 	return out, mapError("look for the triggers", err)

@@ -122,7 +122,7 @@ func (s *seeder) objects(ctx context.Context, db string) error {
 	if err := s.from.exec(ctx, "USE "+ident(db)); err != nil {
 		return mapError("use the database", err)
 	}
-	all, err := objects(ctx, s.from.session, db, nil)
+	all, err := objects(ctx, s.from.session, db)
 	if err != nil {
 		return mapError("list what belongs to the tables", err)
 	}
