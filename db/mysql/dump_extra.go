@@ -163,8 +163,12 @@ func (d *Dump) othersObjects(ctx context.Context, s *session, database string) (
 func accountsOf(ctx context.Context, s *session, database string) ([]string, error) {
 	escaped := strings.Trim(grantable(database), "`")
 	in := "=" + quote(database) + " OR db=" + quote(escaped)
+	rights := "SELECT user,host FROM mysql.db WHERE db" + in + " UNION SELECT user,host FROM mysql.tables_priv WHERE db" + in
+	if s.dialect.triggers() {
+		rights += " UNION SELECT user,host FROM mysql.procs_priv WHERE db" + in
+	}
 	var names, makes []string
-	err := s.query(ctx, "SELECT DISTINCT user,host FROM (SELECT user,host FROM mysql.db WHERE db"+in+" UNION SELECT user,host FROM mysql.tables_priv WHERE db"+in+" UNION SELECT user,host FROM mysql.procs_priv WHERE db"+in+") a ORDER BY host<>'',user,host", func(_ int, v []driver.Value) error {
+	err := s.query(ctx, "SELECT DISTINCT user,host FROM ("+rights+") a ORDER BY host<>'',user,host", func(_ int, v []driver.Value) error {
 		user, host := asText(v[0]), asText(v[1])
 		switch {
 		case user == definerName(database):

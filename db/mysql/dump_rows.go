@@ -55,12 +55,12 @@ func (d *Dump) Rows(ctx context.Context, reader int, t DumpTable, row func(v []a
 func (d *Dump) stream(ctx context.Context, reader int, t DumpTable, q string, row func(v []any) error) error {
 	s := d.readers[reader]
 	s.requests++
-	rows, err := s.conn.(driver.QueryerContext).QueryContext(ctx, beginRead+q+endRead, nil)
+	rows, err := s.conn.(driver.QueryerContext).QueryContext(ctx, d.freely(q), nil)
 	if err != nil {
 		return d.reading(t.Name, err)
 	}
 	defer rows.Close()
-	// The savepoint has a result without columns.
+	// A savepoint has a result without columns.
 	next := rows.(driver.RowsNextResultSet)
 	for len(rows.Columns()) == 0 {
 		if err := next.NextResultSet(); err != nil {
@@ -160,7 +160,7 @@ func (d *Dump) changes(ctx context.Context, reader int, since int64) (map[string
 		return nil, model.Errorf(model.Invalid, "the central tells changes from position %d on, and not from %d", d.info.MinSeq, since).WithHint("make a full backup")
 	}
 	of := map[string][]byte{}
-	q := beginRead + fmt.Sprintf("SELECT tbl,pk FROM sync_feed FORCE INDEX (PRIMARY) WHERE seq>%d AND seq<=%d", since, d.info.Position) + endRead
+	q := d.freely(fmt.Sprintf("SELECT tbl,pk FROM sync_feed FORCE INDEX (PRIMARY) WHERE seq>%d AND seq<=%d", since, d.info.Position))
 	err := d.readers[reader].query(ctx, q, func(_ int, v []driver.Value) error {
 		table, _ := v[0].([]byte)
 		id, _ := v[1].([]byte)
@@ -262,7 +262,7 @@ func (d *Dump) history(ctx context.Context, reader int, t DumpTable, changes map
 	var seqs []int64
 	for table, all := range changes {
 		for ids := range slices.Chunk(all, changedChunk*idBytes) {
-			q := beginRead + "SELECT seq FROM sync_audit FORCE INDEX (audit_of_row) WHERE tbl=" + quote(table) + " AND pk IN (" + idsSQL(ids) + ")" + endRead
+			q := d.freely("SELECT seq FROM sync_audit FORCE INDEX (audit_of_row) WHERE tbl=" + quote(table) + " AND pk IN (" + idsSQL(ids) + ")")
 			err := d.readers[reader].query(ctx, q, func(_ int, v []driver.Value) error {
 				seqs = append(seqs, v[0].(int64))
 				return nil

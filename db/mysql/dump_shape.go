@@ -180,8 +180,8 @@ func (d *Dump) describe(ctx context.Context) error {
 
 // head reads where the central is at the moment of the snapshot.
 func (d *Dump) head(ctx context.Context) error {
-	q := beginRead + "SELECT m.epoch,c.seq,m.min_seq,m.schema_version,m.columns_hash,c.run_id,LOWER(HEX(r.nonce)),(SELECT COALESCE(MAX(seq),0) FROM sync_audit),UTC_TIMESTAMP(3)" +
-		" FROM sync_meta m JOIN sync_counter c ON c.id=m.id LEFT JOIN sync_run r ON r.run_id=c.run_id WHERE m.id=1" + endRead
+	q := d.freely("SELECT m.epoch,c.seq,m.min_seq,m.schema_version,m.columns_hash,c.run_id,LOWER(HEX(r.nonce)),(SELECT COALESCE(MAX(seq),0) FROM sync_audit),UTC_TIMESTAMP(3)" +
+		" FROM sync_meta m JOIN sync_counter c ON c.id=m.id LEFT JOIN sync_run r ON r.run_id=c.run_id WHERE m.id=1")
 	found := false
 	err := d.readers[0].query(ctx, q, func(_ int, v []driver.Value) error {
 		found = true
@@ -235,7 +235,7 @@ func (d *Dump) leaveEmpty(ctx context.Context, all []*tableShape, fed map[string
 	if len(any) == 0 {
 		return empty, nil
 	}
-	err = d.readers[0].query(ctx, beginRead+strings.Join(any, " UNION ALL ")+endRead, func(_ int, v []driver.Value) error {
+	err = d.readers[0].query(ctx, d.freely(strings.Join(any, " UNION ALL ")), func(_ int, v []driver.Value) error {
 		name := asText(v[0])
 		fed[name] = asText(v[1]) == "1"
 		empty[name] = !fed[name]

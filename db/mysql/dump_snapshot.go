@@ -52,15 +52,17 @@ type dumpMoment struct {
 
 // seenSQL tells apart two moments that the log does not: what a session wrote
 // that does not log.
-const seenSQL = ";" + beginRead + "SELECT CONCAT_WS(' ',tick,seq,run_id,(SELECT COALESCE(MAX(seq),0) FROM sync_audit)) FROM sync_counter WHERE id=1" + endRead
+const seenSQL = "SELECT CONCAT_WS(' ',tick,seq,run_id,(SELECT COALESCE(MAX(seq),0) FROM sync_audit)) FROM sync_counter WHERE id=1"
 
-// What stands around a read in a snapshot gives the table back at once: else
-// whoever wants to alter it would wait for the dump's end, and everybody who
-// wants to write to it behind that one.
-const (
-	beginRead = "SAVEPOINT dump;"
-	endRead   = ";ROLLBACK TO SAVEPOINT dump"
-)
+// freely has a read in a snapshot give the table back at once: else whoever
+// wants to alter it would wait for the dump's end, and everybody who wants to
+// write to it behind that one. On TiDB nobody waits for readers.
+func (d *Dump) freely(q string) string {
+	if d.control.dialect.product == tiDB {
+		return q
+	}
+	return "SAVEPOINT dump;" + q + ";ROLLBACK TO SAVEPOINT dump"
+}
 
 // start begins the snapshots of all readers at once and tells what each sees.
 func (d *Dump) start(ctx context.Context, begin string) ([]dumpMoment, error) {
@@ -68,7 +70,7 @@ func (d *Dump) start(ctx context.Context, begin string) ([]dumpMoment, error) {
 	var group sync.WaitGroup
 	for i, r := range d.readers {
 		group.Go(func() {
-			errs[i] = r.query(ctx, "ROLLBACK;"+begin+seenSQL, func(_ int, v []driver.Value) error {
+			errs[i] = r.query(ctx, "ROLLBACK;"+begin+";"+d.freely(seenSQL), func(_ int, v []driver.Value) error {
 				if len(v) > 1 {
 					out[i].place.note(v)
 				} else {
