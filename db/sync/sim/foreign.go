@@ -195,24 +195,6 @@ func (w *World) changeCase(t *foreignTx, id model.ID) error {
 	return t.Update("contact", id, map[string]any{"status": strings.ToUpper(s)})
 }
 
-// changeLastCase has another program change the case of the text that a laptop
-// edited last, and nothing else.
-func (w *World) changeLastCase() {
-	if len(w.ledger.list) == 0 {
-		return
-	}
-	last := w.ledger.list[len(w.ledger.list)-1].key
-	if last.field != "status" {
-		return
-	}
-	t, err := w.site.begin()
-	w.must(err, "begin a transaction")
-	one := &foreignTx{writer: t}
-	if w.wrote(one, "case", w.changeCase(one, last.id)) {
-		w.commit(one)
-	}
-}
-
 // owned calls fn for each committed row of a part that belongs to a contact.
 func (w *World) owned(n model.Noun, id model.ID, fn func(model.Row) error) error {
 	e := model.EntityOf(n)

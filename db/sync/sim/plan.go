@@ -47,9 +47,9 @@ const (
 	opShared        = "edit shared field"
 	opRival         = "edit the same field"
 	opMove          = "move to a scope"
-	opCase          = "change case"
+	opCase          = "change case and edit"
 	opBury          = "delete and edit"
-	opRebuild       = "rebuild contacts"
+	opOvertake      = "restore and overtake"
 )
 
 // Config shapes a simulation.
@@ -98,7 +98,7 @@ func Plan(c Config) []Op {
 		choices = append(choices, choice{opCopy, 2}, choice{opRestoreClient, 2}, choice{opClone, 1})
 	}
 	if c.level() >= 3 {
-		choices = append(choices, choice{opSnapshot, 1}, choice{opRestoreServer, 4}, choice{opRebuild, 2})
+		choices = append(choices, choice{opSnapshot, 1}, choice{opRestoreServer, 4}, choice{opOvertake, 3})
 	}
 	total := 0
 	for _, ch := range choices {
@@ -116,21 +116,13 @@ func Plan(c Config) []Op {
 			ops = append(ops, unheard(rng)...)
 			continue
 		}
-		if o.Kind == opCase {
-			ops = append(ops, letters(rng)...)
-			continue
-		}
-		if o.Kind == opRebuild {
-			ops = append(ops, rebuilt(rng)...)
-			continue
-		}
 		if o.Kind == opMove {
 			// The one who sees some scopes is away meanwhile.
 			o.Who = 1
 			ops = append(ops, Op{Kind: opSync, Who: 1, R: rng.Uint64()}, o, Op{Kind: opCompact, R: rng.Uint64()}, Op{Kind: opSync, Who: 1, R: rng.Uint64()})
 			continue
 		}
-		scenes := []func(*rand.Rand) []Op{relapse, glimpse, glimpse, overtaken, overtaken}
+		scenes := []func(*rand.Rand) []Op{relapse, glimpse, glimpse}
 		if n := rng.IntN(len(scenes) + 1); o.Kind == opRestoreServer && n < len(scenes) {
 			ops = append(ops, scenes[n](rng)...)
 			continue
@@ -174,42 +166,6 @@ func glimpse(rng *rand.Rand) []Op {
 		read.Strikes = append(read.Strikes, strike{At: at + 1 + rng.IntN(2), Fault: LostRequest, R: rng.Uint64()})
 	}
 	return []Op{op(opForeign, who), op(opSync, who), op(opForeign, who), op(opEdit, who+1), op(opSync, who+1), op(opSnapshot, who), read, op(opRestoreLatest, who), op(opSync, who)}
-}
-
-// overtaken puts the server back to just before what a laptop sent, and has
-// somebody else go on from there before that laptop meets it again.
-func overtaken(rng *rand.Rand) []Op {
-	who := rng.IntN(12)
-	op := func(kind string, who int) Op { return Op{Kind: kind, Who: who, R: rng.Uint64()} }
-	ops := []Op{op(opSync, who), op(opSync, who+1), op(opSnapshot, who)}
-	for range 1 + rng.IntN(3) {
-		ops = append(ops, op([]string{opEdit, opRival}[rng.IntN(2)], who), op(opSync, who))
-	}
-	ops = append(ops, op(opRestoreLatest, who))
-	for range 1 + rng.IntN(3) {
-		ops = append(ops, op([]string{opRival, opEdit, opForeign}[rng.IntN(3)], who+1), op(opSync, who+1))
-	}
-	return append(ops, op(opSync, who), op(opSync, who+1))
-}
-
-// rebuilt has the contacts come back from an older copy, and somebody go on from
-// there before a laptop comes that knows them as they were.
-func rebuilt(rng *rand.Rand) []Op {
-	who := rng.IntN(12)
-	op := func(kind string, who int) Op { return Op{Kind: kind, Who: who, R: rng.Uint64()} }
-	ops := []Op{op(opSnapshot, who), op(opEdit, who), op(opShared, who), op(opSync, who), op(opRebuild, who)}
-	if rng.IntN(2) == 0 {
-		ops = append(ops, op(opForeign, who), op(opEdit, who+1), op(opSync, who+1))
-	}
-	return append(ops, op(opSync, who), op(opSync, who+1))
-}
-
-// letters has another program change the case of a text alone, of which a
-// laptop has not heard that edits it then.
-func letters(rng *rand.Rand) []Op {
-	who := rng.IntN(12)
-	op := func(kind string, who int) Op { return Op{Kind: kind, Who: who, R: rng.Uint64()} }
-	return []Op{op(opShared, who), op(opSync, who), op(opSync, who+1), op(opCase, who), op(opRival, who+1), op(opSync, who+1), op(opSync, who)}
 }
 
 // strikes chooses what strikes one sync.

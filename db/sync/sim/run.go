@@ -137,11 +137,11 @@ func (w *World) do(o Op) {
 	case opRival:
 		w.editSame(l)
 	case opCase:
-		w.changeLastCase()
+		w.editLetters(l, rng)
 	case opBury:
 		w.bury(l, rng)
-	case opRebuild:
-		w.rebuild()
+	case opOvertake:
+		w.overtake(l, rng)
 	case opSync:
 		w.sync(l, o.Strikes)
 	case opForeign:
@@ -210,15 +210,6 @@ func (w *World) restoreTo(i int, newEpoch bool) {
 	w.lose(func() { w.site.(keeper).restore(w.snapshots[i], newEpoch) })
 	w.snapshots = w.snapshots[:i+1] // the later ones are of another history
 	w.backInTime()
-}
-
-// rebuild has the contacts come back from the newest backup.
-func (w *World) rebuild() {
-	if n := len(w.snapshots); n > 0 {
-		w.logf("  the contacts are rebuilt")
-		w.lose(func() { w.site.(keeper).rebuild(w.snapshots[n-1]) })
-		w.backInTime()
-	}
 }
 
 // backInTime notes that a side went back: what no copy has is lost now, and
