@@ -12,8 +12,8 @@ import (
 
 func (a *app) backup() *cobra.Command {
 	return branch("backup", "Backups of the workspace: init, create, list, show, verify, restore",
-		a.backupInit(), a.backupCreate(), a.backupList(), a.backupOne("show", "Show one backup"), a.backupOne("verify", "Read a backup whole and prove that it restores"),
-		a.backupRestore(), unbuilt("prune"), unbuilt("schedule"))
+		a.backupInit(), a.backupCreate(), a.backupList(), a.withBrowsing(a.backupOne("show", "Show one backup, its records, or how one of them differs from today's")), a.backupOne("verify", "Read a backup whole and prove that it restores"),
+		a.withRecords(a.backupRestore()), unbuilt("prune"), unbuilt("schedule"))
 }
 
 func backupObject(b model.BackupInfo) object {
@@ -181,76 +181,4 @@ func oneBackup(items []model.BackupInfo, ref string) (model.BackupInfo, error) {
 		return model.BackupInfo{}, err
 	}
 	return items[slices.Index(ids, id)], nil
-}
-
-func (a *app) backupRestore() *cobra.Command {
-	var from, identity string
-	c := &cobra.Command{
-		Use: "restore [ID|latest]", Short: "Put the records of a backup into the workspace", Args: between(0, 1),
-		Long: "Put the records of a backup into the workspace. What was there is kept as a safety copy.\nInto an empty workspace it asks nothing.",
-		Example: "  rapport --home ~/crm backup restore latest --from /media/usb/rapport\n" +
-			"  rapport --home ~/crm backup restore latest --from azblob://ourstorage/crm-backups/ann",
-		RunE: func(cmd *cobra.Command, args []string) error {
-			ctx := cmd.Context()
-			req := model.BackupRequest{To: from, Identity: identity}
-			if len(args) == 1 {
-				req.ID = args[0]
-			}
-			s, err := a.load()
-			if err != nil {
-				return err
-			}
-			if a.flags.dryRun {
-				ws, err := a.open(ctx)
-				if err != nil {
-					return err
-				}
-				b, err := ws.VerifyBackup(ctx, req, a.notify())
-				a.quietly()
-				if err != nil {
-					return err
-				}
-				return a.backupLine(b)
-			}
-			if err := a.mayReplace(ctx, s.home); err != nil {
-				return err
-			}
-			a.startLog(s.home)
-			b, safety, err := a.Backend.Restore(ctx, s.workspace(), req, a.notify())
-			a.quietly()
-			if err != nil {
-				return err
-			}
-			if a.json {
-				return a.result(append(backupObject(b), pair{"safety_copy", orNull(safety)}))
-			}
-			if safety != "" {
-				a.say("what was here before is kept in %s", safety)
-			}
-			return a.print("Restored %s of backup %s", plural(b.Rows, "row", "rows"), b.ID)
-		},
-	}
-	fromFlags(c, &from, &identity)
-	return c
-}
-
-// mayReplace asks before the records of a home give way to those of a backup.
-// What every new workspace begins with is no reason to ask.
-func (a *app) mayReplace(ctx context.Context, home string) error {
-	info, err := a.Backend.Inspect(ctx, home)
-	if err != nil || !info.Exists {
-		return err
-	}
-	seeds := model.SeedRows()
-	var rows int64
-	for n, count := range info.Counts {
-		rows += max(0, count-int64(len(seeds[n])))
-	}
-	switch {
-	case info.Counts == nil:
-		return a.confirm(ctx, "Replace the damaged workspace %s by the backup?", home)
-	case rows > 0:
-		return a.confirm(ctx, "Replace the %s of %s by those of the backup?", plural(rows, "record", "records"), home)
-	}
-	return nil
 }
