@@ -1,8 +1,10 @@
 package model
 
 import (
+	"bytes"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"golang.org/x/text/unicode/norm"
 )
@@ -15,26 +17,50 @@ var letters = strings.NewReplacer("ß", "ss", "ẞ", "ss", "æ", "ae", "œ", "oe
 // lower case, without accents, compatibility forms made plain, blanks
 // collapsed. It is never stored in place of the text.
 func Fold(s string) string {
-	ascii := true
-	for i := 0; i < len(s); i++ {
-		if s[i] >= 0x80 {
-			ascii = false
-			break
+	if folded, ok := foldASCII(s); ok {
+		return folded
+	}
+	var b strings.Builder
+	b.Grow(len(s))
+	for _, r := range norm.NFKD.String(s) {
+		if !unicode.Is(unicode.Mn, r) {
+			b.WriteRune(unicode.ToLower(r))
 		}
 	}
-	if !ascii {
-		var b strings.Builder
-		b.Grow(len(s))
-		for _, r := range norm.NFKD.String(s) {
-			if !unicode.Is(unicode.Mn, r) {
-				b.WriteRune(unicode.ToLower(r))
+	return strings.Join(strings.Fields(letters.Replace(b.String())), " ")
+}
+
+// foldASCII is Fold for a text of ASCII, as most are; ok is false for any other.
+func foldASCII(s string) (folded string, ok bool) {
+	blank := func(c byte) bool { return c == ' ' || c >= '\t' && c <= '\r' }
+	already, before := true, byte(' ')
+	for i := range len(s) {
+		c := s[i]
+		if c >= utf8.RuneSelf {
+			return "", false
+		}
+		if c >= 'A' && c <= 'Z' || blank(c) && (c != ' ' || before == ' ') {
+			already = false
+		}
+		before = c
+	}
+	if already && (before != ' ' || s == "") {
+		return s, true
+	}
+	out := make([]byte, 0, len(s))
+	for i := range len(s) {
+		switch c := s[i]; {
+		case blank(c):
+			if n := len(out); n > 0 && out[n-1] != ' ' {
+				out = append(out, ' ')
 			}
+		case c >= 'A' && c <= 'Z':
+			out = append(out, c+'a'-'A')
+		default:
+			out = append(out, c)
 		}
-		s = letters.Replace(b.String())
-	} else {
-		s = strings.ToLower(s)
 	}
-	return strings.Join(strings.Fields(s), " ")
+	return string(bytes.TrimSuffix(out, []byte(" "))), true
 }
 
 // Words returns the folded words of a text: runs of letters and digits.

@@ -99,6 +99,16 @@ func TestIDs(t *testing.T) {
 	}
 }
 
+// TestFoldASCII holds that texts of ASCII are folded as all others are.
+func TestFoldASCII(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		s := rapid.StringOf(rapid.SampledFrom([]rune("aZz \t\n\v\f\r.0@[\x00\x7f"))).Draw(t, "text")
+		if got, want := Fold(s), strings.Join(strings.Fields(strings.ToLower(s)), " "); got != want {
+			t.Fatalf("Fold(%q) = %q, want %q", s, got, want)
+		}
+	})
+}
+
 func TestFold(t *testing.T) {
 	for in, want := range map[string]string{
 		"José": "jose", "STRASSE": "strasse", "Straße": "strasse", "Øre  Łódź": "ore lodz", "ﬁx": "fix", "Ǆ": "dz", "I\u0307": "i", "李小龍": "李小龍",
