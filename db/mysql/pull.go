@@ -1,6 +1,7 @@
 package mysql
 
 import (
+	"bytes"
 	"context"
 	"database/sql/driver"
 	"fmt"
@@ -266,7 +267,18 @@ type reader struct {
 	at      []int // position in the row of each column of the result
 	empty   model.Row
 	whole   bool // the result has every column
+	last    []lastValue
 }
+
+// lastValue is the value of a column in the row before. Who wrote a row, when,
+// whose it is and of which kind is often the same, and is then not made anew.
+type lastValue struct {
+	bytes []byte
+	cell  any
+}
+
+// longestKept is how long a value may be for the next one to be compared with it.
+const longestKept = 40
 
 func (c *Central) reader(e *model.Entity) *reader {
 	r := &reader{entity: e, empty: model.NewRow(e)}
@@ -278,6 +290,7 @@ func (c *Central) reader(e *model.Entity) *reader {
 		}
 	}
 	r.whole = len(r.columns) == len(e.Columns())
+	r.last = make([]lastValue, len(r.columns))
 	return r
 }
 
@@ -295,9 +308,22 @@ func (r *reader) row(v []driver.Value) model.Row {
 		copy(row, r.empty)
 	}
 	for i := range r.columns {
-		row[r.at[i]] = cell(&r.columns[i], v[i])
+		row[r.at[i]] = r.cell(i, v[i])
 	}
 	return row
+}
+
+// cell is cell of a column.
+func (r *reader) cell(i int, v driver.Value) any {
+	b, ok := v.([]byte)
+	if !ok || len(b) > longestKept {
+		return cell(&r.columns[i], v)
+	}
+	last := &r.last[i]
+	if last.cell == nil || !bytes.Equal(last.bytes, b) {
+		last.bytes, last.cell = append(last.bytes[:0], b...), cell(&r.columns[i], v)
+	}
+	return last.cell
 }
 
 // cell gives a value of the driver the type of its column. What a column of
