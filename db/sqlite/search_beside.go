@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"errors"
 
 	"rapport/model"
 )
@@ -59,9 +60,27 @@ func (b *searchBuild) fill(ctx context.Context) error {
 	}))
 }
 
-// snapshot reads in one transaction.
-func (d *DB) snapshot(ctx context.Context, read func(querier) error) error {
-	tx, err := d.read().BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
+// snapshot reads all records in one transaction.
+//
+// The engine is built with one store of pages for all connections, in which one
+// that has its share takes the oldest page of any, and one that has not takes a
+// new page. While others have more than their shares, the store is full, and a
+// page of the latter goes as soon as it is let go of, the roots of indexes with
+// each look-up. So a small share is what leaves it the most pages.
+func (d *DB) snapshot(ctx context.Context, read func(querier) error) (err error) {
+	conn, err := d.read().Conn(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	if _, err := conn.ExecContext(ctx, "PRAGMA cache_size = 100"); err != nil {
+		return err
+	}
+	defer func() {
+		_, reset := conn.ExecContext(context.WithoutCancel(ctx), "PRAGMA cache_size = -2000")
+		err = errors.Join(err, reset)
+	}()
+	tx, err := conn.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
 	if err != nil {
 		return err
 	}
