@@ -25,10 +25,12 @@ type plan struct {
 	list   string // its columns, quoted, in the order of a Row
 	byID   string
 	upsert string
-	// insertNew stores a row that is not there yet, and nothing otherwise.
-	insertNew string
-	drop      string
-	retell    string // sets the derived columns
+	stored int // how many columns its rows have here
+	// insertOne stores a row that is not there yet, and nothing otherwise;
+	// insertMany does that for insertRows rows.
+	insertOne, insertMany string
+	drop                  string
+	retell                string // sets the derived columns
 }
 
 var plans = func() map[model.Noun]*plan {
@@ -63,7 +65,12 @@ func newPlan(e *model.Entity) *plan {
 	p.byID = fmt.Sprintf("SELECT %s\nFROM %s\nWHERE id = ?", p.list, table)
 	p.upsert = fmt.Sprintf("INSERT INTO %s (%s)\nVALUES (%s)\nON CONFLICT (id) DO UPDATE SET %s",
 		table, strings.Join(names, ", "), marks(len(names)), strings.Join(sets, ", "))
-	p.insertNew = fmt.Sprintf("INSERT INTO %s (%s)\nVALUES (%s)\nON CONFLICT (id) DO NOTHING", table, strings.Join(names, ", "), marks(len(names)))
+	p.stored = len(names)
+	insert := func(rows int) string {
+		values := strings.Repeat(", ("+marks(len(names))+")", rows)[2:]
+		return fmt.Sprintf("INSERT INTO %s (%s)\nVALUES %s\nON CONFLICT (id) DO NOTHING", table, strings.Join(names, ", "), values)
+	}
+	p.insertOne, p.insertMany = insert(1), insert(insertRows)
 	p.drop = fmt.Sprintf("DELETE FROM %s\nWHERE id = ?", table)
 	p.retell = fmt.Sprintf("UPDATE %s\nSET title = ?, title_key = ?, sort_key = ?\nWHERE id = ?", table)
 	return p

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
-	"slices"
 
 	"rapport/model"
 )
@@ -170,107 +169,6 @@ func (t *Tx) orphan(e *model.Entity, row model.Row) (bool, error) {
 	return errors.Is(err, sql.ErrNoRows), notNoRows(err)
 }
 
-// madeRows is how many rows are made ready for storing at once.
-const madeRows = 250
-
-// insertNew stores rows that are new here, as all are but what was made or
-// loaded before; those are merged. What a row needs is made ready beside the
-// storing, in one of two batches that take turns. A part of nobody is left out.
-func (a *applier) insertNew(ctx context.Context, e *model.Entity, rows []model.Row) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	made, free := make(chan []bulkRow), make(chan []bulkRow, 2)
-	for range 2 {
-		free <- make([]bulkRow, madeRows)
-	}
-	go func() {
-		defer close(made)
-		tell := newTeller(e)
-		for part := range slices.Chunk(rows, madeRows) {
-			batch := (<-free)[:0]
-			for _, row := range part {
-				if _, _, owned := row.OwnerOf(e); e.IsPart() && !owned {
-					continue
-				}
-				batch = batch[:len(batch)+1]
-				batch[len(batch)-1].make(tell, row)
-			}
-			select {
-			case made <- batch:
-			case <-ctx.Done():
-				return
-			}
-		}
-	}()
-	insert, err := a.tx.raw(ctx, planOf(e).insertNew)
-	if err != nil {
-		return err
-	}
-	defer insert.close()
-	for batch := range made {
-		if err := a.insertBatch(ctx, e, insert, batch); err != nil {
-			return err
-		}
-		free <- batch
-	}
-	a.tx.changed[e.Noun] = true
-	return ctx.Err()
-}
-
-// insertBatch stores rows and merges those of them that are here already.
-func (a *applier) insertBatch(ctx context.Context, e *model.Entity, insert *rawStmt, batch []bulkRow) error {
-	var here []model.Row
-	err := insert.each(len(batch), func(i int, exec func([]any) (int64, error)) error {
-		n, err := exec(batch[i].cells)
-		if err != nil {
-			return fmt.Errorf("store %s %s: %w", e.Noun, batch[i].row.ID(), err)
-		}
-		if n == 0 {
-			here, batch[i].unsure = append(here, batch[i].row), false
-		}
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	if !e.IsPart() {
-		a.res.Loaded += int64(len(batch) - len(here))
-	}
-	for _, row := range here {
-		if err := a.row(ctx, e, row); err != nil {
-			return err
-		}
-	}
-	for _, r := range batch {
-		if r.unsure {
-			if err := a.tx.exec("INSERT OR IGNORE INTO load_late (noun, id) VALUES (?, ?)", string(e.Noun), r.row.ID().Bytes()); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// bulkRow is a row with what storing it needs.
-type bulkRow struct {
-	row    model.Row
-	cells  []any // of all columns that the cache has
-	unsure bool  // its lists decide its title
-}
-
-func (r *bulkRow) make(tell *teller, row model.Row) {
-	r.row, r.cells, r.unsure = row, r.cells[:0], false
-	row = row.Complete(tell.entity, nil)
-	for _, v := range row {
-		r.cells = append(r.cells, cell(v))
-	}
-	if planOf(tell.entity).titled {
-		title, sortKey, sure := tell.tell(row)
-		r.cells = append(r.cells, title, model.Fold(title), sortKey)
-		r.unsure = !sure
-	}
-}
-
 // loading is write for the steps of a load. They need not survive a failing
 // power supply, because what is lost of them is loaded again; and foreign keys
 // are looked at when the load ends. The connection is as it was afterwards.
@@ -337,8 +235,8 @@ func (d *DB) finishBulk(ctx context.Context) (err error) {
 	// What reading the rows took is given back before the building takes its
 	// own.
 	debug.FreeOSMemory()
-	// What the search reads by comes first.
-	if err := d.buildIndexes(ctx, func(e *model.Entity) bool { return e.IsPart() }); err != nil {
+	// What the search reads by comes first: parts by their owners.
+	if err := d.buildIndexes(ctx, func(ix index) bool { return ix.owner }); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithCancel(ctx)
@@ -350,7 +248,7 @@ func (d *DB) finishBulk(ctx context.Context) (err error) {
 	}
 	defer func() { err = errors.Join(err, b.close()) }()
 	go func() { built <- b.fill(ctx) }()
-	err = d.buildIndexes(ctx, func(e *model.Entity) bool { return !e.IsPart() })
+	err = d.buildIndexes(ctx, func(ix index) bool { return !ix.owner })
 	if err == nil {
 		err = d.dropOrphans(ctx)
 	}
@@ -373,14 +271,14 @@ func (d *DB) finishBulk(ctx context.Context) (err error) {
 	return mapError("finish load", err)
 }
 
-// buildIndexes makes the indexes of some tables, each in a transaction of its
-// own, so that a person who edits meanwhile need not wait long.
-func (d *DB) buildIndexes(ctx context.Context, which func(*model.Entity) bool) error {
+// buildIndexes makes some indexes, each in a transaction of its own, so that a
+// person who edits meanwhile need not wait long.
+func (d *DB) buildIndexes(ctx context.Context, which func(index) bool) error {
 	for _, e := range model.Entities() {
-		if !which(e) {
-			continue
-		}
 		for _, ix := range indexes(e) {
+			if !which(ix) {
+				continue
+			}
 			err := d.loading(ctx, func(t *Tx) error {
 				_, err := t.ExecContext(ctx, ix.ddl)
 				return err

@@ -16,6 +16,7 @@ type index struct {
 	name  string
 	table model.Noun
 	ddl   string
+	owner bool // leads from owners to their parts
 }
 
 // sqlTypes are SQLite's names of the column types; STRICT tables keep to them.
@@ -86,7 +87,7 @@ func indexes(e *model.Entity) []index {
 	var out []index
 	add := func(name, on, where string) {
 		full := fmt.Sprintf("ix_%s_%s", e.Noun, name)
-		out = append(out, index{full, e.Noun, fmt.Sprintf("CREATE INDEX IF NOT EXISTS %s ON %s (%s) WHERE %s", quote(full), quote(string(e.Noun)), on, where)})
+		out = append(out, index{full, e.Noun, fmt.Sprintf("CREATE INDEX IF NOT EXISTS %s ON %s (%s) WHERE %s", quote(full), quote(string(e.Noun)), on, where), false})
 	}
 	const live = "deleted_at IS NULL"
 	if e.Name != nil {
@@ -98,6 +99,7 @@ func indexes(e *model.Entity) []index {
 		switch f := c.Field; {
 		case c.Ref != "":
 			add(c.Name, quote(c.Name), quote(c.Name)+" IS NOT NULL")
+			out[len(out)-1].owner = c.Owner
 		case f == nil || c.Name != f.Columns()[0].Name:
 		case f.Sorted:
 			add(c.Name, sortColumn(c)+", id", live)

@@ -15,7 +15,14 @@ type teller struct {
 // toldField is a field that a row gives.
 type toldField struct {
 	*model.Field
-	column int // of its value as it is in the row, -1 where that is another
+	column int          // of its value as it is in the row, -1 where that is another
+	links  []toldColumn // of a link
+}
+
+// toldColumn is a column of a link, and what it leads to.
+type toldColumn struct {
+	at   int
+	noun model.Noun
 }
 
 func newTeller(e *model.Entity) *teller {
@@ -28,9 +35,14 @@ func newTeller(e *model.Entity) *teller {
 		if f.Type == model.List {
 			continue
 		}
-		told := toldField{f, -1}
+		told := toldField{Field: f, column: -1}
 		switch f.Type {
-		case model.Link, model.MoneyType, model.Bool, model.Time:
+		case model.Link:
+			for _, c := range f.Columns() {
+				at, _ := e.Column(c.Name)
+				told.links = append(told.links, toldColumn{at, c.Ref})
+			}
+		case model.MoneyType, model.Bool, model.Time:
 		default:
 			if cols := f.Columns(); len(cols) == 1 {
 				told.column, _ = e.Column(cols[0].Name)
@@ -41,16 +53,11 @@ func newTeller(e *model.Entity) *teller {
 	return t
 }
 
-// tell is rowTitle.
-func (t *teller) tell(row model.Row) (title, sortKey string, sure bool) {
+// tell is rowTitle, with the title folded.
+func (t *teller) tell(row model.Row) (title, titleKey, sortKey string, sure bool) {
 	t.record.ID = row.ID()
 	for _, f := range t.fields {
-		var v any
-		if f.column >= 0 {
-			v = row[f.column]
-		} else {
-			v = model.FieldValue(t.entity, f.Field, row)
-		}
+		v := f.value(t.entity, row)
 		f.set(t.record, v)
 		if t.strange != nil && f.Type != model.Link {
 			f.set(t.strange, v)
@@ -61,7 +68,30 @@ func (t *teller) tell(row model.Row) (title, sortKey string, sure bool) {
 		t.strange.ID = t.record.ID
 		sure = t.entity.Name(t.record) == t.entity.Name(t.strange)
 	}
-	return t.record.Title(), t.record.SortKey(), sure
+	title = t.record.Title()
+	titleKey = model.Fold(title)
+	if t.entity.Sort == nil && title == t.entity.Name(t.record) {
+		sortKey = titleKey
+	} else {
+		sortKey = t.record.SortKey()
+	}
+	return title, titleKey, sortKey, sure
+}
+
+// value is FieldValue.
+func (f *toldField) value(e *model.Entity, row model.Row) any {
+	switch {
+	case f.column >= 0:
+		return row[f.column]
+	case f.links == nil:
+		return model.FieldValue(e, f.Field, row)
+	}
+	for _, c := range f.links {
+		if id, ok := row[c.at].(model.ID); ok && id != "" {
+			return model.Ref{Noun: c.noun, ID: id}
+		}
+	}
+	return nil
 }
 
 // set gives a record a value, or takes the one of the row before away.

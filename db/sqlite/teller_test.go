@@ -26,10 +26,13 @@ func TestTellerSaysWhatOneRowSays(t *testing.T) {
 					row[j] = int64(i)
 				}
 			}
-			title, key, sure := tell.tell(row)
+			title, titleKey, key, sure := tell.tell(row)
 			wantTitle, wantKey, wantSure := rowTitle(e, row)
 			if title != wantTitle || key != wantKey || sure != wantSure {
 				t.Errorf("%s row %d: told %q %q %v, want %q %q %v", e.Noun, i, title, key, sure, wantTitle, wantKey, wantSure)
+			}
+			if want := model.Fold(title); titleKey != want {
+				t.Errorf("%s row %d: the title's key is %q, want %q", e.Noun, i, titleKey, want)
 			}
 		}
 	}
