@@ -34,8 +34,8 @@ type PruneRequest struct {
 // PrunedBackup is a backup and what prune has to say about it.
 type PrunedBackup struct {
 	BackupInfo
-	Why string    `json:"why"`            // it stays or goes
-	At  time.Time `json:"from,omitempty"` // from when on it may be deleted
+	Why  string    `json:"why"`           // it stays or goes
+	From time.Time `json:"from,omitzero"` // when it may be deleted; zero for one that stays or went
 }
 
 // PruneResult is what a prune did or, in a dry run, would do.
