@@ -130,21 +130,22 @@ const followedAtOnce = 100
 // the person's scopes is still in them.
 //
 // What it looks for it selects: a condition that holds a query would wait for
-// the rows of writers that are still at work.
+// the rows of writers that are still at work. Where nothing waits for its
+// position, the look opens two tables that hold no rows and is over. What waits
+// it reads through, 0.1 microseconds a row: an index of the moves would spare
+// that and cost every writer more.
 func settleProcedure() procedure {
-	look := `SELECT (SELECT COUNT(*) FROM (SELECT 1 FROM sync_move LIMIT 1) m), (SELECT COUNT(*) FROM (SELECT 1 FROM sync_outbox WHERE scope_old <> scope_new AND tbl IN (` + followedList() + `) LIMIT 1) o),
-      (SELECT seq FROM sync_counter WHERE id = 1)
-      INTO noted, unnoted, head;
-`
+	look := "SELECT EXISTS (SELECT 1 FROM sync_move), EXISTS (SELECT 1 FROM sync_outbox WHERE scope_old <> scope_new AND tbl IN (" + followedList() + ")) INTO noted, unnoted;\n"
+	const place = "SELECT seq INTO head FROM sync_counter WHERE id = 1;\n"
 	return procedure{"sync_settle", "IN p_person VARCHAR(80) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin", `  DECLARE noted, unnoted, went, head, before_it BIGINT DEFAULT 0;
   ` + look + `  IF (noted OR unnoted) AND NOT @@global.read_only THEN
-    settling: LOOP
+    ` + place + `    settling: LOOP
       SET before_it = head;
       IF unnoted THEN ` + sequenceSQL + `; END IF;
       UPDATE sync_move SET tries = tries + 1 WHERE done = 0 ORDER BY done, tries, id LIMIT ` + fmt.Sprint(followedAtOnce) + `;
       DELETE FROM sync_move WHERE done = 1;
       SET went = ROW_COUNT();
-      ` + look + `      IF NOT went AND head = before_it OR NOT noted AND NOT unnoted THEN LEAVE settling; END IF;
+      ` + look + `      ` + place + `      IF NOT went AND head = before_it OR NOT noted AND NOT unnoted THEN LEAVE settling; END IF;
     END LOOP;
     ` + sequenceSQL + `;
   END IF;

@@ -135,3 +135,113 @@ func TestInterruptedFollowing(t *testing.T) {
 		t.Errorf("bob has %d parts", n)
 	}
 }
+
+// older makes of the central one of the form in which parts followed a record in
+// the trigger of its table, and nothing was settled.
+func (c *company) older() {
+	c.Helper()
+	replaced := func(t trigger) string {
+		return strings.Replace(t.create(), "CREATE TRIGGER", "CREATE OR REPLACE TRIGGER", 1)
+	}
+	counter := sequencer()
+	from := strings.Index(counter.body, "      INSERT INTO sync_move")
+	counter.body = counter.body[:from] + counter.body[from+strings.Index(counter.body[from:], "\n")+1:]
+	contact := trigger{"contact_after_update", "contact", "AFTER UPDATE", afterUpdate(model.EntityOf("contact")) +
+		"  IF NOT OLD.scope_id <=> NEW.scope_id THEN UPDATE contact_method SET scope_id = NEW.scope_id WHERE contact_id = NEW.id; END IF;\n"}
+	c.sql(replaced(counter), replaced(contact), "DROP PROCEDURE sync_settle", "DROP TABLE sync_move")
+	s, err := adminSession(c.Context(), c.server.URL(c.database))
+	if err != nil {
+		c.Fatal(err)
+	}
+	defer s.close()
+	for _, p := range allProcedures(s.dialect) {
+		body := strings.ReplaceAll(strings.ReplaceAll(p.body, settled, ""), followSQL+";", "")
+		if p.name != "sync_settle" && body != p.body {
+			p.body = body
+			c.sql(p.create("", true))
+		}
+	}
+}
+
+// TestOlderCentralIsSettled: a client of this version works with a central that
+// settles nothing, whichever way it takes, and Migrate brings that up.
+func TestOlderCentralIsSettled(t *testing.T) {
+	c := newCompany(t)
+	owners := []model.ID{c.person("ann", model.RoleSales, model.ScopeOwn, ""), c.person("bob", model.RoleSales, model.ScopeOwn, "")}
+	contact := c.ids.New()
+	c.sql("INSERT INTO contact (id, last_name, owner_id) VALUES ("+idLiteral(contact)+", 'a', "+idLiteral(owners[0])+")",
+		"INSERT INTO contact_method (contact_id, value) VALUES ("+idLiteral(contact)+", '1')")
+	holder := 0
+	give := func(central *Central) {
+		t.Helper()
+		to := 1 - holder
+		if got := c.push(central, update("contact", contact, "owner_id", owners[holder], owners[to])); got[0].Outcome != model.PushApplied {
+			t.Fatalf("%+v", got)
+		}
+		holder = to
+		for i, login := range []string{"ann", "bob"} {
+			want := ""
+			if i == holder {
+				want = "1"
+			}
+			one := c.as(login)
+			if page, _ := c.follow(one, model.Position{}); len(page.Rows["contact_method"]) != len(want) {
+				t.Errorf("%s pulls %d parts, want %q", login, len(page.Rows["contact_method"]), want)
+			}
+			if got := c.rowsOf(one, "contact_method", "value"); got != want {
+				t.Errorf("%s sees %q, want %q", login, got, want)
+			}
+		}
+	}
+	c.older()
+	plain := c.dial()
+	for range 2 {
+		give(plain)
+	}
+	c.person("dan", model.RoleSales, model.ScopeAll, "")
+	c.client = c.ids.New()
+	for range 2 {
+		give(c.as("dan"))
+	}
+	if _, err := Migrate(t.Context(), c.url); err != nil {
+		t.Fatal(err)
+	}
+	for _, proof := range []string{"SELECT COUNT(*) = 0 FROM sync_move", "SELECT COUNT(*) = 1 FROM information_schema.routines WHERE routine_schema = DATABASE() AND routine_name = 'sync_settle'"} {
+		if c.one(proof) != "1" {
+			t.Errorf("migrated, not so: %s", proof)
+		}
+	}
+	give(c.as("dan"))
+	c.client = c.ids.New()
+	give(c.dial())
+}
+
+// TestOlderClientMoves: a client of a version that knows of no settling, and so
+// sequences only, moves a record. Nobody is shown a part too many for it, and it
+// is told of the part as soon as anybody has settled.
+func TestOlderClientMoves(t *testing.T) {
+	c := newCompany(t)
+	ann, bob := c.person("ann", model.RoleSales, model.ScopeOwn, ""), c.person("bob", model.RoleSales, model.ScopeOwn, "")
+	contact := c.ids.New()
+	c.sql("INSERT INTO contact (id, last_name, owner_id) VALUES ("+idLiteral(contact)+", 'a', "+idLiteral(ann)+")",
+		"INSERT INTO contact_method (contact_id, value) VALUES ("+idLiteral(contact)+", '1')")
+	old := c.dial()
+	old.alone = true
+	_, at := c.follow(old, model.Position{})
+	if got := c.push(old, update("contact", contact, "owner_id", ann, bob)); got[0].Outcome != model.PushApplied {
+		t.Fatalf("%+v", got)
+	}
+	page, at := c.follow(old, at)
+	if len(page.Rows["contact"]) != 1 || len(page.Rows["contact_method"]) != 0 || c.one("SELECT COUNT(*) FROM sync_move") != "1" {
+		t.Fatalf("it settled: %+v", page.Entries)
+	}
+	if got := c.rowsOf(c.as("ann"), "contact_method", "value"); got != "" {
+		t.Errorf("ann still has %q", got)
+	}
+	if got := c.rowsOf(c.as("bob"), "contact_method", "value"); got != "1" {
+		t.Errorf("bob has %q", got)
+	}
+	if page, _ = c.follow(old, at); len(page.Rows["contact_method"]) != 1 {
+		t.Errorf("it is told %+v", page.Entries)
+	}
+}
