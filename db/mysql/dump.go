@@ -199,7 +199,7 @@ func (d *Dump) begin(ctx context.Context) (closed bool, err error) {
 // need not hold it again. It is no matter if it cannot: what has no position
 // yet comes with the next increment.
 func (d *Dump) sequence(ctx context.Context) error {
-	for before := int64(0); ; {
+	for before := int64(-1); ; {
 		err := retry(ctx, func() error { return d.control.exec(ctx, d.control.dialect.sequenceSQL()) })
 		if number(err) != 0 {
 			return nil
@@ -207,19 +207,17 @@ func (d *Dump) sequence(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		head, err := d.control.text(ctx, "SELECT seq FROM sync_counter WHERE id=1")
+		text, err := d.control.text(ctx, "SELECT seq FROM sync_counter WHERE id=1")
 		if err != nil {
 			return err
 		}
-		// Others go on writing; a run that was not full has caught up.
-		at, first := asInt(head), before == 0
-		if !first && at-before < sequenced {
+		head := asInt(text)
+		// A run that was not full has caught up; others go on writing, and are
+		// not waited for.
+		if before >= 0 && head-before < sequenced {
 			return nil
 		}
-		before = at
-		if first && at == 0 {
-			return nil
-		}
+		before = head
 	}
 }
 
