@@ -284,7 +284,8 @@ type Central interface {
 	// others take one more packet.
 	Pull(ctx context.Context, from, to int64, nouns []Noun) (FeedPage, error)
 	// Fetch returns the current rows of ids. Those missing are gone or out
-	// of scope.
+	// of scope; of a noun without a key in the map nothing can be told, for
+	// the server's table cannot be read.
 	Fetch(ctx context.Context, ids map[Noun][]ID) (map[Noun][]Row, error)
 	// ChangesSince returns what happened to rows after a moment of the
 	// server's clock, in milliseconds, in its order. Rows of which the server

@@ -233,7 +233,7 @@ func (c *Central) callFetch(ctx context.Context, ids map[model.Noun][]model.ID) 
 			for _, id := range part {
 				w.IDs = append(w.IDs, plainHex(id))
 			}
-			list = append(list, w)
+			list, out[e.Noun] = append(list, w), slices.Clip(out[e.Noun])
 			if size += len(part); size >= fetchIDs {
 				if err := c.fetchWanted(ctx, list, out); err != nil {
 					return out, err
@@ -252,7 +252,13 @@ func (c *Central) fetchWanted(ctx context.Context, list []wanted, into map[model
 	err := c.callRows(ctx, "CALL sync_fetch("+jsonLiteral(list)+")", func(n model.Noun, row model.Row) error {
 		into[n] = append(into[n], row)
 		return nil
-	}, nil)
+	}, func(first string, v []driver.Value) error {
+		if first == leftBehind {
+			table, _ := left(v)
+			delete(into, table)
+		}
+		return nil
+	})
 	return mapError("fetch rows", err)
 }
 

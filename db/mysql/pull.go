@@ -113,7 +113,7 @@ func (c *Central) pullRest(ctx context.Context, page *model.FeedPage) error {
 const fetchIDs = 5000
 
 // Fetch returns the current rows of ids, also of those that are deleted. Those
-// missing are gone.
+// missing are gone, unless the table itself cannot be read.
 func (c *Central) Fetch(ctx context.Context, ids map[model.Noun][]model.ID) (map[model.Noun][]model.Row, error) {
 	var out map[model.Noun][]model.Row
 	err := c.read(ctx, func() (err error) {
@@ -148,6 +148,7 @@ func (c *Central) fetch(ctx context.Context, ids map[model.Noun][]model.ID) (map
 			continue
 		}
 		for part := range slices.Chunk(ids[e.Noun], fetchIDs) {
+			out[e.Noun] = slices.Clip(out[e.Noun]) // it is there, whatever is found
 			r := c.reader(e)
 			q = append(q, fmt.Sprintf("SELECT %s FROM %s WHERE id IN (%s)", r.list(""), ident(string(e.Noun)), idList(part)))
 			readers = append(readers, r)

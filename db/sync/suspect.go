@@ -7,9 +7,13 @@ import (
 )
 
 // absent adds to a page that rows which were asked for did not come: the server
-// does not have them any more.
+// does not have them any more. Of a table that could not be read that is not
+// known.
 func (r *run) absent(page *model.FeedPage, asked map[model.Noun][]model.ID) {
 	for _, e := range model.Entities() {
+		if _, read := page.Rows[e.Noun]; !read {
+			continue
+		}
 		have := make(map[model.ID]bool, len(page.Rows[e.Noun]))
 		for _, row := range page.Rows[e.Noun] {
 			have[row.ID()] = true

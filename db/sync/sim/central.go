@@ -305,6 +305,7 @@ func (c *conn) Fetch(_ context.Context, ids map[model.Noun][]model.ID) (map[mode
 		return out, err
 	}
 	for n, list := range ids {
+		out[n] = []model.Row{}
 		for _, id := range list {
 			if row := c.server.lookup(rowKey{n, id}); c.server.shows(c.person, model.EntityOf(n), row) {
 				out[n] = append(out[n], slices.Clone(row))
