@@ -78,6 +78,7 @@ type Backuper interface {
 	// backup. What was there is kept as a safety copy, whose path it
 	// returns.
 	RestoreBackup(ctx context.Context, req BackupRequest, n Notify) (info BackupInfo, safetyCopy string, err error)
+	Retainer
 }
 
 // BackupSettings say how a workspace is backed up where a request does not.

@@ -199,7 +199,11 @@ func (p *pruner) unwanted(own map[string]bool) (map[string]string, error) {
 		set[id] = true
 	}
 	closed := p.chains.closed(set)
-	maps.DeleteFunc(out, func(id, _ string) bool { return !slices.Contains(closed, id) })
+	clear(set)
+	for _, id := range closed {
+		set[id] = true
+	}
+	maps.DeleteFunc(out, func(id, _ string) bool { return !set[id] })
 	return out, nil
 }
 
@@ -238,8 +242,12 @@ func (p *pruner) due(unwanted map[string]string, fresh *deletion) []entry {
 		}
 	}
 	var out []entry
+	byID := map[string]entry{}
+	for _, e := range p.list {
+		byID[e.info.ID] = e
+	}
 	for _, id := range p.chains.closed(over) {
-		out = append(out, p.list[slices.IndexFunc(p.list, func(e entry) bool { return e.info.ID == id })])
+		out = append(out, byID[id])
 	}
 	return out
 }

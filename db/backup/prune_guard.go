@@ -74,7 +74,7 @@ func (b *Backuper) takeGuard(ctx context.Context, s Store, name string) (*guard,
 	} else if !bytes.Equal(there, g.self) {
 		return nil, taken()
 	}
-	if b.o.Lease != nil {
+	if b.asksCentral(s, name) {
 		lease, err := b.o.Lease(ctx, name)
 		if model.KindOf(err) == model.Locked {
 			g.release(ctx, false)
@@ -90,6 +90,13 @@ func (b *Backuper) takeGuard(ctx context.Context, s Store, name string) (*guard,
 		return nil, err
 	}
 	return g, nil
+}
+
+// asksCentral tells whether others than this computer may want the guard, so
+// that the central is asked too.
+func (b *Backuper) asksCentral(s Store, name string) bool {
+	_, folder := s.(Folder)
+	return b.o.Lease != nil && name != guardBackup+model.SourceLocal && !(folder && b.within(s))
 }
 
 func taken() error {

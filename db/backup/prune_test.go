@@ -344,7 +344,7 @@ func TestNewestFullSurvivesClocks(t *testing.T) {
 		newest := map[string]string{}  // full, verified, by lineage
 		sound := map[string][]string{} // in the order they were made
 		var all []model.BackupInfo
-		for range rapid.IntRange(5, 60).Draw(t, "steps") {
+		for range rapid.IntRange(5, 40).Draw(t, "steps") {
 			a.pass(time.Duration(rapid.Int64Range(int64(time.Minute), int64(40*time.Hour)).Draw(t, "passes")))
 			if rapid.IntRange(0, 5).Draw(t, "jump") == 0 {
 				a.pass(time.Duration(rapid.IntRange(-366, 366).Draw(t, "days")) * day)

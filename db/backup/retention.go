@@ -80,13 +80,16 @@ func (c *chains) dependants(ids ...string) []string {
 // those that need others first.
 func (c *chains) closed(set map[string]bool) []string {
 	var out []string
+	count := map[string]int{}
 	for id := range set {
-		if !slices.ContainsFunc(c.dependants(id), func(d string) bool { return !set[d] }) {
+		others := c.dependants(id)
+		if !slices.ContainsFunc(others, func(d string) bool { return !set[d] }) {
+			count[id] = len(others)
 			out = append(out, id)
 		}
 	}
 	slices.SortFunc(out, func(a, b string) int {
-		return cmp.Or(cmp.Compare(len(c.dependants(a)), len(c.dependants(b))), cmp.Compare(b, a))
+		return cmp.Or(cmp.Compare(count[a], count[b]), cmp.Compare(b, a))
 	})
 	return out
 }
@@ -223,18 +226,28 @@ func (c *chains) keepLine(list []model.BackupInfo, r model.KeepRules, now time.T
 		}
 	}
 	for _, b := range list {
-		newer := func(other model.BackupInfo) bool { return byAt(other, b) < 0 && byMade(other, b) < 0 }
-		switch n := len(slices.DeleteFunc(slices.Clone(made), func(o model.BackupInfo) bool { return !newer(o) })); {
+		switch {
 		case unreadable(b):
 			note(b.ID, "it cannot be read: "+b.Problem)
 		case inFuture(b):
 			note(b.ID, "its time lies in the future")
-		case !c.sound(b.ID) && n < minKeep:
+		case !c.sound(b.ID) && newerThan(b, made) < minKeep:
 			note(b.ID, "not verified, but too few that are verified are newer")
 		}
 	}
 	maps.Copy(why, c.guarded(list))
 	return why
+}
+
+// newerThan counts those that are newer than b whichever clock one trusts.
+func newerThan(b model.BackupInfo, list []model.BackupInfo) int {
+	n := 0
+	for _, o := range list {
+		if byAt(o, b) < 0 && byMade(o, b) < 0 {
+			n++
+		}
+	}
+	return n
 }
 
 // leftOver returns the backups that no rule keeps, with the reason.

@@ -65,6 +65,7 @@ type Workspace struct {
 	Folk      []model.Person
 	Gear      []model.DeviceState
 	Decided   []string // on people and devices, in order
+	Retention
 
 	mu    sync.Mutex
 	calls int
