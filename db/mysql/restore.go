@@ -271,6 +271,7 @@ func (r *restorer) restore() {
 	r.define()
 	r.load()
 	r.carry()
+	r.history()
 	r.erase()
 	r.place()
 	r.finish()
@@ -366,6 +367,10 @@ func (r *restorer) name(have []string) {
 		}
 		r.entry.Tables = append(r.entry.Tables, x)
 	}
+	if len(r.asked.Nouns) > 0 && !r.asked.At.IsZero() {
+		former = append(former, historyTables[0])
+		r.entry.Tables = append(r.entry.Tables, exchanged{Table: historyTables[0], Made: shorten(historyTables[0], restoreSuffix), Former: historyTables[0]})
+	}
 	for _, t := range positionTables {
 		former = append(former, t)
 		r.entry.Tables = append(r.entry.Tables, exchanged{Table: t, Made: shorten(t, restoreSuffix), Former: t, Passing: true})
@@ -432,6 +437,26 @@ func (r *restorer) keepOthersParts() {
 		r.run("DELETE FROM " + ident(x.Made) + " WHERE " + others)
 		r.run("REPLACE INTO " + ident(x.Made) + " (" + names + ") SELECT " + names + " FROM " + ident(x.Table) + " WHERE " + others)
 	}
+}
+
+// history rolls the history of the restored tables back with them, where not
+// everything is restored: laptops ask it what became of their rows. A row that
+// is as it was before keeps all of its own.
+func (r *restorer) history() {
+	if len(r.asked.Nouns) == 0 || r.asked.At.IsZero() || !r.restores(historyTables[0]) {
+		return
+	}
+	var tables, same []string
+	for _, x := range r.entry.Tables {
+		if model.EntityOf(model.Noun(x.Table)) == nil {
+			continue
+		}
+		tables = append(tables, quote(x.Table))
+		same = append(same, "a.tbl="+quote(x.Table)+" AND EXISTS (SELECT 1 FROM "+ident(x.Table)+" t JOIN "+ident(x.Made)+" m ON m.id=t.id AND m.row_version=t.row_version AND m.updated_at=t.updated_at WHERE t.id=a.pk)")
+	}
+	made := ident(r.now(historyTables[0]))
+	r.run("CREATE TABLE " + made + " LIKE sync_audit")
+	r.run("INSERT INTO " + made + " SELECT a.* FROM sync_audit a WHERE a.at<=" + quote(r.asked.At.UTC().Format(timeLayout)) + " OR a.tbl NOT IN (" + strings.Join(tables, ",") + ") OR " + strings.Join(same, " OR "))
 }
 
 // common lists the columns that a table has as it is and as it was.

@@ -108,6 +108,11 @@ func (r *restorer) undo(last *restoreEntry) {
 		if x.Former == "" || x.Passing || !slices.Contains(have, x.Table) {
 			continue
 		}
+		if x.Table == historyTables[0] && len(last.Nouns) > 0 {
+			// Other tables went on: theirs stays, and what was cut comes back.
+			r.run("INSERT IGNORE INTO " + ident(x.Table) + " SELECT * FROM " + ident(x.Former))
+			continue
+		}
 		r.entry.Tables = append(r.entry.Tables, exchanged{Table: x.Table, Made: x.Former, Former: x.Table})
 		former = append(former, x.Table)
 	}
