@@ -382,6 +382,7 @@ type Workspace interface {
 	Backuper
 	Archiver
 	CentralAdmin
+	CentralRestorer
 	Account
 	Settings() Settings
 	// Doctor checks the workspace and, if one is configured, the central.

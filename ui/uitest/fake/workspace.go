@@ -65,6 +65,7 @@ type Workspace struct {
 	Folk      []model.Person
 	Gear      []model.DeviceState
 	Decided   []string // on people and devices, in order
+	Restores  Restorer
 	Retention
 
 	mu    sync.Mutex
