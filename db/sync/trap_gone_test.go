@@ -83,8 +83,7 @@ func TestT52LostAnswerThenPurge(t *testing.T) {
 	if _, err := a.try(t); err == nil {
 		t.Fatal("the sync should have been cut")
 	}
-	for c.value(t, "SELECT status FROM contact") != "Analyst" { // the server is at it still
-	}
+	until(t, "the server has the push", func() bool { return c.value(t, "SELECT status FROM contact") == "Analyst" })
 	b.sync(t)
 	b.save(t, "contact", r.ID, map[string]any{"status": "Countess"})
 	b.sync(t)

@@ -15,6 +15,8 @@ const (
 	sessionFile = "db/mysql/central.go"
 	triggerFile = "db/mysql/trigger.go"
 	literalFile = "db/mysql/literal.go"
+	singlyFile  = "db/mysql/singly.go"
+	suspectFile = "db/sync/suspect.go"
 )
 
 // one is a mutant of one edit that the simulation notices.
@@ -96,6 +98,8 @@ var mutants = []mutant{
 	one("an edit before an undone deletion is dropped", mergeFile, "			out.Revived, out.DeletedAt = true, mine[d]\n", "			out = Merged{Row: slices.Clone(theirs), Base: slices.Clone(theirs), Revived: true, DeletedAt: mine[d]}\n"),
 
 	// What the real server needs.
+	byTrap("a session whose transaction was undone goes on in it", "^TestT27UndoneElsewhere$", singlyFile, "	c.undone = passing(err)\n", "	c.undone = false\n"),
+	byTrap("rows of a table that cannot be read count as removed", "^TestT88UnreadableIsNotGone$", suspectFile, "!read {", "!read && len(asked[e.Noun]) == 0 {"),
 	onServer("the sequencer reads repeatably", sessionFile, "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED;", "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ;"),
 	onServer("the sequencer may scan the outbox", triggerFile, "sync_outbox o FORCE INDEX (PRIMARY) ON", "sync_outbox o IGNORE INDEX (PRIMARY) ON"),
 	onServer("a push compares texts without their case", literalFile, "		return \"CAST(CONVERT(\" + col + \" USING utf8mb4) AS BINARY) <=> CAST(\" + lit + \" AS BINARY)\"\n", "		return col + \" <=> \" + lit\n"),
