@@ -41,6 +41,9 @@ type BackupInfo struct {
 	Verified  bool   `json:"verified"`
 	Path      string `json:"path,omitempty"`
 	Problem   string `json:"problem,omitempty"`
+	// Level is how thoroughly it was verified last, at CheckedAt.
+	Level     string    `json:"level,omitempty"`
+	CheckedAt time.Time `json:"checked_at,omitzero"`
 	// Note says why another kind was made than the one that was asked for.
 	Note string `json:"note,omitempty"`
 }
@@ -53,7 +56,20 @@ type BackupRequest struct {
 	ID         string   // "" or "latest" for the newest verified one
 	Identity   string   // age identity file
 	Recipients []string // age recipients; none means not encrypted
+	OneKey     bool     // encrypt although there is one recipient only
+	NewKey     bool     // make a recovery key with InitBackups
+	Level      string   // how thoroughly to verify: one of the levels; "" for V2
 }
+
+// Levels of verification. A backup that was compared with its source when it
+// was made was verified at V3.
+const (
+	LevelListed   = "V0" // signed, its chain is whole, and every part is there with its size
+	LevelStored   = "V1" // every stored byte is the one that was written
+	LevelRead     = "V2" // every row can be read
+	LevelCompared = "V3" // every row is that of the source, at the moment of the backup
+	LevelRestored = "V4" // it was restored beside, and every row is there
+)
 
 // BackupTarget tells what a place of backups lets its key do.
 type BackupTarget struct {
@@ -64,6 +80,16 @@ type BackupTarget struct {
 	Exclusive bool   `json:"create_if_absent"` // of two writers of one object, one is told
 	Delete    bool   `json:"delete"`
 	Left      string `json:"left,omitempty"` // what the trial could not take away again
+	// Recovery is the key that was asked for. It is told this once and kept
+	// nowhere.
+	Recovery *RecoveryKey `json:"-"`
+}
+
+// RecoveryKey is an age key that is kept outside of the computer whose backups
+// it opens.
+type RecoveryKey struct {
+	Identity  string // the secret
+	Recipient string // for whom to encrypt
 }
 
 // Backuper makes, proves and restores backups of the workspace.
@@ -85,6 +111,7 @@ type Backuper interface {
 type BackupSettings struct {
 	To         string   // address of the place; "" for the home's backups folder
 	Recipients []string // age recipients; none means not encrypted
+	OneKey     bool     // one recipient is enough
 	Identity   string   // file of the key that opens encrypted backups
 	// CredentialsCommand prints the key of the place, CredentialsFile holds
 	// it; they are asked only when the place is.

@@ -53,6 +53,11 @@ func (h *home) get(r *model.Record) *model.Record {
 	return now
 }
 
+// of names the end of a backup.
+func of(req model.BackupRequest) model.ArchiveRequest {
+	return model.ArchiveRequest{BackupRequest: req}
+}
+
 // page lists the titles of a page with how the records are today.
 func (h *home) page(q model.ArchiveQuery) (titles []string, next model.ID) {
 	h.t.Helper()
@@ -90,7 +95,7 @@ func TestArchive(t *testing.T) {
 			if err := os.WriteFile(req.Identity, []byte(id.String()+"\n"), 0o600); err != nil {
 				h.t.Fatal(err)
 			}
-			req.Recipients = []string{id.Recipient().String()}
+			req.Recipients, req.OneKey = []string{id.Recipient().String()}, true
 			h.create(req)
 			return req
 		},
@@ -133,7 +138,7 @@ func TestArchive(t *testing.T) {
 				t.Fatal(err)
 			}
 
-			q := model.ArchiveQuery{BackupRequest: req, Noun: "contact"}
+			q := model.ArchiveQuery{ArchiveRequest: of(req), Noun: "contact"}
 			want := []string{"Grace Hopper changed", "Ada Lovelace changed", "Max Müller bin", "info@example.org gone"}
 			if got, next := h.page(q); !slices.Equal(got, want) || next != "" {
 				t.Errorf("has %q, then %q", got, next)
@@ -145,12 +150,12 @@ func TestArchive(t *testing.T) {
 					t.Errorf("%q finds %q, want %q", search, got, want)
 				}
 			}
-			got, next := h.page(model.ArchiveQuery{BackupRequest: req, Noun: "org"})
+			got, next := h.page(model.ArchiveQuery{ArchiveRequest: of(req), Noun: "org"})
 			if strings.Join(got, ",") != "Acme gone" || next != "" {
 				t.Errorf("has the organizations %q", got)
 			}
 
-			c, err := h.Compare(t.Context(), req, model.Ref{Noun: "contact", Name: ada.ID.Short()})
+			c, err := h.Compare(t.Context(), of(req), model.Ref{Noun: "contact", Name: ada.ID.Short()})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -164,13 +169,13 @@ func TestArchive(t *testing.T) {
 			if want := []string{"last_name", "organization", "organizations", "phone", "phone", "phone"}; !slices.Equal(fields, want) {
 				t.Errorf("%q differ", fields)
 			}
-			if c, err := h.Compare(t.Context(), req, model.Ref{Noun: "contact", ID: nameless.ID}); err != nil || c.Today != nil || c.Standing != model.StandingGone || len(c.Record.List("email")) != 1 {
+			if c, err := h.Compare(t.Context(), of(req), model.Ref{Noun: "contact", ID: nameless.ID}); err != nil || c.Today != nil || c.Standing != model.StandingGone || len(c.Record.List("email")) != 1 {
 				t.Errorf("%+v, %v", c, err)
 			}
-			if c, err := h.Compare(t.Context(), req, model.Ref{Noun: "contact", Name: "max müller"}); err != nil || c.Standing != model.StandingBin {
+			if c, err := h.Compare(t.Context(), of(req), model.Ref{Noun: "contact", Name: "max müller"}); err != nil || c.Standing != model.StandingBin {
 				t.Errorf("%+v, %v", c, err)
 			}
-			if c, err := h.Compare(t.Context(), req, model.Ref{Noun: "tag", Name: "vip"}); err != nil || c.Standing != model.StandingSame {
+			if c, err := h.Compare(t.Context(), of(req), model.Ref{Noun: "tag", Name: "vip"}); err != nil || c.Standing != model.StandingSame {
 				t.Errorf("%+v, %v", c, err)
 			}
 		})
@@ -380,15 +385,15 @@ func TestArchiveRefuses(t *testing.T) {
 		"a part":       {func() error { _, err := h.ListArchive(ctx, model.ArchiveQuery{Noun: "contact_method"}); return err }, model.Invalid, "no noun"},
 		"the ledger":   {func() error { _, err := h.ListArchive(ctx, model.ArchiveQuery{Noun: "erasure"}); return err }, model.Invalid, "no noun"},
 		"unknown backup": {func() error {
-			_, err := h.ListArchive(ctx, model.ArchiveQuery{Noun: "contact", BackupRequest: model.BackupRequest{ID: "01999999"}})
+			_, err := h.ListArchive(ctx, model.ArchiveQuery{Noun: "contact", ArchiveRequest: of(model.BackupRequest{ID: "01999999"})})
 			return err
 		}, model.NotFound, "no backup"},
 		"no such record": {func() error {
-			_, err := h.Compare(ctx, model.BackupRequest{}, model.Ref{Noun: "contact", Name: "Nobody"})
+			_, err := h.Compare(ctx, model.ArchiveRequest{}, model.Ref{Noun: "contact", Name: "Nobody"})
 			return err
 		}, model.NotFound, "no contact \"Nobody\""},
 		"two of a name": {func() error {
-			_, err := h.Compare(ctx, model.BackupRequest{}, model.Ref{Noun: "contact", Name: "ada lovelace"})
+			_, err := h.Compare(ctx, model.ArchiveRequest{}, model.Ref{Noun: "contact", Name: "ada lovelace"})
 			return err
 		}, model.Ambiguous, "fits 2 contacts"},
 		"nothing chosen": {func() error { _, err := h.RestoreRecords(ctx, model.RecordsRequest{}, nil); return err }, model.Invalid, "not said which"},
@@ -447,7 +452,7 @@ func TestErasedStayErased(t *testing.T) {
 	if got, _ := h.page(model.ArchiveQuery{Noun: "contact"}); slices.Contains(got, "Ada Lovelace gone") || len(got) != 3 {
 		t.Errorf("shows %q", got)
 	}
-	if _, err := h.Compare(t.Context(), model.BackupRequest{}, model.Ref{Noun: "contact", ID: ada.ID}); model.KindOf(err) != model.NotFound {
+	if _, err := h.Compare(t.Context(), model.ArchiveRequest{}, model.Ref{Noun: "contact", ID: ada.ID}); model.KindOf(err) != model.NotFound {
 		t.Errorf("shows the record: %v", err)
 	}
 	out, err := h.RestoreRecords(t.Context(), model.RecordsRequest{OnlyMissing: true}, nil)

@@ -31,7 +31,8 @@ func TestRoundTrip(t *testing.T) {
 	if err != nil || len(list) != 1 || list[0] != info {
 		t.Fatalf("list: %+v, %v; want %+v", list, err, info)
 	}
-	if got, err := h.VerifyBackup(t.Context(), model.BackupRequest{ID: info.ID[28:]}, nil); err != nil || got != info {
+	got, err := h.VerifyBackup(t.Context(), model.BackupRequest{ID: info.ID[28:]}, nil)
+	if info.Level, info.CheckedAt = model.LevelRead, h.now; err != nil || got != info {
 		t.Fatalf("verify: %+v, %v", got, err)
 	}
 	if _, err := h.raw.Exec(`DELETE FROM contact_method; DELETE FROM address; UPDATE contact SET first_name = 'changed'; DELETE FROM sync_base`); err != nil {
@@ -254,7 +255,7 @@ func TestSettingsOfBackups(t *testing.T) {
 	h := newHome(t)
 	h.fill(5)
 	b := New(Options{Home: h.dir, DB: func() *sqlite.DB { return h.db },
-		Settings: model.Settings{Home: h.dir, Backup: model.BackupSettings{To: place, Recipients: []string{k.Recipient().String()}, Identity: key}}})
+		Settings: model.Settings{Home: h.dir, Backup: model.BackupSettings{To: place, Recipients: []string{k.Recipient().String()}, OneKey: true, Identity: key}}})
 	info, err := b.CreateBackup(t.Context(), model.BackupRequest{}, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -289,7 +290,7 @@ func TestEncrypted(t *testing.T) {
 	want := h.dump()
 	info := h.create(model.BackupRequest{Recipients: []string{a.Recipient().String(), b.Recipient().String()}})
 	for _, f := range files(t, h.dir, "/b/") {
-		if strings.HasSuffix(f, ".age") == strings.HasSuffix(f, "summary.json") {
+		if strings.HasSuffix(f, ".age") == (strings.HasSuffix(f, "summary.json") || strings.HasSuffix(f, "manifest.sig")) {
 			t.Errorf("%s is not encrypted", f)
 		}
 		if strings.Contains(string(read(t, f)), "last_name") {
@@ -309,7 +310,8 @@ func TestEncrypted(t *testing.T) {
 		}
 	}
 	for _, file := range []string{aFile, bFile} {
-		if got, err := h.VerifyBackup(t.Context(), model.BackupRequest{Identity: file}, nil); err != nil || got != info {
+		got, err := h.VerifyBackup(t.Context(), model.BackupRequest{Identity: file}, nil)
+		if info.Level, info.CheckedAt = model.LevelRead, h.now; err != nil || got != info {
 			t.Errorf("verify: %+v, %v", got, err)
 		}
 	}

@@ -43,7 +43,7 @@ func openChain(ctx context.Context, s Store, k keys, list []entry, end entry) (*
 			return c, nil
 		}
 		i := slices.IndexFunc(list, func(x entry) bool { return x.id == m.Parent })
-		if i < 0 || m.Parent >= e.id {
+		if i < 0 || len(c.links) > len(list) {
 			return nil, model.Errorf(model.Corrupt, "the backup %s needs the backup %s, which is not there", end.id.Short(), m.Parent.Short()).
 				WithHint("restore an earlier one: rapport backup list shows them")
 		}

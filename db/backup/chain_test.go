@@ -359,7 +359,7 @@ func TestChainsReadAsTheirEnd(t *testing.T) {
 		for range rapid.IntRange(1, 7).Draw(rt, "backups") {
 			src.edit(rt)
 			kind := rapid.SampledFrom([]string{model.BackupFull, model.BackupIncremental, model.BackupIncremental, model.BackupDifferential, model.BackupSegment}).Draw(rt, "kind")
-			info, err := b.create(ctx, src, store, keys{}, kind, nil, nil)
+			info, err := b.create(ctx, src, target{store: store}, kind, nil)
 			if err != nil || !info.Verified {
 				rt.Fatalf("%s: %+v, %v", kind, info, err)
 			}
@@ -405,7 +405,7 @@ func fakeChain(t *testing.T, kinds ...string) (*fakeSource, *Backuper, *memory) 
 		if i > 0 {
 			src.remove(src.list[1], slices.Sorted(maps.Keys(src.list[1].rows))[0])
 		}
-		if info, err := b.create(t.Context(), src, store, keys{}, kind, nil, nil); err != nil || info.Kind != kind {
+		if info, err := b.create(t.Context(), src, target{store: store}, kind, nil); err != nil || info.Kind != kind {
 			t.Fatalf("%s: %+v, %v", kind, info, err)
 		}
 	}
@@ -439,7 +439,7 @@ func TestPromotions(t *testing.T) {
 			if c.spoil != nil {
 				c.spoil(src, store)
 			}
-			info, err := b.create(t.Context(), src, store, keys{}, c.kind, nil, nil)
+			info, err := b.create(t.Context(), src, target{store: store}, c.kind, nil)
 			if err != nil || !info.Verified || (info.Kind == c.kind) != (c.note == "") || !strings.Contains(info.Note, c.note) || (info.Parent == "") != (c.note != "") {
 				t.Errorf("%+v, %v", info, err)
 			}
@@ -580,4 +580,19 @@ func TestMergeAgainstAMap(t *testing.T) {
 			rt.Fatalf("%v, %v; want %v", got, err, oracle)
 		}
 	})
+}
+
+// counted is a source that says how many rows the table one has.
+type counted struct {
+	snapshot
+	number int64
+}
+
+func (c counted) open(context.Context, int, bool, model.Notify) (snapshot, error) { return c, nil }
+
+func (c counted) count(ctx context.Context, reader int, t table) (int64, bool, error) {
+	if t.Name == "one" {
+		return c.number, true, nil
+	}
+	return c.snapshot.count(ctx, reader, t)
 }

@@ -3,6 +3,7 @@ package backup
 import (
 	"cmp"
 	"context"
+	"crypto/ed25519"
 	"errors"
 	"runtime"
 	"slices"
@@ -27,45 +28,64 @@ func (b *Backuper) CreateBackup(ctx context.Context, req model.BackupRequest, n 
 	if !slices.Contains([]string{model.BackupFull, model.BackupIncremental, model.BackupDifferential}, kind) {
 		return model.BackupInfo{}, model.Errorf(model.Invalid, "%q is no kind of backup", kind).WithHint("the kinds are full, incremental and differential")
 	}
-	s, k, err := b.target(ctx, &req)
+	to, err := b.target(ctx, &req)
 	if err != nil {
 		return model.BackupInfo{}, err
 	}
-	src, err := b.source(req.Source, s)
+	src, err := b.source(req.Source, to.store)
 	if err != nil {
 		return model.BackupInfo{}, err
 	}
-	info, err := b.create(ctx, src, s, k, kind, req.Recipients, n)
+	info, err := b.create(ctx, src, to, kind, n)
 	if err == nil || model.KindOf(err) == model.Corrupt {
 		// It is no matter if it cannot: the next one tries again.
-		_, _ = sweepLeft(ctx, s, time.Time{}, nil)
-		err = errors.Join(err, b.noteOwn(ctx, s))
+		_, _ = sweepLeft(ctx, to.store, time.Time{}, nil)
+		err = errors.Join(err, b.noteOwn(ctx, to.store))
 	}
 	return info, err
 }
 
-// target opens the place of the backups for writing and the keys for them.
-func (b *Backuper) target(ctx context.Context, req *model.BackupRequest) (Store, keys, error) {
+// target is where backups go, for whom, and who signs them.
+type target struct {
+	store      Store
+	repo       repo
+	keys       keys
+	recipients []string
+	signer     ed25519.PrivateKey
+}
+
+// target opens the place of the backups for writing.
+func (b *Backuper) target(ctx context.Context, req *model.BackupRequest) (target, error) {
 	s, err := b.store(req)
 	if err != nil {
-		return nil, keys{}, err
+		return target{}, err
 	}
-	k, err := newKeys(req.Recipients)
-	if err != nil {
-		return nil, k, err
+	to := target{store: s, recipients: req.Recipients}
+	if to.keys, err = newKeys(req.Recipients); err != nil {
+		return to, err
+	}
+	if err := b.enoughKeys(req); err != nil {
+		return to, err
+	}
+	if to.signer, err = b.signingKey(); err != nil {
+		return to, err
 	}
 	db := b.o.DB()
-	if err := openRepo(ctx, s, func() (repo, error) {
+	to.repo, err = openRepo(ctx, s, func() (repo, error) {
 		known, err := db.KnowsBackupPlace(ctx, s.String())
 		if err == nil && known {
 			err = model.Errorf(model.Unreachable, "the backups that were in %s are not there", s).
 				WithHint("connect the disk or the share; rapport backup init --to begins anew where it is empty")
 		}
-		return b.newRepo(), err
-	}); err != nil {
-		return nil, k, cannotWrite(s, err)
+		return b.newRepo(to.signer), err
+	})
+	if err == nil && len(to.repo.Signers) > 0 {
+		to.repo, err = join(ctx, s, to.repo, to.signer)
 	}
-	return s, k, b.know(ctx, s)
+	if err != nil {
+		return to, cannotWrite(s, err)
+	}
+	return to, b.know(ctx, s)
 }
 
 // source returns what a request wants backed up into a store.
@@ -85,16 +105,16 @@ func (b *Backuper) source(name string, s Store) (source, error) {
 
 // create makes one backup of a source. Where the moment of the source is lost
 // on the way, it begins anew.
-func (b *Backuper) create(ctx context.Context, src source, s Store, k keys, kind string, recipients []string, n model.Notify) (model.BackupInfo, error) {
+func (b *Backuper) create(ctx context.Context, src source, to target, kind string, n model.Notify) (model.BackupInfo, error) {
 	var list []entry
 	if kind != model.BackupFull {
 		var err error
-		if list, err = unmarked(ctx, s); err != nil {
+		if list, err = unmarked(ctx, to.store); err != nil {
 			return model.BackupInfo{}, err
 		}
 	}
 	for attempt := 1; ; attempt++ {
-		info, err := b.createOnce(ctx, src, s, k, list, kind, recipients, n)
+		info, err := b.createOnce(ctx, src, to, list, kind, n)
 		if !errors.Is(err, errMoved) {
 			return info, err
 		}
@@ -109,7 +129,7 @@ func (b *Backuper) create(ctx context.Context, src source, s Store, k keys, kind
 // anew.
 var errMoved = errors.New("the moment of the source is lost")
 
-func (b *Backuper) createOnce(ctx context.Context, src source, s Store, k keys, list []entry, kind string, recipients []string, n model.Notify) (info model.BackupInfo, err error) {
+func (b *Backuper) createOnce(ctx context.Context, src source, to target, list []entry, kind string, n model.Notify) (info model.BackupInfo, err error) {
 	snap, err := src.open(ctx, mostReaders(), kind != model.BackupFull, n)
 	if err != nil {
 		return info, err
@@ -121,18 +141,18 @@ func (b *Backuper) createOnce(ctx context.Context, src source, s Store, k keys, 
 			return info, err
 		}
 	}
-	m, err := b.manifest(ctx, snap, p, recipients)
+	m, err := b.manifest(ctx, snap, p, to.recipients)
 	if err != nil {
 		return info, err
 	}
-	w := &writer{store: s, keys: k, place: newPlace(m.Lineage, m.ID, m.Kind), m: m, snap: snap, since: m.From, untold: p.untold(), note: p.note, before: b.o.before, meter: &meter{notify: n}}
+	w := &writer{target: to, place: newPlace(m.Lineage, m.ID, m.Kind), m: m, snap: snap, since: m.From, untold: p.untold(), note: p.note, before: b.o.before, meter: &meter{notify: n}}
 	info, err = w.run(ctx, b.o.Now)
 	if err != nil && model.KindOf(err) != model.Corrupt {
 		w.discard(ctx)
 		if errors.Is(err, errMoved) {
 			return info, err
 		}
-		return info, cannotWrite(s, err)
+		return info, cannotWrite(to.store, err)
 	}
 	if err == nil {
 		err = snap.keep(ctx, m.ID, p.kind == model.BackupFull)

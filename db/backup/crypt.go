@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"filippo.io/age"
@@ -50,6 +51,34 @@ func newKeys(recipients []string) (keys, error) {
 		return keys{}, model.Errorf(model.Invalid, "these recipients cannot be used together").WithHint("choose recipients of one family: all age1… or all age1pq…").Because(err)
 	}
 	return k, nil
+}
+
+// enoughKeys refuses encryption that one lost key would make useless, unless a
+// person says that it is to be so.
+func (b *Backuper) enoughKeys(req *model.BackupRequest) error {
+	distinct := slices.Compact(slices.Sorted(slices.Values(req.Recipients)))
+	if len(distinct) != 1 || req.OneKey || b.settingsOf().Backup.OneKey {
+		return nil
+	}
+	return model.Errorf(model.Invalid, "the backups are encrypted for one key only: if it is lost, so are they").
+		WithHint("rapport backup init --new-key makes a second key to keep elsewhere; --one-key, or one_key = true in [backup], does with one")
+}
+
+// newRecovery makes a key to be kept outside of this computer, of the family of
+// the recipients that there are.
+func newRecovery(recipients []string) (*model.RecoveryKey, error) {
+	if slices.ContainsFunc(recipients, func(r string) bool { return strings.HasPrefix(r, "age1pq1") }) {
+		k, err := age.GenerateHybridIdentity()
+		if err != nil {
+			return nil, err
+		}
+		return &model.RecoveryKey{Identity: k.String(), Recipient: k.Recipient().String()}, nil
+	}
+	k, err := age.GenerateX25519Identity()
+	if err != nil {
+		return nil, err
+	}
+	return &model.RecoveryKey{Identity: k.String(), Recipient: k.Recipient().String()}, nil
 }
 
 // readKeys returns the keys in an identity file, none for "".

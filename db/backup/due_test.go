@@ -122,7 +122,7 @@ func TestTwoFindItDue(t *testing.T) {
 	const racers = 2
 	m.all.Add(racers)
 	h.store = m
-	if err := openRepo(t.Context(), shelf, func() (repo, error) { return h.newRepo(), nil }); err != nil {
+	if _, err := openRepo(t.Context(), shelf, func() (repo, error) { return h.newRepo(nil), nil }); err != nil {
 		t.Fatal(err)
 	}
 	var all sync.WaitGroup

@@ -3,6 +3,7 @@ package backup
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"io/fs"
 	"maps"
@@ -303,3 +304,26 @@ func write(t *testing.T, name string, data []byte) {
 		t.Fatal(err)
 	}
 }
+
+// addsOnly is a store that lets nothing be overwritten or deleted.
+type addsOnly struct{ Store }
+
+func (a addsOnly) Put(ctx context.Context, key string, data []byte) error {
+	if err := a.Store.PutNew(ctx, key, data); errors.Is(err, fs.ErrExist) {
+		return model.Errorf(model.Refused, "the place does not allow that with this key").WithHint("give it more rights")
+	} else if err != nil {
+		return err
+	}
+	return nil
+}
+
+func (a addsOnly) Delete(context.Context, string) error {
+	return model.Errorf(model.Refused, "the place does not allow that with this key").WithHint("give it more rights")
+}
+
+// addsNothing is a store that can be read only.
+type addsNothing struct{ Store }
+
+func (a addsNothing) Put(context.Context, string, []byte) error { return fs.ErrPermission }
+
+func (a addsNothing) PutNew(context.Context, string, []byte) error { return fs.ErrPermission }

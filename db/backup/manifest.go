@@ -28,6 +28,7 @@ type repo struct {
 	ID        model.ID  `json:"id"`
 	CreatedAt time.Time `json:"created_at"`
 	Features  []string  `json:"features"`
+	Signers   []string  `json:"signers,omitempty"` // public keys of those who may write backups, in base64
 }
 
 // part describes one part in the manifest.
@@ -188,8 +189,11 @@ func placeOf(key string) (p place, name string, ok bool) {
 }
 
 // at is when the backup was begun, from its id.
-func (p place) at() time.Time {
-	b := p.id.Bytes()
+func (p place) at() time.Time { return timeOf(p.id) }
+
+// timeOf is when an id was made.
+func timeOf(id model.ID) time.Time {
+	b := id.Bytes()
 	var ms int64
 	for _, x := range b[:6] {
 		ms = ms<<8 | int64(x)
@@ -219,35 +223,43 @@ func checkFormat(what, format string) error {
 	return model.Errorf(model.Corrupt, "%s is damaged", what)
 }
 
-// openRepo checks what a store is and makes it a repository if create is set
-// and it is none yet. Of two that make it at once, one does.
-func openRepo(ctx context.Context, s Store, create func() (repo, error)) error {
+// openRepo reads what a store is, and makes it a repository if create is set and
+// it is none yet. Of two that make it at once, one does.
+func openRepo(ctx context.Context, s Store, create func() (repo, error)) (repo, error) {
+	r, err := readRepo(ctx, s)
+	if !errors.Is(err, fs.ErrNotExist) || create == nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			err = nil
+		}
+		return r, err
+	}
+	if r, err = create(); err != nil {
+		return r, err
+	}
+	data, err := encodeJSON(r)
+	if err != nil {
+		return r, err
+	}
+	if err = s.PutNew(ctx, repoName, data); !errors.Is(err, fs.ErrExist) {
+		return r, err
+	}
+	return readRepo(ctx, s)
+}
+
+// readRepo reads REPO.json. Where there is none it is fs.ErrNotExist.
+func readRepo(ctx context.Context, s Store) (repo, error) {
+	var r repo
 	data, err := s.Get(ctx, repoName)
 	if errors.Is(err, fs.ErrNotExist) {
-		if create == nil {
-			return nil
-		}
-		r, err := create()
-		if err != nil {
-			return err
-		}
-		if data, err = encodeJSON(r); err != nil {
-			return err
-		}
-		if err = s.PutNew(ctx, repoName, data); !errors.Is(err, fs.ErrExist) {
-			return err
-		}
-		if data, err = s.Get(ctx, repoName); err != nil {
-			return cannotRead(s, err)
-		}
-	} else if err != nil {
-		return cannotRead(s, err)
+		return r, err
 	}
-	var r repo
+	if err != nil {
+		return r, cannotRead(s, err)
+	}
 	if json.Unmarshal(data, &r) != nil {
-		return model.Errorf(model.Corrupt, "%s in %s is damaged", repoName, s)
+		return r, model.Errorf(model.Corrupt, "%s in %s is damaged", repoName, s)
 	}
-	return checkFormat("the folder of backups "+s.String(), r.Format)
+	return r, checkFormat("the folder of backups "+s.String(), r.Format)
 }
 
 // stillThere fails where a repository that was there is gone: a share that was

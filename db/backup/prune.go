@@ -40,7 +40,7 @@ func (b *Backuper) PruneBackups(ctx context.Context, req model.PruneRequest, n m
 		return res, model.Errorf(model.Invalid, "a rule cannot keep fewer than no backups")
 	}
 	p := &pruner{store: s, now: b.o.Now(), res: &res, notify: n, request: req, others: map[string]bool{}}
-	if err := openRepo(ctx, s, nil); err != nil {
+	if _, err := openRepo(ctx, s, nil); err != nil {
 		return res, err
 	}
 	if !req.DryRun {

@@ -42,7 +42,7 @@ func (b *Backuper) RestoreBackup(ctx context.Context, req model.BackupRequest, n
 	if err != nil {
 		return info, "", err
 	}
-	e, err := pick(s, list, req.ID, true)
+	e, err := pick(s, of(list, model.SourceLocal), req.ID, true)
 	if err != nil {
 		return info, "", err
 	}

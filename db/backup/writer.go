@@ -13,8 +13,7 @@ import (
 
 // writer writes one backup of a snapshot.
 type writer struct {
-	store Store
-	keys  keys
+	target
 	place place
 	m     *manifest
 	snap  snapshot
@@ -81,7 +80,7 @@ func (w *writer) run(ctx context.Context, now func() time.Time) (model.BackupInf
 		return info, err
 	}
 	e := entry{place: w.place, manifest: manifestName + w.keys.suffix()}
-	if err := e.read(ctx, w.store); unanswered(err) {
+	if err := e.read(ctx, w.store, w.repo); unanswered(err) {
 		return e.info, err
 	} else if err != nil {
 		return e.info, model.Errorf(model.Corrupt, "the backup %s cannot be read back: %s", w.place.id.Short(), e.info.Problem).
@@ -233,6 +232,15 @@ func (w *writer) finish(ctx context.Context) error {
 	}
 	if err := w.store.Put(ctx, w.place.prefix+summaryName, sum); err != nil {
 		return err
+	}
+	if w.signer != nil {
+		sig, err := sign(w.signer, m.ID, hashOf(sealed.Bytes()), hashOf(sum))
+		if err != nil {
+			return err
+		}
+		if err := w.store.Put(ctx, w.place.prefix+signatureName, sig); err != nil {
+			return err
+		}
 	}
 	if err := stillThere(ctx, w.store); err != nil {
 		return err
