@@ -117,9 +117,10 @@ func Plan(c Config) []Op {
 			continue
 		}
 		if o.Kind == opMove {
-			// The one who sees some scopes is away meanwhile.
+			// The one who sees some scopes is away meanwhile, and somebody else
+			// gives the move its positions before the feed is compacted.
 			o.Who = 1
-			ops = append(ops, Op{Kind: opSync, Who: 1, R: rng.Uint64()}, o, Op{Kind: opCompact, R: rng.Uint64()}, Op{Kind: opSync, Who: 1, R: rng.Uint64()})
+			ops = append(ops, Op{Kind: opSync, Who: 1, R: rng.Uint64()}, o, Op{Kind: opSync, Who: 2, R: rng.Uint64()}, Op{Kind: opCompact, R: rng.Uint64()}, Op{Kind: opSync, Who: 1, R: rng.Uint64()})
 			continue
 		}
 		scenes := []func(*rand.Rand) []Op{relapse, glimpse, glimpse}
