@@ -75,6 +75,8 @@ const (
 	Redo        Action = "redo"
 	KeepBoth    Action = "keep-both"
 	Verify      Action = "verify"
+	Trial       Action = "trial"
+	Prune       Action = "prune"
 	Different   Action = "different"
 	AllFields   Action = "all-fields"
 )
@@ -250,24 +252,26 @@ func Default() *Map {
 		Binding{Backups, Add, []string{"n"}, "new backup", 2},
 		Binding{Backups, Verify, []string{"v"}, "verify", 3},
 		Binding{Backups, Restore, []string{"r"}, "restore all of it", 5},
+		Binding{Backups, Trial, []string{"t"}, "try to restore it", 4},
+		Binding{Backups, Prune, []string{"p"}, "let go of old ones", 6},
 		Binding{Backups, Refresh, []string{"f"}, "refresh the report tables", 7},
 	)
 
 	add(moving(Archive)...)
 	add(
-		Binding{Archive, Open, []string{"enter"}, "compare with today", 1},
-		Binding{Archive, Filter, []string{"/"}, "search", 2},
-		Binding{Archive, NextField, []string{"tab"}, "next kind", 4},
+		Binding{Archive, Open, []string{"enter"}, "compare with today", 2},
+		Binding{Archive, Filter, []string{"/"}, "search", 4},
+		Binding{Archive, NextField, []string{"tab"}, "next kind", 6},
 		Binding{Archive, PrevField, []string{"shift+tab"}, "previous kind", 0},
 		Binding{Archive, Different, []string{"m"}, "only what is missing or changed", 5},
 		Binding{Archive, Restore, []string{"r"}, "restore", 3},
-		Binding{Archive, Yes, []string{"y"}, "yes, restore it", 0},
+		Binding{Archive, Yes, []string{"y"}, "yes, restore it", 1},
 	)
 
 	add(moving(Compare)...)
 	add(
 		Binding{Compare, Restore, []string{"r"}, "restore", 1},
-		Binding{Compare, Yes, []string{"y"}, "yes, restore it", 0},
+		Binding{Compare, Yes, []string{"y"}, "yes, restore it", 1},
 		Binding{Compare, AllFields, []string{"m"}, "all fields, or only differences", 3},
 		Binding{Compare, Open, []string{"enter"}, "open today's record", 2},
 	)

@@ -17,9 +17,17 @@ const (
 	StandingGone    Standing = "gone"    // the workspace does not have it
 )
 
+// ArchiveRequest says which backup is looked into. At or Position name a moment
+// of a central instead, as in a RestoreRequest.
+type ArchiveRequest struct {
+	BackupRequest // its Source chooses among the newest
+	At            time.Time
+	Position      int64
+}
+
 // ArchiveQuery asks for one page of the records of a backup.
 type ArchiveQuery struct {
-	BackupRequest
+	ArchiveRequest
 	Noun   Noun
 	Search string // a piece of the record's name, a mail or a phone; "" for all
 	// Different leaves out the records that are here today as they were then.
@@ -62,7 +70,7 @@ type Comparison struct {
 
 // RecordsRequest says which records of a backup are to come back.
 type RecordsRequest struct {
-	BackupRequest
+	ArchiveRequest
 	// Records names them by id, by a shortened id or by their whole name.
 	Records []Ref
 	// Noun and Where choose those that a filter fits as they were in the
@@ -139,7 +147,7 @@ type Archiver interface {
 	// ListArchive returns a page of the records of a backup.
 	ListArchive(ctx context.Context, q ArchiveQuery) (ArchivePage, error)
 	// Compare sets one record of a backup against today's.
-	Compare(ctx context.Context, req BackupRequest, ref Ref) (Comparison, error)
+	Compare(ctx context.Context, req ArchiveRequest, ref Ref) (Comparison, error)
 	// RestoreRecords brings records back as they were in a backup, with their
 	// parts. They become edits like any other: they are sent, conflicts go by
 	// the usual rules, and one undo takes all of them back.

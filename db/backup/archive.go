@@ -11,21 +11,22 @@ import (
 	"rapport/model"
 )
 
-// archive is a backup that is looked into: the rows of its chain, with the
-// cache of today beside them.
+// archive is a backup that is looked into, with the cache of today beside it.
 type archive struct {
 	*chain
-	info model.BackupInfo
-	db   *sqlite.DB
+	state  *centralState // of a moment between two backups; nil for the end of one
+	info   model.BackupInfo
+	db     *sqlite.DB
+	erased map[model.Target]bool // by the ledger beside the backups
 }
 
 // errEnough ends a reading that has found what it looks for.
 var errEnough = errors.New("enough")
 
-// openArchive opens the backup that a request names. Where it must be sound, the
-// newest is the newest that was verified.
-func (b *Backuper) openArchive(ctx context.Context, req model.BackupRequest, sound bool) (*archive, error) {
-	s, err := b.store(&req)
+// openArchive opens the backup, or the moment, that a request names. Where it
+// must be sound, the newest is the newest that was verified.
+func (b *Backuper) openArchive(ctx context.Context, req model.ArchiveRequest, sound bool, n model.Notify) (*archive, error) {
+	s, err := b.store(&req.BackupRequest)
 	if err != nil {
 		return nil, err
 	}
@@ -37,15 +38,55 @@ func (b *Backuper) openArchive(ctx context.Context, req model.BackupRequest, sou
 	if err != nil {
 		return nil, err
 	}
+	a := &archive{db: b.o.DB(), erased: map[model.Target]bool{}}
+	ledger, err := readErasures(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	for _, x := range ledger {
+		a.erased[model.Target{Noun: x.Noun, ID: x.ID}] = true
+	}
+	if !req.At.IsZero() || req.Position != 0 {
+		return a, a.openMoment(ctx, b, s, k, list, req, n)
+	}
+	if req.Source != "" && (req.ID == "" || req.ID == "latest") {
+		list = slices.DeleteFunc(list, func(e entry) bool { return e.info.Source != req.Source })
+	}
 	end, err := pick(s, list, req.ID, sound)
 	if err != nil {
 		return nil, err
 	}
-	c, err := openChain(ctx, s, k, list, end)
-	if err != nil {
-		return nil, err
+	a.info = end.info
+	a.chain, err = openChain(ctx, s, k, list, end)
+	return a, err
+}
+
+// openMoment opens a moment of a central.
+func (a *archive) openMoment(ctx context.Context, b *Backuper, s Store, k keys, list []entry, req model.ArchiveRequest, n model.Notify) error {
+	r := &centralRestore{b: b, store: s, keys: k, req: model.RestoreRequest{BackupRequest: req.BackupRequest, At: req.At, Position: req.Position}}
+	if err := r.choose(ctx, slices.DeleteFunc(list, func(e entry) bool { return e.info.Source != model.SourceCentral }), n); err != nil {
+		return err
 	}
-	return &archive{chain: c, info: end.info, db: b.o.DB()}, nil
+	a.chain, a.state = r.state.base, r.state
+	a.info = a.chain.links[len(a.chain.links)-1].info
+	a.info.At, a.info.Position = r.state.at, r.state.position
+	return nil
+}
+
+// read passes the rows of a table of the backup or the moment.
+func (a *archive) read(ctx context.Context, table string, row func(values []any) error) error {
+	if a.state != nil {
+		return a.state.Rows(ctx, table, row)
+	}
+	return a.rows(ctx, table, row)
+}
+
+// wasErased tells whether a record was erased for good since.
+func (a *archive) wasErased(ctx context.Context, n model.Noun, id model.ID) (bool, error) {
+	if a.erased[model.Target{Noun: n, ID: id}] {
+		return true, nil
+	}
+	return a.db.WasErased(ctx, n, id)
 }
 
 // recordEntity returns the entity of records that a person may ask for.
@@ -65,7 +106,7 @@ func (a *archive) each(ctx context.Context, e *model.Entity, row func(model.Row)
 		return nil
 	}
 	rd := newRowReader(e, te)
-	err := a.rows(ctx, te.Name, func(values []any) error { return row(rd.row(values)) })
+	err := a.read(ctx, te.Name, func(values []any) error { return row(rd.row(values)) })
 	if errors.Is(err, errEnough) {
 		return nil
 	}
@@ -149,7 +190,7 @@ func (a *archive) find(ctx context.Context, e *model.Entity, ref model.Ref) (mod
 		}
 		return nil, model.Errorf(model.Ambiguous, "%q fits %d %s of the backup", word, len(found), e.Plural).WithHint("write one of %s", strings.Join(names, ", "))
 	}
-	if erased, err := a.db.WasErased(ctx, e.Noun, found[0].ID()); err != nil || erased {
+	if erased, err := a.wasErased(ctx, e.Noun, found[0].ID()); err != nil || erased {
 		if err == nil {
 			err = model.Errorf(model.NotFound, "this %s was erased for good since", e.Noun)
 		}
@@ -231,13 +272,13 @@ func eachLink(r *model.Record, fn func(model.Ref) model.Ref) {
 }
 
 // Compare sets one record of a backup against today's.
-func (b *Backuper) Compare(ctx context.Context, req model.BackupRequest, ref model.Ref) (model.Comparison, error) {
+func (b *Backuper) Compare(ctx context.Context, req model.ArchiveRequest, ref model.Ref) (model.Comparison, error) {
 	var out model.Comparison
 	e, err := recordEntity(ref.Noun)
 	if err != nil {
 		return out, err
 	}
-	a, err := b.openArchive(ctx, req, false)
+	a, err := b.openArchive(ctx, req, false, nil)
 	if err != nil {
 		return out, err
 	}

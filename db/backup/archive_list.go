@@ -27,7 +27,7 @@ func (b *Backuper) ListArchive(ctx context.Context, q model.ArchiveQuery) (model
 	if err != nil {
 		return out, err
 	}
-	a, err := b.openArchive(ctx, q.BackupRequest, false)
+	a, err := b.openArchive(ctx, q.ArchiveRequest, false, nil)
 	if err != nil {
 		return out, err
 	}
@@ -105,7 +105,7 @@ func (l *archivePage) look(ctx context.Context) error {
 			continue
 		}
 		if standing == model.StandingGone {
-			if erased, err := l.a.db.WasErased(ctx, l.e.Noun, id); err != nil {
+			if erased, err := l.a.wasErased(ctx, l.e.Noun, id); err != nil {
 				return err
 			} else if erased {
 				continue

@@ -18,7 +18,7 @@ import (
 // transaction.
 func (b *Backuper) RestoreRecords(ctx context.Context, req model.RecordsRequest, n model.Notify) (model.RecordsRestored, error) {
 	var out model.RecordsRestored
-	a, err := b.openArchive(ctx, req.BackupRequest, true)
+	a, err := b.openArchive(ctx, req.ArchiveRequest, true, n)
 	if err != nil {
 		return out, err
 	}
@@ -26,6 +26,7 @@ func (b *Backuper) RestoreRecords(ctx context.Context, req model.RecordsRequest,
 	if err := c.choose(ctx, b); err != nil {
 		return out, err
 	}
+	erased := c.unlist()
 	spool, err := newSpool(b.o.Home)
 	if err != nil {
 		return out, cannotRestore(b.o.Home, err)
@@ -39,6 +40,7 @@ func (b *Backuper) RestoreRecords(ctx context.Context, req model.RecordsRequest,
 		return c.feed(ctx, spool, back)
 	})
 	out.Backup = a.info
+	out.Erased += erased
 	out.Notes = append(c.notes, out.Notes...)
 	return out, err
 }
@@ -50,17 +52,25 @@ type choice struct {
 	notify model.Notify
 	ids    map[model.Noun]map[model.ID]bool
 	notes  []string
-	count  int64
 }
 
 func (c *choice) add(e *model.Entity, id model.ID) {
 	if c.ids[e.Noun] == nil {
 		c.ids[e.Noun] = map[model.ID]bool{}
 	}
-	if !c.ids[e.Noun][id] {
-		c.count++
-	}
 	c.ids[e.Noun][id] = true
+}
+
+// unlist takes those out that the ledger beside the backups names, and tells how
+// many they were.
+func (c *choice) unlist() (n int64) {
+	for x := range c.erased {
+		if c.ids[x.Noun][x.ID] {
+			delete(c.ids[x.Noun], x.ID)
+			n++
+		}
+	}
+	return n
 }
 
 // choose finds the ids.
@@ -223,6 +233,7 @@ func (c *choice) fill(ctx context.Context, db *sqlite.DB, nouns map[model.Noun]b
 // collect keeps the rows of the chosen records and their parts.
 func (c *choice) collect(ctx context.Context, s *spool) error {
 	var n int64
+	var line []byte
 	for _, e := range model.Entities() {
 		te := c.table(string(e.Noun))
 		if te == nil || !c.concerns(e) {
@@ -231,7 +242,13 @@ func (c *choice) collect(ctx context.Context, s *spool) error {
 		s.begin(e, te)
 		rd := newRowReader(e, te)
 		left := len(c.ids[e.Noun])
-		err := c.lines(ctx, te.Name, func(line []byte, values []any) error {
+		keep := func(values []any) (err error) {
+			if line, err = appendRow(line[:0], te.Types, values); err != nil {
+				return err
+			}
+			return s.add(append(line, '\n'))
+		}
+		err := c.read(ctx, te.Name, func(values []any) error {
 			if n++; n%10000 == 0 {
 				c.notify.Tell("reading", n, 0)
 			}
@@ -240,12 +257,12 @@ func (c *choice) collect(ctx context.Context, s *spool) error {
 				if noun, owner, ok := row.OwnerOf(e); !ok || !c.ids[noun][owner] {
 					return nil
 				}
-				return s.add(line)
+				return keep(values)
 			}
 			if !c.ids[e.Noun][row.ID()] {
 				return nil
 			}
-			if err := s.add(line); err != nil {
+			if err := keep(values); err != nil {
 				return err
 			}
 			if left--; left == 0 {

@@ -53,8 +53,8 @@ func (h *home) get(r *model.Record) *model.Record {
 	return now
 }
 
-// of names the end of a backup.
-func of(req model.BackupRequest) model.ArchiveRequest {
+// endOf names the end of a backup.
+func endOf(req model.BackupRequest) model.ArchiveRequest {
 	return model.ArchiveRequest{BackupRequest: req}
 }
 
@@ -138,7 +138,7 @@ func TestArchive(t *testing.T) {
 				t.Fatal(err)
 			}
 
-			q := model.ArchiveQuery{ArchiveRequest: of(req), Noun: "contact"}
+			q := model.ArchiveQuery{ArchiveRequest: endOf(req), Noun: "contact"}
 			want := []string{"Grace Hopper changed", "Ada Lovelace changed", "Max Müller bin", "info@example.org gone"}
 			if got, next := h.page(q); !slices.Equal(got, want) || next != "" {
 				t.Errorf("has %q, then %q", got, next)
@@ -150,12 +150,12 @@ func TestArchive(t *testing.T) {
 					t.Errorf("%q finds %q, want %q", search, got, want)
 				}
 			}
-			got, next := h.page(model.ArchiveQuery{ArchiveRequest: of(req), Noun: "org"})
+			got, next := h.page(model.ArchiveQuery{ArchiveRequest: endOf(req), Noun: "org"})
 			if strings.Join(got, ",") != "Acme gone" || next != "" {
 				t.Errorf("has the organizations %q", got)
 			}
 
-			c, err := h.Compare(t.Context(), of(req), model.Ref{Noun: "contact", Name: ada.ID.Short()})
+			c, err := h.Compare(t.Context(), endOf(req), model.Ref{Noun: "contact", Name: ada.ID.Short()})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -169,13 +169,13 @@ func TestArchive(t *testing.T) {
 			if want := []string{"last_name", "organization", "organizations", "phone", "phone", "phone"}; !slices.Equal(fields, want) {
 				t.Errorf("%q differ", fields)
 			}
-			if c, err := h.Compare(t.Context(), of(req), model.Ref{Noun: "contact", ID: nameless.ID}); err != nil || c.Today != nil || c.Standing != model.StandingGone || len(c.Record.List("email")) != 1 {
+			if c, err := h.Compare(t.Context(), endOf(req), model.Ref{Noun: "contact", ID: nameless.ID}); err != nil || c.Today != nil || c.Standing != model.StandingGone || len(c.Record.List("email")) != 1 {
 				t.Errorf("%+v, %v", c, err)
 			}
-			if c, err := h.Compare(t.Context(), of(req), model.Ref{Noun: "contact", Name: "max müller"}); err != nil || c.Standing != model.StandingBin {
+			if c, err := h.Compare(t.Context(), endOf(req), model.Ref{Noun: "contact", Name: "max müller"}); err != nil || c.Standing != model.StandingBin {
 				t.Errorf("%+v, %v", c, err)
 			}
-			if c, err := h.Compare(t.Context(), of(req), model.Ref{Noun: "tag", Name: "vip"}); err != nil || c.Standing != model.StandingSame {
+			if c, err := h.Compare(t.Context(), endOf(req), model.Ref{Noun: "tag", Name: "vip"}); err != nil || c.Standing != model.StandingSame {
 				t.Errorf("%+v, %v", c, err)
 			}
 		})
@@ -385,7 +385,7 @@ func TestArchiveRefuses(t *testing.T) {
 		"a part":       {func() error { _, err := h.ListArchive(ctx, model.ArchiveQuery{Noun: "contact_method"}); return err }, model.Invalid, "no noun"},
 		"the ledger":   {func() error { _, err := h.ListArchive(ctx, model.ArchiveQuery{Noun: "erasure"}); return err }, model.Invalid, "no noun"},
 		"unknown backup": {func() error {
-			_, err := h.ListArchive(ctx, model.ArchiveQuery{Noun: "contact", ArchiveRequest: of(model.BackupRequest{ID: "01999999"})})
+			_, err := h.ListArchive(ctx, model.ArchiveQuery{Noun: "contact", ArchiveRequest: endOf(model.BackupRequest{ID: "01999999"})})
 			return err
 		}, model.NotFound, "no backup"},
 		"no such record": {func() error {
@@ -458,6 +458,81 @@ func TestErasedStayErased(t *testing.T) {
 	out, err := h.RestoreRecords(t.Context(), model.RecordsRequest{OnlyMissing: true}, nil)
 	if err != nil || out.Erased != 1 || out.Records() != 0 {
 		t.Errorf("%+v, %v", out, err)
+	}
+}
+
+// TestLedgerBesideTheBackups keeps out who was erased elsewhere, where the cache
+// does not know it yet.
+func TestLedgerBesideTheBackups(t *testing.T) {
+	h := newHome(t)
+	_, ada, max, _ := people(h)
+	h.create(model.BackupRequest{})
+	for _, r := range []*model.Record{ada, max} {
+		if err := h.db.Delete(t.Context(), "contact", r.ID); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := noteErasures(t.Context(), must(OpenStore(filepath.Join(h.dir, "backups")))(t), []model.Erased{{Noun: "contact", ID: ada.ID}}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := h.Compare(t.Context(), model.ArchiveRequest{}, model.Ref{Noun: "contact", ID: ada.ID}); model.KindOf(err) != model.NotFound {
+		t.Errorf("shows the record: %v", err)
+	}
+	out, err := h.RestoreRecords(t.Context(), model.RecordsRequest{OnlyMissing: true}, nil)
+	if err != nil || out.Erased != 1 || out.Restored != 1 {
+		t.Errorf("%+v, %v", out, err)
+	}
+	if h.get(ada).DeletedAt.IsZero() || !h.get(max).DeletedAt.IsZero() {
+		t.Error("the wrong one came back")
+	}
+}
+
+func must[T any](v T, err error) func(*testing.T) T {
+	return func(t *testing.T) T {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v
+	}
+}
+
+// TestOverview tells what the place holds, what was interrupted, and whether a
+// trial restore went well.
+func TestOverview(t *testing.T) {
+	h := newHome(t)
+	people(h)
+	look := func() (out model.BackupOverview) {
+		t.Helper()
+		if err := h.Overview(t.Context(), &out); err != nil {
+			t.Fatal(err)
+		}
+		return out
+	}
+	if o := look(); len(o.Items) != 0 || o.Trial != nil || o.Left != 0 || !strings.HasSuffix(o.Place, "backups") {
+		t.Errorf("an empty place: %+v", o)
+	}
+	info := h.create(model.BackupRequest{})
+	s := must(OpenStore(filepath.Join(h.dir, "backups")))(t)
+	for i := range 3 {
+		p := newPlace(info.Lineage, model.NewIDSource(time.Now, nil).New(), model.BackupFull)
+		for _, name := range []string{"t/contact/00001.jsonl.zst", summaryName}[:i%2+1] {
+			if err := s.Put(t.Context(), p.prefix+name, []byte("x")); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if o := look(); len(o.Items) != 1 || o.Items[0].ID != info.ID || o.Left != 3 || o.Trial != nil {
+		t.Errorf("%+v", o)
+	}
+	for _, level := range []string{model.LevelRestored, model.LevelRead} {
+		if _, err := h.VerifyBackup(t.Context(), model.BackupRequest{Level: level}, nil); err != nil {
+			t.Fatal(err)
+		}
+		h.now = h.now.Add(time.Hour)
+	}
+	if o := look(); o.Trial == nil || !o.Trial.OK || o.Trial.Backup != info.ID || !o.Trial.At.Equal(h.now.Add(-2*time.Hour)) {
+		t.Errorf("the trial is %+v", o.Trial)
 	}
 }
 

@@ -18,7 +18,7 @@ func (w *Workspace) ListArchive(ctx context.Context, q model.ArchiveQuery) (mode
 }
 
 // Compare sets one record of a backup against today's.
-func (w *Workspace) Compare(ctx context.Context, req model.BackupRequest, ref model.Ref) (model.Comparison, error) {
+func (w *Workspace) Compare(ctx context.Context, req model.ArchiveRequest, ref model.Ref) (model.Comparison, error) {
 	return w.backups.Compare(ctx, req, ref)
 }
 

@@ -51,12 +51,13 @@ type archiveRows struct {
 }
 
 // archiveLoaded is what a load answers: a page that goes before or behind the
-// others, or in their place.
+// others, or in their place; or the pages that are held, read anew.
 type archiveLoaded struct {
 	page   model.ArchivePage
 	after  model.ID
 	before bool
 	fresh  bool
+	again  []archiveRows
 }
 
 func newArchive(env *screen.Env, m screen.OpenMsg) screen.Screen {
@@ -93,7 +94,7 @@ func (s *archive) fresh() tea.Cmd {
 
 func (s *archive) read(after model.ID, how archiveLoaded) tea.Cmd {
 	ws := s.env.Workspace
-	q := model.ArchiveQuery{BackupRequest: model.BackupRequest{ID: s.id}, Noun: s.entity().Noun, Search: s.search, Different: s.lost, After: after, Limit: archivePage}
+	q := model.ArchiveQuery{ArchiveRequest: inBackup(s.id), Noun: s.entity().Noun, Search: s.search, Different: s.lost, After: after, Limit: archivePage}
 	how.after = after
 	return s.load.Load(func(ctx context.Context) (any, error) {
 		var err error
@@ -107,9 +108,33 @@ func (s *archive) read(after model.ID, how archiveLoaded) tea.Cmd {
 	})
 }
 
+// again reads as many pages as are held anew, because records changed.
+func (s *archive) again() tea.Cmd {
+	ws, n := s.env.Workspace, len(s.pages)
+	q := model.ArchiveQuery{ArchiveRequest: inBackup(s.id), Noun: s.entity().Noun, Search: s.search, Different: s.lost, After: s.pages[0].after, Limit: archivePage}
+	return s.load.Load(func(ctx context.Context) (any, error) {
+		var out archiveLoaded
+		for len(out.again) < n {
+			var err error
+			if out.page, err = ws.ListArchive(ctx, q); err != nil {
+				return nil, err
+			}
+			out.again = append(out.again, archiveRows{after: q.After, items: out.page.Items})
+			if q.After = out.page.Next; q.After == "" {
+				break
+			}
+		}
+		return out, nil
+	})
+}
+
 // Update takes pages, what would change, and what was typed.
 func (s *archive) Update(msg tea.Msg) tea.Cmd {
 	switch m := msg.(type) {
+	case screen.ChangedMsg:
+		if len(s.pages) > 0 && !s.load.Busy() && !s.back.doing.Busy() && changes(m.Change, s.entity().Noun) {
+			return s.again()
+		}
 	case screen.LoadedMsg:
 		if s.load.Take(m) {
 			return s.apply(m)
@@ -137,6 +162,14 @@ func (s *archive) apply(m screen.LoadedMsg) tea.Cmd {
 	s.backup = got.page.Backup
 	page := archiveRows{after: got.after, items: got.page.Items}
 	switch {
+	case got.again != nil:
+		was, _ := s.item(s.at)
+		s.pages, s.next = got.again, got.page.Next
+		for i := range s.count() {
+			if it, _ := s.item(i); was.Record != nil && it.Record.ID == was.Record.ID {
+				s.at = i
+			}
+		}
 	case got.fresh:
 		s.pages, s.passed, s.next = []archiveRows{page}, nil, got.page.Next
 		s.at, s.top = 0, 0

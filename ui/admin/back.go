@@ -24,12 +24,17 @@ type bringing struct {
 	found  *model.RecordsRestored // what would change; nil before that is known
 }
 
+// inBackup names a backup by its id.
+func inBackup(id string) model.ArchiveRequest {
+	return model.ArchiveRequest{BackupRequest: model.BackupRequest{ID: id}}
+}
+
 func newBringing(env *screen.Env) *bringing {
 	return &bringing{env: env, plan: screen.NewLoader(env.Context), doing: screen.NewLoader(env.Context)}
 }
 
 func (b *bringing) request(dry bool) model.RecordsRequest {
-	return model.RecordsRequest{BackupRequest: model.BackupRequest{ID: b.backup.ID}, Records: []model.Ref{b.ref}, DryRun: dry}
+	return model.RecordsRequest{ArchiveRequest: inBackup(b.backup.ID), Records: []model.Ref{b.ref}, DryRun: dry}
 }
 
 // ask finds out what would change.

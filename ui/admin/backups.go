@@ -2,6 +2,8 @@ package admin
 
 import (
 	"context"
+	"slices"
+	"strings"
 
 	tea "charm.land/bubbletea/v2"
 
@@ -28,7 +30,10 @@ type (
 		safe string
 	}
 	verified  struct{ info model.BackupInfo }
+	tried     struct{ info model.BackupInfo }
 	refreshed struct{ model.ReportsResult }
+	planned   struct{ model.PruneResult }
+	pruned    struct{ model.PruneResult }
 )
 
 func newBackups(env *screen.Env) screen.Screen {
@@ -90,6 +95,12 @@ func (s *backups) Update(msg tea.Msg) tea.Cmd {
 		said = "The backup is whole: every row was read back."
 	case restored:
 		said = "Restored. What was here before is kept in " + v.safe + "."
+	case tried:
+		said = "The backup was restored beside and compared: it would restore."
+	case planned:
+		return s.askPrune(v.PruneResult)
+	case pruned:
+		said = "Let go of " + draw.Plural(int64(len(v.Deleted)), "backup", "backups") + ", " + draw.Plural(int64(len(v.Marked)), "is", "are") + " marked to go, " + draw.Count(int64(len(v.Kept))) + " stay."
 	case refreshed:
 		said = "The report tables are up to date: " + draw.Plural(v.Changed, "row", "rows") + " changed."
 	}
@@ -119,6 +130,10 @@ func (s *backups) Do(a keymap.Action) (tea.Cmd, bool) {
 		do = func() tea.Cmd { return s.verify(b) }
 	case keymap.Restore:
 		do = func() tea.Cmd { return s.askRestore(b) }
+	case keymap.Trial:
+		do = s.trial
+	case keymap.Prune:
+		do = s.planPrune
 	case keymap.Refresh:
 		do = s.refresh
 	default:
@@ -137,6 +152,11 @@ func (s *backups) Can(a keymap.Action) bool {
 	switch a {
 	case keymap.Verify, keymap.Restore:
 		return on
+	case keymap.Trial:
+		_, any := s.toTry()
+		return any
+	case keymap.Prune:
+		return len(s.all.Items) > 0
 	case keymap.Refresh:
 		return s.all.Central != ""
 	}
@@ -195,6 +215,69 @@ func (s *backups) verify(b model.BackupInfo) tea.Cmd {
 		info, err := ws.VerifyBackup(ctx, req, n)
 		return verified{info}, err
 	})
+}
+
+// toTry is the backup to try: the one under the cursor, else the newest that
+// was verified.
+func (s *backups) toTry() (model.BackupInfo, bool) {
+	if b, ok := s.chosen(); ok {
+		return b, true
+	}
+	for _, b := range s.all.Items {
+		if b.Verified && b.Problem == "" {
+			return b, true
+		}
+	}
+	return model.BackupInfo{}, false
+}
+
+// trial restores a backup beside and compares what came of it.
+func (s *backups) trial() tea.Cmd {
+	b, ok := s.toTry()
+	if !ok {
+		return screen.Notice("There is no backup to try.")
+	}
+	ws, req := s.env.Workspace, model.BackupRequest{ID: b.ID, Level: model.LevelRestored}
+	return s.run("Trying to restore", "Nothing is changed by it.", func(ctx context.Context, n model.Notify) (any, error) {
+		info, err := ws.VerifyBackup(ctx, req, n)
+		return tried{info}, err
+	})
+}
+
+// planPrune finds out which backups no rule keeps.
+func (s *backups) planPrune() tea.Cmd {
+	ws := s.env.Workspace
+	return s.run("Looking for what no rule keeps", "Nothing is changed by it.", func(ctx context.Context, n model.Notify) (any, error) {
+		r, err := ws.PruneBackups(ctx, model.PruneRequest{DryRun: true}, n)
+		return planned{r}, err
+	})
+}
+
+// shownPruned is how many backups a plan names.
+const shownPruned = 6
+
+// askPrune names what would go.
+func (s *backups) askPrune(r model.PruneResult) tea.Cmd {
+	if len(r.Deleted)+len(r.Marked) == 0 {
+		return tea.Batch(screen.Notice("Nothing to let go of: every backup is kept by a rule."), s.reload())
+	}
+	now := s.env.Now()
+	text := draw.Plural(int64(len(r.Deleted)), "backup goes", "backups go") + " now, " + draw.Plural(int64(len(r.Marked)), "is", "are") +
+		" marked and may go a day later, " + draw.Count(int64(len(r.Kept))) + " stay."
+	var lines []string
+	for _, b := range append(slices.Clone(r.Deleted), r.Marked...) {
+		lines = append(lines, draw.When(b.At, now)+" "+b.Kind+": "+model.Visible(b.Why))
+	}
+	if more := len(lines) - shownPruned; more > 0 {
+		lines = append(lines[:shownPruned], "and "+draw.Count(int64(more))+" more")
+	}
+	ws := s.env.Workspace
+	return ask(screen.AskMsg{Title: "Let go of old backups?", Text: text + "\n\n" + strings.Join(lines, "\n"), Yes: "Let go", Do: func(string) tea.Cmd {
+		return s.run("Letting go of old backups", "What is gone stays gone; nothing else is touched.", func(ctx context.Context, n model.Notify) (any, error) {
+			r, err := ws.PruneBackups(ctx, model.PruneRequest{}, n)
+			return pruned{r}, err
+		})
+	}})
 }
 
 func (s *backups) refresh() tea.Cmd {

@@ -135,13 +135,15 @@ func TestOverviewNamesTheKeyThatHelps(t *testing.T) {
 		"newest unverified": {func(o *model.BackupOverview) { o.Items[0].Verified = false }, "Last verified", "!", "v on it proves it"},
 		"central never":     {func(o *model.BackupOverview) { o.Items = o.Items[6:7] }, "Last verified", "×", "central never"},
 		"far":               {func(*model.BackupOverview) {}, "How far back", "✓", "to 3 August 2026, 6 verified backups"},
+		"today":             {func(o *model.BackupOverview) { o.Items = o.Items[:3] }, "How far back", "✓", "to today 08:30, 3 verified"},
 		"one only":          {func(o *model.BackupOverview) { o.Items = o.Items[2:3] }, "How far back", "!", "one backup only"},
 		"nowhere":           {func(o *model.BackupOverview) { o.Items = o.Items[6:7] }, "How far back", "×", "n makes a backup"},
 		"no share":          {func(o *model.BackupOverview) { o.PlaceProblem = "the share is gone" }, "Last verified", "?", "unknown: the share is gone"},
 		"tried":             {func(*model.BackupOverview) {}, "Would restore", "✓", "yes, tried Wed 18 Nov 07:30"},
-		"never tried":       {func(o *model.BackupOverview) { o.Trial = nil }, "Would restore", "?", "never tried"},
+		"never tried":       {func(o *model.BackupOverview) { o.Trial = nil }, "Would restore", "?", "never tried: t restores"},
+		"nothing to try":    {func(o *model.BackupOverview) { o.Trial, o.Items = nil, nil }, "Would restore", "?", "nothing to try"},
 		"trial failed":      {func(o *model.BackupOverview) { o.Trial.OK, o.Trial.Problem = false, "t/contact differs" }, "Would restore", "×", "t/contact differs"},
-		"trial old":         {func(o *model.BackupOverview) { o.Trial.At = at.AddDate(0, -1, 0) }, "Would restore", "!", "last tried"},
+		"trial old":         {func(o *model.BackupOverview) { o.Trial.At = at.AddDate(0, -1, 0) }, "Would restore", "!", "t tries again"},
 		"standby":           {func(*model.BackupOverview) {}, "Standby", "✓", "follows, 12 ms behind"},
 		"standby late":      {func(o *model.BackupOverview) { o.Standby.Servers[1].Lag = time.Minute }, "Standby", "!", "1m0s behind"},
 		"standby stopped": {func(o *model.BackupOverview) {
@@ -171,6 +173,18 @@ func TestOverviewNamesTheKeyThatHelps(t *testing.T) {
 			}
 			t.Errorf("there is no line %q", c.line)
 		})
+	}
+}
+
+// TestOverviewKnowsTheSchedule says that a backup is due.
+func TestOverviewKnowsTheSchedule(t *testing.T) {
+	ws := workspace()
+	for expr, want := range map[string]string{"29 * * * *": "one was due 1 min ago: n makes it", "0 * * * *": "workspace 1 h ago", "": "workspace 1 h ago"} {
+		ws.Chosen.Backup.Schedule = model.Schedule{Expr: expr}
+		s := onBackups(t, ws)
+		if r := s.rows[1]; !strings.HasSuffix(r.text, want) {
+			t.Errorf("%q: %s %s", expr, r.sign, r.text)
+		}
 	}
 }
 
@@ -255,6 +269,41 @@ func TestWholeCentralIsNotRestoredFromHere(t *testing.T) {
 	}
 }
 
+// TestTrialAndPrune tries the backup under the cursor, and names what would go
+// before it goes.
+func TestTrialAndPrune(t *testing.T) {
+	ws := workspace()
+	s := onBackups(t, ws)
+	if m := fake.Want[screen.NoticeMsg](t, fake.Do(t, s, keymap.Trial)); !strings.Contains(m.Text, "would restore") {
+		t.Error(m.Text)
+	}
+	if len(ws.Proved) != 1 || ws.Proved[0].Level != model.LevelRestored || ws.Proved[0].ID != "s3" {
+		t.Errorf("tried %+v", ws.Proved)
+	}
+	if m := fake.Want[screen.NoticeMsg](t, fake.Do(t, s, keymap.Prune)); !strings.Contains(m.Text, "Nothing to let go of") {
+		t.Error(m.Text)
+	}
+	for i := range 9 {
+		ws.Prunes.Marked = append(ws.Prunes.Marked, model.PrunedBackup{BackupInfo: copies()[7], Why: fmt.Sprint("no rule keeps it ", i)})
+	}
+	ws.Prunes.Deleted, ws.Prunes.Kept = []model.PrunedBackup{{BackupInfo: copies()[6], Why: "its time is over"}}, make([]model.PrunedBackup, 5)
+	q := fake.Want[screen.AskMsg](t, fake.Do(t, s, keymap.Prune))
+	for _, want := range []string{"1 backup goes now, 9 are marked", "5 stay", "its time is over", "no rule keeps it 4", "and 4 more"} {
+		if !strings.Contains(q.Text, want) {
+			t.Errorf("%q is missing in %q", want, q.Text)
+		}
+	}
+	for _, p := range ws.Pruned {
+		if !p.DryRun {
+			t.Fatal("it goes unasked")
+		}
+	}
+	m := fake.Want[screen.NoticeMsg](t, fake.Run(s, q.Do("")))
+	if last := ws.Pruned[len(ws.Pruned)-1]; last.DryRun || !strings.Contains(m.Text, "Let go of 1 backup") {
+		t.Errorf("%+v, said %q", last, m.Text)
+	}
+}
+
 func onArchive(t *testing.T, ws *fake.Workspace) *archive {
 	t.Helper()
 	s := New(ws.Env(t.Context(), theme.New(true)), screen.OpenMsg{Kind: screen.Archive, ID: "i1", Noun: "contact"}).(*archive)
@@ -296,6 +345,23 @@ func TestArchiveHoldsAWindow(t *testing.T) {
 	fake.Do(t, s, keymap.Top)
 	if it, _ := s.item(s.at); it.Record.Title() != "Person 0000" {
 		t.Errorf("the top is %q", it.Record.Title())
+	}
+}
+
+// TestArchiveFollowsChanges reads how records are anew, and stays on its row.
+func TestArchiveFollowsChanges(t *testing.T) {
+	ws := workspace()
+	s := onArchive(t, ws)
+	fake.Do(t, s, keymap.Different, keymap.Down, keymap.Down)
+	ws.Archived["contact"][1].Standing = model.StandingSame
+	before := len(ws.Looks)
+	fake.Run(s, s.Update(screen.ChangedMsg{Change: model.Change{Nouns: []model.Noun{"deal"}}}))
+	if len(ws.Looks) != before {
+		t.Error("a change of something else concerns it")
+	}
+	fake.Run(s, s.Update(screen.ChangedMsg{}))
+	if it, _ := s.item(s.at); s.count() != 2 || it.Record.ID != fake.ID("p4") {
+		t.Errorf("%d rows, at %d", s.count(), s.at)
 	}
 }
 

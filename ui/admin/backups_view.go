@@ -125,6 +125,7 @@ func (s *backups) lastVerified() row {
 		return s.answer(label, bad, "never: "+s.key(keymap.Add)+" makes the first backup", s.create)
 	}
 	state, now := fine, s.env.Now()
+	var at time.Time
 	var parts []string
 	for _, source := range sources {
 		b, ok := s.newest(source)
@@ -141,10 +142,15 @@ func (s *backups) lastVerified() row {
 			state = max(state, look)
 		}
 		parts = append(parts, word+" "+draw.Ago(b.At, now))
+		at = maxTime(at, b.At)
 	}
 	text := strings.Join(parts, ", ")
 	newest := s.all.Items[0]
+	due := s.env.Workspace.Settings().Backup.Schedule.Last(now)
 	switch {
+	case state == fine && at.Before(due):
+		state = look
+		text += "; one was due " + draw.Ago(due, now) + ": " + s.key(keymap.Add) + " makes it"
 	case state != fine:
 		text += ": " + s.key(keymap.Add) + " makes another one"
 	case !newest.Verified || newest.Problem != "":
@@ -152,6 +158,13 @@ func (s *backups) lastVerified() row {
 		text += "; the newest one is not verified: " + s.key(keymap.Verify) + " on it proves it"
 	}
 	return s.answer(label, state, text, s.create)
+}
+
+func maxTime(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
 }
 
 // farBack answers how far back one can go.
@@ -170,6 +183,9 @@ func (s *backups) farBack() row {
 	}
 	now := s.env.Now()
 	when := draw.When(oldest.At, now)
+	if !strings.Contains(when, " ") {
+		when = "today " + when
+	}
 	if oldest.At.Before(now.AddDate(0, 0, -6)) {
 		when = oldest.At.In(now.Location()).Format("2 January 2006")
 	}
@@ -187,14 +203,16 @@ func (s *backups) wouldRestore() row {
 	const label = "Would restore"
 	t, now := s.all.Trial, s.env.Now()
 	switch {
+	case t == nil && len(s.all.Items) == 0:
+		return s.answer(label, unknown, "there is nothing to try", nil)
 	case t == nil:
-		return s.answer(label, unknown, "never tried", nil)
+		return s.answer(label, unknown, "never tried: "+s.key(keymap.Trial)+" restores one beside and compares it", s.trial)
 	case !t.OK:
-		return s.answer(label, bad, "no: the trial "+draw.Ago(t.At, now)+" failed: "+model.Visible(t.Problem), nil)
+		return s.answer(label, bad, "no: the trial "+draw.Ago(t.At, now)+" failed: "+model.Visible(t.Problem), s.trial)
 	case now.Sub(t.At) > oldTrial:
-		return s.answer(label, look, "yes, but last tried "+draw.Ago(t.At, now), nil)
+		return s.answer(label, look, "yes, but last tried "+draw.Ago(t.At, now)+": "+s.key(keymap.Trial)+" tries again", s.trial)
 	}
-	return s.answer(label, fine, "yes, tried "+draw.Ago(t.At, now), nil)
+	return s.answer(label, fine, "yes, tried "+draw.Ago(t.At, now), s.trial)
 }
 
 // openCentral leads to the page of the central.
@@ -308,6 +326,8 @@ func (s *backups) backupRow(b, of model.BackupInfo, n int64) row {
 		r.sign, r.style, state = "!", &th.Danger, model.Visible(b.Problem)
 	case !b.Verified:
 		r.sign, r.style, state = "?", &th.Warn, "not verified"
+	case b.Level == model.LevelRestored:
+		state = "tried"
 	}
 	if b.Encrypted {
 		state += ", encrypted"

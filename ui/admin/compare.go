@@ -37,7 +37,7 @@ func newCompare(env *screen.Env, m screen.OpenMsg) screen.Screen {
 func (s *compare) Init() tea.Cmd { return s.reload() }
 
 func (s *compare) reload() tea.Cmd {
-	ws, req, ref := s.env.Workspace, model.BackupRequest{ID: string(s.backup)}, s.ref
+	ws, req, ref := s.env.Workspace, inBackup(string(s.backup)), s.ref
 	return s.load.Load(func(ctx context.Context) (any, error) { return ws.Compare(ctx, req, ref) })
 }
 

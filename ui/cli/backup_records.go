@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -11,22 +12,43 @@ import (
 	"rapport/model"
 )
 
-// backupFlags reads the flags that name a backup's place off a command that has them.
-func backupFlags(c *cobra.Command, args []string) model.BackupRequest {
+// archiveFlags reads the flags that name a backup or a moment off a command.
+func (a *app) archiveFlags(c *cobra.Command, args []string) (model.ArchiveRequest, error) {
 	text := func(name string) string {
 		if f := c.Flags().Lookup(name); f != nil {
 			return f.Value.String()
 		}
 		return ""
 	}
-	req := model.BackupRequest{To: text("from"), Identity: text("identity")}
-	if req.To == "" {
-		req.To = text("to")
-	}
+	req := model.ArchiveRequest{BackupRequest: model.BackupRequest{To: cmp.Or(text("from"), text("to")), Identity: text("identity"), Source: text("source")}}
 	if len(args) == 1 {
 		req.ID = args[0]
 	}
-	return req
+	if req.Source != "" && req.Source != model.SourceLocal && req.Source != model.SourceCentral {
+		return req, model.Errorf(model.Invalid, "--source is local or central")
+	}
+	var err error
+	if at := text("at"); at != "" {
+		if req.At, err = model.ParseTime(at, a.Now().UTC()); err != nil {
+			return req, model.Errorf(model.Invalid, "--at: %v", err)
+		}
+	}
+	if text("position") != "" {
+		req.Position, err = c.Flags().GetInt64("position")
+	}
+	return req, err
+}
+
+// momentFlags are those that choose a backup of one source, or a moment.
+func momentFlags(c *cobra.Command) {
+	f := c.Flags()
+	if f.Lookup("source") == nil {
+		f.String("source", "", "of the newest ones, that of the local workspace or of the central")
+	}
+	if f.Lookup("at") == nil {
+		f.String("at", "", "a moment of the central, by its clock in UTC, as 2026-11-21T10:31:07Z")
+		f.Int64("position", 0, "a position of the central's feed")
+	}
 }
 
 // parseRecordRef reads "contact:ID" or "contact:Ada Lovelace".
@@ -64,6 +86,7 @@ func (a *app) withRecords(c *cobra.Command) *cobra.Command {
 	f.StringArrayVar(&records, "record", nil, "bring one record back with its parts, NOUN:ID or NOUN:NAME; repeatable")
 	f.StringVar(&where, "where", "", "bring back the records that fitted a filter in the backup, for example 'contact: status=customer'")
 	f.BoolVar(&missing, "only-missing", false, "bring back only what is in the bin or not here any more")
+	momentFlags(c)
 	if f.Lookup("plan") == nil {
 		f.Bool("plan", false, "only tell what would be done, with ten samples")
 	}
@@ -72,13 +95,18 @@ func (a *app) withRecords(c *cobra.Command) *cobra.Command {
 		"The filter is that of list and is asked of the records as they were in the backup."
 	c.Example += "\n  rapport backup restore latest --record contact:1a2b3c4d\n" +
 		"  rapport backup restore 0199c1d2 --where 'contact: tag=vip' --plan\n" +
-		"  rapport backup restore latest --where deal: --only-missing"
+		"  rapport backup restore latest --where deal: --only-missing\n" +
+		"  rapport backup restore --at 2026-11-21T10:31:07Z --record contact:1a2b3c4d"
 	whole := c.RunE
 	c.RunE = func(cmd *cobra.Command, args []string) error {
 		if len(records) == 0 && !f.Changed("where") && !missing {
 			return whole(cmd, args)
 		}
-		req := model.RecordsRequest{BackupRequest: backupFlags(cmd, args), OnlyMissing: missing}
+		at, err := a.archiveFlags(cmd, args)
+		if err != nil {
+			return err
+		}
+		req := model.RecordsRequest{ArchiveRequest: at, OnlyMissing: missing}
 		for _, s := range records {
 			ref, err := parseRecordRef(s)
 			if err != nil {
@@ -87,7 +115,6 @@ func (a *app) withRecords(c *cobra.Command) *cobra.Command {
 			req.Records = append(req.Records, ref)
 		}
 		if f.Changed("where") {
-			var err error
 			if req.Noun, req.Where, err = parseWhere(where); err != nil {
 				return err
 			}
@@ -254,11 +281,14 @@ func (a *app) withBrowsing(c *cobra.Command) *cobra.Command {
 	f.StringVar(&after, "after", "", "go on after this record, the \"next\" of the page before")
 	f.StringVar(&record, "record", "", "show one record as it was, NOUN:ID or NOUN:NAME")
 	f.StringVar(&diff, "diff", "", "set one record against today's, NOUN:ID or NOUN:NAME")
+	momentFlags(c)
 	c.Example += "\n  rapport backup show latest --noun contact --search miller\n  rapport backup show latest --noun deal --different\n  rapport backup show 0199c1d2 --diff contact:1a2b3c4d"
 	whole := c.RunE
 	c.RunE = func(cmd *cobra.Command, args []string) error {
-		req := backupFlags(cmd, args)
+		req, err := a.archiveFlags(cmd, args)
 		switch {
+		case err != nil:
+			return err
 		case record != "" || diff != "":
 			return a.showArchived(cmd.Context(), req, record, diff)
 		case noun == "" && (search != "" || different || after != ""):
@@ -268,7 +298,7 @@ func (a *app) withBrowsing(c *cobra.Command) *cobra.Command {
 		case limit < 0:
 			return model.Errorf(model.Invalid, "--limit is 0 for all, or more")
 		}
-		return a.listArchive(cmd.Context(), model.ArchiveQuery{BackupRequest: req, Noun: model.Noun(noun), Search: search, Different: different, After: model.ID(after)}, limit)
+		return a.listArchive(cmd.Context(), model.ArchiveQuery{ArchiveRequest: req, Noun: model.Noun(noun), Search: search, Different: different, After: model.ID(after)}, limit)
 	}
 	return c
 }
@@ -320,7 +350,7 @@ func (a *app) listArchive(ctx context.Context, q model.ArchiveQuery, limit int) 
 }
 
 // showArchived prints one record of a backup, or how it differs from today's.
-func (a *app) showArchived(ctx context.Context, req model.BackupRequest, record, diff string) error {
+func (a *app) showArchived(ctx context.Context, req model.ArchiveRequest, record, diff string) error {
 	if record != "" && diff != "" {
 		return model.Errorf(model.Invalid, "--record and --diff do not go together")
 	}

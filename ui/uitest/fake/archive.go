@@ -39,7 +39,7 @@ func (w *Workspace) ListArchive(_ context.Context, q model.ArchiveQuery) (model.
 }
 
 // Compare answers with Compared.
-func (w *Workspace) Compare(context.Context, model.BackupRequest, model.Ref) (model.Comparison, error) {
+func (w *Workspace) Compare(context.Context, model.ArchiveRequest, model.Ref) (model.Comparison, error) {
 	return w.Compared, w.called(nil)
 }
 

@@ -40,6 +40,7 @@ type Workspace struct {
 	Figures   model.Report
 	Copies    []model.BackupInfo
 	Made      []model.BackupRequest
+	Proved    []model.BackupRequest
 	Glance    model.BackupOverview
 	Archived  map[model.Noun][]model.ArchivedRecord
 	Looks     []model.ArchiveQuery
@@ -224,9 +225,9 @@ func (w *Workspace) CreateBackup(_ context.Context, req model.BackupRequest, n m
 	return w.Copies[0], w.called(func() { w.Made = append(w.Made, req) })
 }
 
-// VerifyBackup answers with the first of Copies.
-func (w *Workspace) VerifyBackup(_ context.Context, _ model.BackupRequest, n model.Notify) (model.BackupInfo, error) {
-	return w.Copies[0], w.called(nil)
+// VerifyBackup answers with the first of Copies and notes the request.
+func (w *Workspace) VerifyBackup(_ context.Context, req model.BackupRequest, n model.Notify) (model.BackupInfo, error) {
+	return w.Copies[0], w.called(func() { w.Proved = append(w.Proved, req) })
 }
 
 // RestoreBackup notes the request.
