@@ -98,6 +98,9 @@ type Backuper interface {
 	// done there.
 	InitBackups(ctx context.Context, req BackupRequest) (BackupTarget, error)
 	CreateBackup(ctx context.Context, req BackupRequest, n Notify) (BackupInfo, error)
+	// BackUpContinuously backs up what changes every so often until ctx ends,
+	// which is no error, or only a person can help. It tells of each step.
+	BackUpContinuously(ctx context.Context, req BackupRequest, every time.Duration, tell func(BackupStep)) error
 	ListBackups(ctx context.Context, req BackupRequest) ([]BackupInfo, error)
 	VerifyBackup(ctx context.Context, req BackupRequest, n Notify) (BackupInfo, error)
 	// RestoreBackup replaces the workspace's records with those of a
@@ -119,4 +122,12 @@ type BackupSettings struct {
 	// Schedule says when a backup is due and Keep which ones prune leaves.
 	Schedule Schedule
 	Keep     KeepRules
+}
+
+// BackupStep is what a continuous backup did: a backup that it made, or an
+// attempt that failed.
+type BackupStep struct {
+	Info  BackupInfo
+	Err   error
+	Pause time.Duration // until it goes on
 }

@@ -60,8 +60,11 @@ func continues(m, parent *manifest) error {
 		WithHint("restore an earlier one: rapport backup list shows them")
 }
 
-func (m mark) equal(o mark) bool {
-	return m.Position == o.Position && m.Run == o.Run && m.History == o.History && m.Note == o.Note && m.At.Equal(o.At)
+func (m mark) equal(o mark) bool { return m.same(o) && m.Run == o.Run && m.At.Equal(o.At) }
+
+// same tells whether nothing was noted between two marks.
+func (m mark) same(o mark) bool {
+	return m.Position == o.Position && m.History == o.History && m.Note == o.Note
 }
 
 // end is the manifest of the backup that the chain is for.

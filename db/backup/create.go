@@ -103,8 +103,7 @@ func (b *Backuper) source(name string, s Store) (source, error) {
 	return nil, model.Errorf(model.Invalid, "%q cannot be backed up", name).WithHint("the source is local or central")
 }
 
-// create makes one backup of a source. Where the moment of the source is lost
-// on the way, it begins anew.
+// create makes one backup of a source.
 func (b *Backuper) create(ctx context.Context, src source, to target, kind string, n model.Notify) (model.BackupInfo, error) {
 	var list []entry
 	if kind != model.BackupFull {
@@ -113,13 +112,28 @@ func (b *Backuper) create(ctx context.Context, src source, to target, kind strin
 			return model.BackupInfo{}, err
 		}
 	}
+	e, err := b.attempt(ctx, src, to, order{kind: kind, list: list}, n)
+	return e.info, err
+}
+
+// order says what backup is to be made.
+type order struct {
+	kind string
+	list []entry // those that it may follow, newest first
+	// unless is the mark at which none is made, nil for always.
+	unless *mark
+}
+
+// attempt makes one backup. Where the moment of the source is lost on the way,
+// it begins anew.
+func (b *Backuper) attempt(ctx context.Context, src source, to target, o order, n model.Notify) (entry, error) {
 	for attempt := 1; ; attempt++ {
-		info, err := b.createOnce(ctx, src, to, list, kind, n)
+		e, err := b.createOnce(ctx, src, to, o, n)
 		if !errors.Is(err, errMoved) {
-			return info, err
+			return e, err
 		}
 		if attempt == attempts {
-			return info, model.Errorf(model.Locked, "the tables changed under the backup %d times: it was not made", attempts).
+			return e, model.Errorf(model.Locked, "the tables changed under the backup %d times: it was not made", attempts).
 				WithHint("try again when nobody alters tables").Because(err)
 		}
 	}
@@ -129,35 +143,45 @@ func (b *Backuper) create(ctx context.Context, src source, to target, kind strin
 // anew.
 var errMoved = errors.New("the moment of the source is lost")
 
-func (b *Backuper) createOnce(ctx context.Context, src source, to target, list []entry, kind string, n model.Notify) (info model.BackupInfo, err error) {
-	snap, err := src.open(ctx, mostReaders(), kind != model.BackupFull, n)
+// errUnchanged says that there is nothing to back up.
+var errUnchanged = errors.New("nothing has changed")
+
+func (b *Backuper) createOnce(ctx context.Context, src source, to target, o order, n model.Notify) (e entry, err error) {
+	readers := mostReaders()
+	if o.kind == model.BackupSegment {
+		readers = 1
+	}
+	snap, err := src.open(ctx, readers, o.kind != model.BackupFull, n)
 	if err != nil {
-		return info, err
+		return e, err
 	}
 	defer snap.close()
-	p := plan{kind: kind}
-	if kind != model.BackupFull {
-		if p, err = planOf(ctx, snap, list, kind); err != nil {
-			return info, err
+	if at := snap.info().Mark; o.unless != nil && o.unless.same(at) {
+		return e, errUnchanged
+	}
+	p := plan{kind: o.kind}
+	if o.kind != model.BackupFull {
+		if p, err = planOf(ctx, snap, o.list, o.kind); err != nil {
+			return e, err
 		}
 	}
 	m, err := b.manifest(ctx, snap, p, to.recipients)
 	if err != nil {
-		return info, err
+		return e, err
 	}
 	w := &writer{target: to, place: newPlace(m.Lineage, m.ID, m.Kind), m: m, snap: snap, since: m.From, untold: p.untold(), note: p.note, before: b.o.before, meter: &meter{notify: n}}
-	info, err = w.run(ctx, b.o.Now)
+	e, err = w.run(ctx, b.o.Now)
 	if err != nil && model.KindOf(err) != model.Corrupt {
 		w.discard(ctx)
 		if errors.Is(err, errMoved) {
-			return info, err
+			return e, err
 		}
-		return info, cannotWrite(to.store, err)
+		return e, cannotWrite(to.store, err)
 	}
 	if err == nil {
 		err = snap.keep(ctx, m.ID, p.kind == model.BackupFull)
 	}
-	return info, err
+	return e, err
 }
 
 // manifest begins the manifest of a backup.

@@ -61,15 +61,15 @@ type job struct {
 
 // run writes the parts, compares them with the snapshot they were taken from,
 // and writes the manifest at the end.
-func (w *writer) run(ctx context.Context, now func() time.Time) (model.BackupInfo, error) {
-	var info model.BackupInfo
+func (w *writer) run(ctx context.Context, now func() time.Time) (entry, error) {
+	e := entry{place: w.place, manifest: manifestName + w.keys.suffix()}
 	jobs, err := w.jobs(ctx)
 	if err != nil {
-		return info, err
+		return e, err
 	}
 	v, err := w.work(ctx, jobs)
 	if err != nil {
-		return info, err
+		return e, err
 	}
 	w.m.Verify = v
 	w.m.Verify.At = now().UTC().Truncate(time.Millisecond)
@@ -77,20 +77,19 @@ func (w *writer) run(ctx context.Context, now func() time.Time) (model.BackupInf
 		w.m.Tables[i].addTo(w.m)
 	}
 	if err := w.finish(ctx); err != nil {
-		return info, err
+		return e, err
 	}
-	e := entry{place: w.place, manifest: manifestName + w.keys.suffix()}
 	if err := e.read(ctx, w.store, w.repo); unanswered(err) {
-		return e.info, err
+		return e, err
 	} else if err != nil {
-		return e.info, model.Errorf(model.Corrupt, "the backup %s cannot be read back: %s", w.place.id.Short(), e.info.Problem).
+		return e, model.Errorf(model.Corrupt, "the backup %s cannot be read back: %s", w.place.id.Short(), e.info.Problem).
 			WithHint("check the place of the backups, then make another one").Because(err)
 	}
 	if !v.OK {
-		return e.info, model.Errorf(model.Corrupt, "the backup %s differs from %s: %s", w.place.id.Short(), sourceWord(w.m.Source), v.Problem).
+		return e, model.Errorf(model.Corrupt, "the backup %s differs from %s: %s", w.place.id.Short(), sourceWord(w.m.Source), v.Problem).
 			WithHint("check the disk and the memory of this computer, then make another backup")
 	}
-	return e.info, nil
+	return e, nil
 }
 
 // addTo adds the sums of a table to those of the backup.

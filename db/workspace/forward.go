@@ -179,6 +179,16 @@ func (w *Workspace) CreateBackup(ctx context.Context, req model.BackupRequest, n
 	return info, err
 }
 
+// BackUpContinuously backs up what changes until ctx ends.
+func (w *Workspace) BackUpContinuously(ctx context.Context, req model.BackupRequest, every time.Duration, tell func(model.BackupStep)) error {
+	err := w.backups.BackUpContinuously(ctx, req, every, func(s model.BackupStep) {
+		w.log.Info("backup ended", "kind", outcome(s.Err), "id", s.Info.ID, "rows", s.Info.Rows, "bytes", s.Info.Bytes, "again_ms", s.Pause.Milliseconds())
+		tell(s)
+	})
+	w.log.Info("continuous backup ended", "kind", outcome(err))
+	return err
+}
+
 // InitBackups makes a place ready for backups and tries it out.
 func (w *Workspace) InitBackups(ctx context.Context, req model.BackupRequest) (model.BackupTarget, error) {
 	t, err := w.backups.InitBackups(ctx, req)
