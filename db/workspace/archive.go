@@ -2,6 +2,7 @@ package workspace
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -28,6 +29,9 @@ func (w *Workspace) RestoreRecords(ctx context.Context, req model.RecordsRequest
 	w.log.Info("restore of records ended", "kind", outcome(err), "id", out.Backup.ID, "added", out.Added, "restored", out.Restored, "edited", out.Edited, "dry_run", out.DryRun)
 	return out, err
 }
+
+// answers tells whether a server could be looked at.
+func answers(s model.ServerState) bool { return s.Role != model.RoleUnreachable }
 
 // BackupOverview asks the place of the backups and, at the same time, the
 // central.
@@ -56,7 +60,7 @@ func (w *Workspace) BackupOverview(ctx context.Context) (model.BackupOverview, e
 		})
 		wait.Go(func() {
 			var r model.StandbyReport
-			if r, standby = w.StandbyStatus(inner); standby == nil {
+			if r, standby = w.StandbyStatus(inner); standby == nil && slices.ContainsFunc(r.Servers, answers) {
 				out.Standby = &r
 			}
 		})
