@@ -12,6 +12,7 @@ import (
 	"runtime/debug"
 	"syscall"
 	"time"
+	_ "time/tzdata" // for systems that know no time zones
 
 	"github.com/charmbracelet/colorprofile"
 	"github.com/charmbracelet/x/term"

@@ -51,8 +51,11 @@ type Root struct {
 
 	status  statusLine
 	keeping keeping
-	waiting wait
-	help    struct {
+	// nextBackup is when the place of the backups is asked next whether one
+	// is due.
+	nextBackup time.Time
+	waiting    wait
+	help       struct {
 		drawnHelp
 		line string
 	}
@@ -117,7 +120,7 @@ func (r *Root) top() screen.Screen {
 
 // Init implements tea.Model.
 func (r *Root) Init() tea.Cmd {
-	cmds := []tea.Cmd{r.watch(), r.loadStatus(), r.followSoon()}
+	cmds := []tea.Cmd{r.watch(), r.loadStatus(), r.followSoon(), r.dueSoon()}
 	for _, e := range r.stacks[r.tab] {
 		cmds = append(cmds, e.Init())
 	}
@@ -150,6 +153,10 @@ func (r *Root) update(msg tea.Msg) tea.Cmd {
 		return r.wheel(m)
 	case tea.BackgroundColorMsg:
 		return r.setTheme(m.IsDark())
+	case dueMsg:
+		return r.backUpIfDue()
+	case backedMsg:
+		return r.backed(m)
 	case hangupMsg, quitMsg:
 		return r.ws.finish()
 	case whichKeyMsg:

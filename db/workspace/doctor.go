@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"rapport/model"
@@ -17,7 +18,7 @@ const centralTime = 10 * time.Second
 
 // Doctor checks the workspace and, if one is configured, the central.
 func (w *Workspace) Doctor(ctx context.Context) []model.Check {
-	out := []model.Check{w.checkFile(ctx), w.checkSpace(), w.checkInbox(ctx)}
+	out := []model.Check{w.checkFile(ctx), w.checkSpace(), w.checkInbox(ctx), w.checkBackups(ctx)}
 	if w.address() == "" {
 		return out
 	}
@@ -78,6 +79,25 @@ func (w *Workspace) checkInbox(ctx context.Context) model.Check {
 		return warn("inbox", "rapport pending list", "the central refused %d changes", st.Refused)
 	}
 	return ok("inbox", "%d changes are unsent", st.Pending)
+}
+
+// checkBackups tells how old the last verified backup is and whether old ones
+// are let go of.
+func (w *Workspace) checkBackups(ctx context.Context) model.Check {
+	ctx, cancel := context.WithTimeout(ctx, centralTime)
+	defer cancel()
+	st, err := w.backups.BackupState(ctx, model.BackupRequest{}, model.Schedule{})
+	switch {
+	case model.KindOf(err) == model.Unreachable:
+		return warn("backups", "connect the disk or the network, then rapport backup schedule", "%s", sentence(err))
+	case err != nil:
+		return fail("backups", "rapport backup schedule", err)
+	case len(st.Warnings) > 0:
+		return warn("backups", "rapport backup schedule", "%s", strings.Join(st.Warnings, "; "))
+	case st.Verified == nil:
+		return ok("backups", "none was made, and none is scheduled")
+	}
+	return ok("backups", "the last verified one is of %s", st.Verified.At.Format(time.DateTime))
 }
 
 // checkCentral asks the central how it is and compares the clocks.

@@ -65,7 +65,8 @@ func (a *app) config() *cobra.Command {
 			{"region", orNull(s.region)}, {"theme", orNull(s.theme)}, {"password_command", s.passwordCommand != ""}, {"password_file", orNull(s.passwordFile)},
 			{"sync", object{{"interval", orNull(pause(s.syncInterval))}}},
 			{"backup", object{{"to", orNull(redactedPlace(s.backupTo))}, {"recipients", list(s.recipients)},
-				{"credentials_command", s.credentialsCommand != ""}, {"credentials_file", orNull(s.credentialsFile)}}}}
+				{"credentials_command", s.credentialsCommand != ""}, {"credentials_file", orNull(s.credentialsFile)},
+				{"schedule", orNull(s.schedule.Expr)}, {"time_zone", orNull(s.schedule.Zone)}, {"keep", s.keep}}}}
 		if a.json {
 			return a.result(values)
 		}

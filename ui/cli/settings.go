@@ -43,6 +43,13 @@ type configFile struct {
 		Identity           string   `toml:"identity"`
 		CredentialsCommand string   `toml:"credentials_command"`
 		CredentialsFile    string   `toml:"credentials_file"`
+		Schedule           string   `toml:"schedule"`
+		TimeZone           string   `toml:"time_zone"`
+		KeepLast           int      `toml:"keep_last"`
+		KeepDaily          int      `toml:"keep_daily"`
+		KeepWeekly         int      `toml:"keep_weekly"`
+		KeepMonthly        int      `toml:"keep_monthly"`
+		KeepYearly         int      `toml:"keep_yearly"`
 	} `toml:"backup"`
 }
 
@@ -54,6 +61,8 @@ type settings struct {
 	backupTo, identity                                 string
 	credentialsCommand, credentialsFile                string // of the place of backups
 	recipients                                         []string
+	schedule                                           model.Schedule
+	keep                                               model.KeepRules
 	configFound                                        bool
 	syncInterval                                       time.Duration
 }
@@ -61,7 +70,8 @@ type settings struct {
 func (s *settings) workspace() model.Settings {
 	return model.Settings{Home: s.home, Config: s.config, Me: s.me, Currency: s.currency, Region: s.region, Central: s.central,
 		PasswordCommand: s.passwordCommand, PasswordFile: s.passwordFile, SyncInterval: s.syncInterval,
-		Backup: model.BackupSettings{To: s.backupTo, Recipients: s.recipients, Identity: s.identity, CredentialsCommand: s.credentialsCommand, CredentialsFile: s.credentialsFile}}
+		Backup: model.BackupSettings{To: s.backupTo, Recipients: s.recipients, Identity: s.identity, CredentialsCommand: s.credentialsCommand, CredentialsFile: s.credentialsFile,
+			Schedule: s.schedule, Keep: s.keep}}
 }
 
 // load reads the settings, once.
@@ -114,6 +124,14 @@ func (a *app) readSettings() (*settings, error) {
 	s.recipients = file.Backup.Recipients
 	if v := a.Env("RAPPORT_BACKUP__RECIPIENTS"); v != "" {
 		s.recipients = strings.Split(v, ",")
+	}
+	if s.schedule, err = model.ParseSchedule(pick(a.Env("RAPPORT_BACKUP__SCHEDULE"), file.Backup.Schedule), pick(a.Env("RAPPORT_BACKUP__TIME_ZONE"), file.Backup.TimeZone)); err != nil {
+		return nil, err
+	}
+	k := file.Backup
+	s.keep = model.KeepRules{Last: k.KeepLast, Daily: k.KeepDaily, Weekly: k.KeepWeekly, Monthly: k.KeepMonthly, Yearly: k.KeepYearly}
+	if min(k.KeepLast, k.KeepDaily, k.KeepWeekly, k.KeepMonthly, k.KeepYearly) < 0 {
+		return nil, model.Errorf(model.Invalid, "%s: a keep rule of [backup] is below zero", s.config)
 	}
 	if s.syncInterval, err = interval(pick(a.Env("RAPPORT_SYNC__INTERVAL"), file.Sync.Interval)); err != nil {
 		return nil, err

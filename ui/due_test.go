@@ -1,0 +1,41 @@
+package ui
+
+import (
+	"testing"
+	"time"
+
+	"rapport/model"
+)
+
+// TestBacksUpWhenDue has an open session back up when a moment of the schedule
+// passes, ask the place only then, and try again later where it failed.
+func TestBacksUpWhenDue(t *testing.T) {
+	schedule, err := model.ParseSchedule("0 * * * *", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	x := begin(t, 100, 24, model.Settings{Backup: model.BackupSettings{Schedule: schedule}})
+	asked := func(want int) {
+		t.Helper()
+		x.wait()
+		if n := len(x.ws.DueAsked); n != want {
+			t.Fatalf("at %s it was asked %d times, want %d", x.now, n, want)
+		}
+	}
+	asked(1)
+	asked(1)
+	x.now = x.now.Add(dueEvery)
+	asked(1)
+	x.now = x.now.Add(time.Hour)
+	x.ws.Err = model.Errorf(model.Unreachable, "away")
+	asked(1)
+	x.ws.Err = nil
+	asked(1)
+	x.now = x.now.Add(dueAgain)
+	asked(2)
+	x.now = x.now.Add(time.Hour)
+	asked(3)
+	if none := begin(t, 100, 24, model.Settings{}); len(none.late) > 0 {
+		t.Errorf("without a schedule something waits: %v", none.late)
+	}
+}
