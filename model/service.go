@@ -383,6 +383,7 @@ type Workspace interface {
 	Archiver
 	CentralAdmin
 	CentralRestorer
+	Privacy
 	Account
 	Settings() Settings
 	// Doctor checks the workspace and, if one is configured, the central.

@@ -93,17 +93,19 @@ func readErasures(ctx context.Context, s Store) ([]model.Erased, error) {
 // erased: as the backups' place knows it, and as the workspace does that is
 // about to be replaced.
 func (b *Backuper) forgetErased(ctx context.Context, s Store, file string) error {
-	list, err := readErasures(ctx, s)
-	if err != nil {
-		return err
-	}
+	var list []model.Erased
 	if b.o.DB != nil {
 		own, err := b.o.DB().Erasures(ctx)
 		if err != nil {
 			return err
 		}
-		list = append(list, own...)
+		list = own // they say who did it
 	}
+	beside, err := readErasures(ctx, s)
+	if err != nil {
+		return err
+	}
+	list = append(list, beside...)
 	if len(list) == 0 {
 		return nil
 	}

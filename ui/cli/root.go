@@ -95,7 +95,7 @@ func (a *app) root() *cobra.Command {
 	}
 	group(root, "work", a.search(), a.sync(), a.status(), a.pending(), a.conflict(), a.history(), a.undo())
 	group(root, "files", a.importCommand(), a.export(), a.backup(), a.report())
-	group(root, "program", a.demo(), a.join(), a.password(), a.central(), a.config(), a.doctor(), a.keys(), a.logs(), a.man(), a.version())
+	group(root, "program", a.demo(), a.join(), a.password(), a.central(), a.privacy(), a.config(), a.doctor(), a.keys(), a.logs(), a.man(), a.version())
 	for _, name := range []string{"ticket", "campaign", "segment", "field", "view", "serve", "theme"} {
 		root.AddCommand(unbuilt(name))
 	}

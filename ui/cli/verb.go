@@ -272,6 +272,10 @@ func (a *app) history() *cobra.Command {
 }
 
 func (a *app) historyJSON(revs []model.Revision) error {
+	return a.result(object{{"items", revisions(revs)}})
+}
+
+func revisions(revs []model.Revision) []object {
 	items := []object{}
 	for _, r := range revs {
 		changes := []object{}
@@ -284,7 +288,7 @@ func (a *app) historyJSON(revs []model.Revision) error {
 		}
 		items = append(items, o)
 	}
-	return a.result(object{{"items", items}})
+	return items
 }
 
 // changeJSON writes an old or new value the way a record would show it.
