@@ -46,7 +46,25 @@
 // summary.json stays readable and tells counts only. Folders have mode 0700,
 // files 0600. An object appears under its name complete or not at all. A
 // folder of a backup without a manifest is what an interruption left; it is
-// removed when it is two days old.
+// removed when it is two days old by the clock of the store.
+//
+// # Deletion
+//
+// A backup is deleted in two steps. deleted/<id>.json is a JSON object that
+// names backups which are to go: format, id, at (by the clock of the store, which
+// is that of its objects' times), server_at (by that of the central's server,
+// where it was asked), asked (a person named them) and backups, each with id and
+// why. When a day is over by each of these clocks, a prune deletes those that
+// nothing outside of the list needs and that rules still do not keep: of each the
+// manifest first, increments before what they need. Until then they are whole,
+// and no new backup builds upon them.
+//
+// l/<name>/<token> is held by who works alone: name is prune, or backup- with the
+// source for the moment in which one of several ends a scheduled backup. The
+// token has ten digits and rises; the highest one counts, for a minute after its
+// time, unless <token>-free or <token>-done lies beside it; -done says that the
+// work went to its end. l/clock-<id> and l/probe-<id> asked the store something
+// and are of no more use.
 //
 // # Part
 //
