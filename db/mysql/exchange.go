@@ -95,18 +95,21 @@ func (b *builder) giveTriggers(x exchanged) {
 	if !b.dialect.triggers() {
 		return
 	}
+	var q []string
 	for _, t := range allTriggers() {
 		if t.table == x.Table {
 			t.table, t.name = x.Made, backName(t.name)
-			b.run(t.create())
+			q = append(q, t.create())
 		}
 	}
-	if x.Former == "" {
-		return
+	if x.Former != "" {
+		_, others := b.triggersOn(x.Table)
+		for _, t := range others {
+			q = append(q, t.create(backName(t.name), x.Made))
+		}
 	}
-	_, others := b.triggersOn(x.Table)
-	for _, t := range others {
-		b.run(t.create(backName(t.name), x.Made))
+	if len(q) > 0 {
+		b.run(strings.Join(q, ";"))
 	}
 }
 
@@ -122,8 +125,12 @@ func (b *builder) takeTriggers(x exchanged) {
 		for _, t := range others {
 			own = append(own, t.name)
 		}
+		var drop []string
 		for _, name := range own {
-			b.run("DROP TRIGGER " + ident(name))
+			drop = append(drop, "DROP TRIGGER "+ident(name))
+		}
+		if len(drop) > 0 {
+			b.run(strings.Join(drop, ";"))
 		}
 	}
 	own, others := b.triggersOn(x.Table)
@@ -147,10 +154,7 @@ func (b *builder) takeTriggers(x exchanged) {
 	if len(q) == 0 || b.err != nil {
 		return
 	}
-	b.run("LOCK TABLES " + ident(x.Table) + " WRITE")
-	for _, s := range q {
-		b.run(s)
-	}
+	b.run("LOCK TABLES " + ident(x.Table) + " WRITE;" + strings.Join(q, ";"))
 	if err := b.exec(b.ctx, "UNLOCK TABLES"); b.err == nil {
 		b.err = b.explain(err)
 	}
