@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -14,71 +15,6 @@ func (a *app) backup() *cobra.Command {
 	return branch("backup", "Backups of the workspace: init, create, list, show, verify, restore, prune, schedule",
 		a.backupInit(), a.whenDue(a.backupCreate()), a.backupList(), a.withBrowsing(a.backupOne("show", "Show one backup, its records, or how one of them differs from today's")), a.backupOne("verify", "Read a backup whole and prove that it restores"),
 		a.withRecords(a.backupRestore()), a.backupPrune(), a.backupSchedule())
-}
-
-func backupObject(b model.BackupInfo) object {
-	o := object{{"id", b.ID}, {"kind", b.Kind}, {"rows", b.Rows}, {"bytes", b.Bytes}, {"verified", b.Verified}, {"at", orNull(b.At)}}
-	if b.Path != "" {
-		o = append(o, pair{"path", b.Path})
-	}
-	if b.Problem != "" {
-		o = append(o, pair{"problem", b.Problem})
-	}
-	return o
-}
-
-func (a *app) backupLine(b model.BackupInfo) error {
-	if a.json {
-		return a.result(backupObject(b))
-	}
-	state := "not verified"
-	if b.Verified {
-		state = "verified"
-	}
-	if b.Problem != "" {
-		state = b.Problem
-	}
-	return a.print("%s  %s  %s  %s, %d bytes, %s", b.ID, b.Kind, a.value(model.Time, b.At), plural(b.Rows, "row", "rows"), b.Bytes, model.Visible(state))
-}
-
-func (a *app) backupCreate() *cobra.Command {
-	var kind, to, source string
-	c := &cobra.Command{
-		Use: "create", Short: "Back the workspace up and prove the backup", Args: exactly(0),
-		Long: "Back the workspace up and prove the backup: it is read back from where it lies and compared, row by row.\n\n" + placesHelp,
-		Example: "  rapport backup create\n  rapport backup create --to /media/usb/rapport\n  rapport backup create --to 's3://crm-backups/ann?region=eu-central-1'\n" +
-			"  rapport backup create --to 's3://crm/ann?endpoint=minio.example.org:9000'",
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			switch {
-			case kind == "incremental" || kind == "differential":
-				return model.Errorf(model.Invalid, "%s backups are not built yet", kind).WithHint("use --kind full")
-			case kind != "full":
-				return model.Errorf(model.Invalid, "--kind is full")
-			case source == "central":
-				return model.Errorf(model.Invalid, "backups of the central are not built yet").WithHint("use --source local")
-			case source != "local":
-				return model.Errorf(model.Invalid, "--source is local or central")
-			}
-			req := model.BackupRequest{Kind: kind, To: to}
-			ws, err := a.open(cmd.Context())
-			if err != nil {
-				return err
-			}
-			if a.flags.dryRun {
-				return model.Errorf(model.Invalid, "a backup has no dry run")
-			}
-			b, err := ws.CreateBackup(cmd.Context(), req, a.notify())
-			a.quietly()
-			if err != nil {
-				return err
-			}
-			return a.backupLine(b)
-		},
-	}
-	c.Flags().StringVar(&kind, "kind", "full", "full")
-	c.Flags().StringVar(&to, "to", "", toHelp)
-	c.Flags().StringVar(&source, "source", "local", "local")
-	return c
 }
 
 // fromFlags names the place of backups; both words are understood everywhere.
@@ -131,7 +67,7 @@ func (a *app) backups(ctx context.Context, from, identity string) ([]model.Backu
 
 // backupOne shows or verifies one backup.
 func (a *app) backupOne(name, short string) *cobra.Command {
-	var from, identity string
+	var from, identity, level, source string
 	c := &cobra.Command{
 		Use: name + " [ID|latest]", Short: short, Args: between(0, 1), Example: "  rapport backup " + name + " latest",
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -145,6 +81,7 @@ func (a *app) backupOne(name, short string) *cobra.Command {
 				return err
 			}
 			if name == "verify" {
+				req.Level, req.Source = strings.ToUpper(level), source
 				b, err := ws.VerifyBackup(ctx, req, a.notify())
 				a.quietly()
 				if err != nil {
@@ -164,8 +101,24 @@ func (a *app) backupOne(name, short string) *cobra.Command {
 		},
 	}
 	fromFlags(c, &from, &identity)
+	if name == "verify" {
+		c.Long = verifyHelp
+		c.Example += "\n  rapport backup verify latest --source central --level V4"
+		c.Flags().StringVar(&level, "level", model.LevelRead, "V0, V1, V2 or V4")
+		c.Flags().StringVar(&source, "source", "", "of the newest ones, that of the local workspace or of the central")
+	}
 	return c
 }
+
+const verifyHelp = `Prove a backup and those that it needs, without touching anything:
+
+  V0   it is signed, its chain is whole, and every part is there with its size
+  V1   every byte that lies there is the one that was written
+  V2   every row can be read
+  V4   it is restored beside the workspace, and every row is there
+
+V3, the comparison with the source, is made with each backup. The outcome is kept beside the backup, so that
+list shows it; a key of the place that may not add is no hindrance. V2 and V4 need the key of an encrypted backup.`
 
 // oneBackup finds a backup by its id or takes the newest.
 func oneBackup(items []model.BackupInfo, ref string) (model.BackupInfo, error) {

@@ -156,6 +156,9 @@ func (a *app) whenDue(c *cobra.Command) *cobra.Command {
 				return err
 			}
 		}
+		if req.OneKey, err = cmd.Flags().GetBool("one-key"); err != nil {
+			return err
+		}
 		if !slices.Contains([]string{model.SourceLocal, model.SourceCentral}, req.Source) {
 			return model.Errorf(model.Invalid, "--source is local or central")
 		}

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"slices"
 	"strings"
 
@@ -33,16 +34,20 @@ either; what an interruption leaves is then removed by another key.`
 // backupInit makes a place of backups ready and says what may be done there.
 func (a *app) backupInit() *cobra.Command {
 	var to string
+	var newKey bool
 	c := &cobra.Command{
 		Use: "init", Short: "Make a place ready for backups and try out what the key may do there", Args: exactly(0),
 		Long: "Make a place ready for backups and try out what may be done there: reading, writing, making an\n" +
-			"object only where none is, deleting. Nothing is left behind where it may be deleted.\n\n" + placesHelp,
-		Example: "  rapport backup init --to /mnt/share/rapport\n  rapport backup init --to gs://crm-backups/ann",
+			"object only where none is, deleting. Nothing is left behind where it may be deleted. The key with which\n" +
+			"this copy of the workspace signs its backups becomes one of the place's.\n\n" +
+			"With --new-key it makes a second key for encrypted backups, prints it once and keeps it nowhere. Write\n" +
+			"it down or print it, and keep it away from this computer: it opens the backups when all else is lost.\n\n" + placesHelp,
+		Example: "  rapport backup init --to /mnt/share/rapport\n  rapport backup init --to gs://crm-backups/ann --new-key",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if a.flags.dryRun {
 				return noDryRun(cmd)
 			}
-			req := model.BackupRequest{To: to}
+			req := model.BackupRequest{To: to, NewKey: newKey}
 			ws, err := a.open(cmd.Context())
 			if err != nil {
 				return err
@@ -51,11 +56,42 @@ func (a *app) backupInit() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.targetTold(t)
+			if err := a.targetTold(t); err != nil || t.Recovery == nil {
+				return err
+			}
+			return a.recoveryTold(cmd.Context(), t.Recovery)
 		},
 	}
 	c.Flags().StringVar(&to, "to", "", toHelp)
+	c.Flags().BoolVar(&newKey, "new-key", false, "make a recovery key and print it once")
 	return c
+}
+
+// recoveryTold prints a recovery key and, where a person sits there, has it
+// typed again: a key that nobody kept is none.
+func (a *app) recoveryTold(ctx context.Context, k *model.RecoveryKey) error {
+	if a.json {
+		return nil // it is part of the result
+	}
+	if err := a.print("\nThe recovery key, which is shown this once:\n  %s", k.Identity); err != nil {
+		return err
+	}
+	if a.mayAsk() {
+		for tries := 3; ; tries-- {
+			answer, err := a.answer(ctx, "Keep it away from this computer. Then type it here: ")
+			if err != nil {
+				return err
+			}
+			if strings.EqualFold(strings.Join(strings.Fields(answer), ""), k.Identity) {
+				break
+			}
+			if tries == 1 {
+				return model.Errorf(model.Invalid, "that was not the recovery key: do not use it").WithHint("run the command again for another one")
+			}
+			a.say("that is not it")
+		}
+	}
+	return a.print("Backups are encrypted for it too when it is among [backup] recipients in config.toml:\n  %s", k.Recipient)
 }
 
 // targetTold prints what a place lets its key do. One that cannot be written
@@ -70,8 +106,12 @@ func (a *app) targetTold(t model.BackupTarget) error {
 			WithHint("give the key the rights to read and to list")
 	}
 	if a.json {
-		return a.result(object{{"address", t.Address}, {"fresh", t.Fresh}, {"read", t.Read}, {"write", t.Write},
-			{"create_if_absent", t.Exclusive}, {"delete", t.Delete}, {"left", orNull(t.Left)}})
+		o := object{{"address", t.Address}, {"fresh", t.Fresh}, {"read", t.Read}, {"write", t.Write},
+			{"create_if_absent", t.Exclusive}, {"delete", t.Delete}, {"left", orNull(t.Left)}}
+		if k := t.Recovery; k != nil {
+			o = append(o, pair{"recovery_key", k.Identity}, pair{"recovery_recipient", k.Recipient})
+		}
+		return a.result(o)
 	}
 	exclusive, deletes := "yes", "yes"
 	if !t.Exclusive {

@@ -64,7 +64,7 @@ func (a *app) config() *cobra.Command {
 		values := object{{"home", s.home}, {"config", s.config}, {"central", orNull(redacted(s.central))}, {"me", s.me}, {"currency", s.currency},
 			{"region", orNull(s.region)}, {"theme", orNull(s.theme)}, {"password_command", s.passwordCommand != ""}, {"password_file", orNull(s.passwordFile)},
 			{"sync", object{{"interval", orNull(pause(s.syncInterval))}}},
-			{"backup", object{{"to", orNull(redactedPlace(s.backupTo))}, {"recipients", list(s.recipients)},
+			{"backup", object{{"to", orNull(redactedPlace(s.backupTo))}, {"recipients", list(s.recipients)}, {"one_key", s.oneKey},
 				{"credentials_command", s.credentialsCommand != ""}, {"credentials_file", orNull(s.credentialsFile)},
 				{"schedule", orNull(s.schedule.Expr)}, {"time_zone", orNull(s.schedule.Zone)}, {"keep", s.keep}}}}
 		if a.json {

@@ -40,6 +40,7 @@ type configFile struct {
 	Backup struct {
 		To                 string   `toml:"to"`
 		Recipients         []string `toml:"recipients"`
+		OneKey             bool     `toml:"one_key"`
 		Identity           string   `toml:"identity"`
 		CredentialsCommand string   `toml:"credentials_command"`
 		CredentialsFile    string   `toml:"credentials_file"`
@@ -61,6 +62,7 @@ type settings struct {
 	backupTo, identity                                 string
 	credentialsCommand, credentialsFile                string // of the place of backups
 	recipients                                         []string
+	oneKey                                             bool // one recipient is enough
 	schedule                                           model.Schedule
 	keep                                               model.KeepRules
 	configFound                                        bool
@@ -70,7 +72,7 @@ type settings struct {
 func (s *settings) workspace() model.Settings {
 	return model.Settings{Home: s.home, Config: s.config, Me: s.me, Currency: s.currency, Region: s.region, Central: s.central,
 		PasswordCommand: s.passwordCommand, PasswordFile: s.passwordFile, SyncInterval: s.syncInterval,
-		Backup: model.BackupSettings{To: s.backupTo, Recipients: s.recipients, Identity: s.identity, CredentialsCommand: s.credentialsCommand, CredentialsFile: s.credentialsFile,
+		Backup: model.BackupSettings{To: s.backupTo, Recipients: s.recipients, OneKey: s.oneKey, Identity: s.identity, CredentialsCommand: s.credentialsCommand, CredentialsFile: s.credentialsFile,
 			Schedule: s.schedule, Keep: s.keep}}
 }
 
@@ -121,7 +123,7 @@ func (a *app) readSettings() (*settings, error) {
 	s.identity = pick(a.Env("RAPPORT_IDENTITY"), file.Backup.Identity)
 	s.credentialsCommand = pick(a.Env("RAPPORT_BACKUP__CREDENTIALS_COMMAND"), file.Backup.CredentialsCommand)
 	s.credentialsFile = pick(a.Env("RAPPORT_BACKUP__CREDENTIALS_FILE"), file.Backup.CredentialsFile)
-	s.recipients = file.Backup.Recipients
+	s.recipients, s.oneKey = file.Backup.Recipients, file.Backup.OneKey
 	if v := a.Env("RAPPORT_BACKUP__RECIPIENTS"); v != "" {
 		s.recipients = strings.Split(v, ",")
 	}
