@@ -9,9 +9,9 @@ import (
 
 	"rapport/keymap"
 	"rapport/model"
-	"rapport/ui/safety"
 	"rapport/ui/screen"
 	"rapport/ui/widget/draw"
+	"rapport/ui/widget/safety"
 )
 
 // answer is the line of an answer, with the key that helps.

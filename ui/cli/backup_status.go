@@ -6,7 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"rapport/model"
-	"rapport/ui/safety"
+	"rapport/ui/widget/safety"
 )
 
 // backupStatus tells how safe the data is, as the page of backups does.
