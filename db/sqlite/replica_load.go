@@ -264,6 +264,7 @@ func (d *DB) finishBulk(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	debug.FreeOSMemory() // of what was sorted
 	if err := b.take(ctx); err != nil {
 		return err
 	}

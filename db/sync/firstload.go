@@ -3,6 +3,7 @@ package sync
 import (
 	"context"
 	"errors"
+	"runtime/debug"
 	"slices"
 	gosync "sync"
 
@@ -139,6 +140,9 @@ type loadPage struct {
 // tables reads the tables that are left and stores them.
 func (l *loading) tables(ctx context.Context) error {
 	l.notify.Tell(phaseLoading, l.done, l.total)
+	// Little is kept of what passes by, so that waiting a little longer with its
+	// collection costs a few megabytes and saves a tenth of the time.
+	defer debug.SetGCPercent(debug.SetGCPercent(200))
 	if l.options.InTurn {
 		return l.inTurn(ctx)
 	}
