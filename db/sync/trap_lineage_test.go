@@ -10,21 +10,23 @@ import (
 	"rapport/model"
 )
 
-// putBack puts the server back to a dump, by hand or as Rapport does, which
-// gives the central a new identity.
-func (s *snapshot) putBack(t *testing.T, c *central, newEpoch bool) {
+// saved keeps the state of a central and returns what puts it back: by hand, or
+// as Rapport does, which gives the central a new identity.
+func saved(t *testing.T, c *central, byRapport bool) (putBack func()) {
 	t.Helper()
-	s.restore(t, c)
-	if newEpoch {
-		c.exec(t, "UPDATE sync_meta SET parent_epoch = epoch, fork_seq = (SELECT seq FROM sync_counter WHERE id = 1), epoch = UUID() WHERE id = 1")
+	if byRapport {
+		s := backup(t, c)
+		return func() { restoreBackup(t, c, s, nil, nil) }
 	}
+	d := dump(t, c)
+	return func() { d.restore(t, c) }
 }
 
 // eitherRestore runs a trap for both ways in which a server is put back.
-func eitherRestore(t *testing.T, trap func(t *testing.T, newEpoch bool)) {
+func eitherRestore(t *testing.T, trap func(t *testing.T, byRapport bool)) {
 	t.Helper()
-	for _, newEpoch := range []bool{false, true} {
-		t.Run(map[bool]string{false: "by hand", true: "by Rapport"}[newEpoch], func(t *testing.T) { trap(t, newEpoch) })
+	for _, byRapport := range []bool{false, true} {
+		t.Run(map[bool]string{false: "by hand", true: "by Rapport"}[byRapport], func(t *testing.T) { trap(t, byRapport) })
 	}
 }
 
@@ -52,10 +54,10 @@ func (h *home) changedFrom(t *testing.T, noun model.Noun, id model.ID, field, va
 // what the other one did stays.
 func TestT60EditedBeforeItIsOffered(t *testing.T) {
 	for _, tt := range []struct {
-		edits    int // the laptop has version 3, the restored server version 1
-		newEpoch bool
-		person   bool // the laptop's account has no right on the tables
-	}{{edits: 1}, {edits: 2}, {edits: 3}, {edits: 2, newEpoch: true}, {edits: 3, person: true}} {
+		edits     int // the laptop has version 3, the restored server version 1
+		byRapport bool
+		person    bool // the laptop's account has no right on the tables
+	}{{edits: 1}, {edits: 2}, {edits: 3}, {edits: 2, byRapport: true}, {edits: 3, person: true}} {
 		t.Run(fmt.Sprintf("%+v", tt), func(t *testing.T) {
 			c := newCentral(t)
 			url := c.url
@@ -66,14 +68,14 @@ func TestT60EditedBeforeItIsOffered(t *testing.T) {
 			r := a.save(t, "contact", "", map[string]any{"last_name": "x", "job_title": "1", "department": "d", "status": "s"})
 			deal := a.save(t, "deal", "", map[string]any{"name": "d", "amount": model.Money{Minor: 100, Currency: "EUR"}})
 			both(t, a, b)
-			backup := dump(t, c)
+			putBack := saved(t, c, tt.byRapport)
 			a.save(t, "contact", r.ID, map[string]any{"job_title": "2", "status": "of ann"})
 			a.save(t, "deal", deal.ID, map[string]any{"amount": model.Money{Minor: 200, Currency: "EUR"}})
 			a.sync(t)
 			a.save(t, "contact", r.ID, map[string]any{"salutation": "Dr"})
 			a.save(t, "deal", deal.ID, map[string]any{"name": "e"})
 			a.sync(t)
-			backup.putBack(t, c, tt.newEpoch)
+			putBack()
 			for i := range tt.edits {
 				b.save(t, "contact", r.ID, map[string]any{"department": fmt.Sprint("of bob ", i), "status": fmt.Sprint("of bob ", i)})
 				b.save(t, "deal", deal.ID, map[string]any{"amount": model.Money{Minor: int64(300 + i), Currency: "EUR"}})
@@ -105,19 +107,19 @@ func TestT60EditedBeforeItIsOffered(t *testing.T) {
 // goes on working; the other one finds that the server has gone on from what it
 // knows, and changes nothing back.
 func TestT60OfferedByAnother(t *testing.T) {
-	eitherRestore(t, func(t *testing.T, newEpoch bool) {
+	eitherRestore(t, func(t *testing.T, byRapport bool) {
 		c, a, b := two(t)
 		r := a.save(t, "contact", "", map[string]any{"last_name": "x", "job_title": "1"})
 		deal := a.save(t, "deal", "", map[string]any{"name": "d", "amount": model.Money{Minor: 100, Currency: "EUR"}})
 		both(t, a, b)
-		backup := dump(t, c)
+		putBack := saved(t, c, byRapport)
 		a.save(t, "contact", r.ID, map[string]any{"job_title": "2"})
 		a.save(t, "deal", deal.ID, map[string]any{"amount": model.Money{Minor: 200, Currency: "EUR"}})
 		made := a.save(t, "contact", "", map[string]any{"last_name": "new", "job_title": "n1"})
 		both(t, a, b)
 		a.save(t, "contact", made.ID, map[string]any{"department": "of ann"})
 		a.sync(t) // bob does not see this
-		backup.putBack(t, c, newEpoch)
+		putBack()
 		b.sync(t)
 		b.save(t, "contact", r.ID, map[string]any{"job_title": "3"})
 		b.save(t, "deal", deal.ID, map[string]any{"amount": model.Money{Minor: 300, Currency: "EUR"}})
@@ -140,16 +142,16 @@ func TestT60OfferedByAnother(t *testing.T) {
 // T60: a laptop that was away before the backup has nothing newer than the
 // restored server, however old its values are.
 func TestT60AwaySinceBeforeTheBackup(t *testing.T) {
-	eitherRestore(t, func(t *testing.T, newEpoch bool) {
+	eitherRestore(t, func(t *testing.T, byRapport bool) {
 		c, a, b := two(t)
 		r := a.save(t, "contact", "", map[string]any{"last_name": "x", "job_title": "1"})
 		both(t, a, b)
 		a.save(t, "contact", r.ID, map[string]any{"job_title": "2"})
 		a.sync(t)
-		backup := dump(t, c)
+		putBack := saved(t, c, byRapport)
 		a.save(t, "contact", r.ID, map[string]any{"job_title": "lost"})
 		a.sync(t)
-		backup.putBack(t, c, newEpoch)
+		putBack()
 		c.exec(t, "UPDATE contact SET job_title = '3'")
 		c.exec(t, "UPDATE sync_counter SET tick = tick + 1")
 		if res := b.sync(t); res.Pushed > 0 {
@@ -172,15 +174,15 @@ func TestT60AwaySinceBeforeTheBackup(t *testing.T) {
 // T60: what is unsent on a record that was edited meanwhile is sent, with what
 // the server lost of the record.
 func TestT60EditedBesideUnsent(t *testing.T) {
-	eitherRestore(t, func(t *testing.T, newEpoch bool) {
+	eitherRestore(t, func(t *testing.T, byRapport bool) {
 		c, a, b := two(t)
 		r := a.save(t, "contact", "", map[string]any{"last_name": "x", "job_title": "1", "department": "d"})
 		both(t, a, b)
-		backup := dump(t, c)
+		putBack := saved(t, c, byRapport)
 		a.save(t, "contact", r.ID, map[string]any{"job_title": "2"})
 		a.sync(t)
 		a.save(t, "contact", r.ID, map[string]any{"salutation": "Dr"})
-		backup.putBack(t, c, newEpoch)
+		putBack()
 		for i := range 2 {
 			b.save(t, "contact", r.ID, map[string]any{"department": fmt.Sprint("of bob ", i)})
 			b.sync(t)
@@ -200,13 +202,13 @@ func TestT60DeletedBeforeItIsOffered(t *testing.T) {
 	edited := a.save(t, "contact", "", map[string]any{"last_name": "x", "job_title": "1"})
 	deleted := a.save(t, "contact", "", map[string]any{"last_name": "y", "job_title": "1"})
 	both(t, a, b)
-	backup := dump(t, c)
+	putBack := saved(t, c, true)
 	a.save(t, "contact", edited.ID, map[string]any{"job_title": "2"})
 	if err := a.Delete(t.Context(), "contact", deleted.ID); err != nil {
 		t.Fatal(err)
 	}
 	a.sync(t)
-	backup.putBack(t, c, true)
+	putBack()
 	if err := b.Delete(t.Context(), "contact", edited.ID); err != nil {
 		t.Fatal(err)
 	}
@@ -229,13 +231,13 @@ func TestT60OlderStateComesLast(t *testing.T) {
 	c, a, b := two(t)
 	r := a.save(t, "contact", "", map[string]any{"last_name": "x", "job_title": "1"})
 	both(t, a, b)
-	backup := dump(t, c)
+	putBack := saved(t, c, false)
 	b.save(t, "contact", r.ID, map[string]any{"job_title": "2", "department": "of bob"})
 	b.sync(t)
 	a.sync(t)
 	a.save(t, "contact", r.ID, map[string]any{"job_title": "3"})
 	a.sync(t)
-	backup.putBack(t, c, false)
+	putBack()
 	a.sync(t)
 	b.sync(t)
 	converge(t, c, a, b)
@@ -253,7 +255,7 @@ func TestT60SentAndNotPulled(t *testing.T) {
 			c, a, b := two(t)
 			r := a.save(t, "contact", "", map[string]any{"last_name": "x", "job_title": "1"})
 			both(t, a, b)
-			backup := dump(t, c)
+			putBack := saved(t, c, false)
 			a.save(t, "contact", r.ID, map[string]any{"job_title": "2"})
 			engine := sync.New(a.DB, func(ctx context.Context) (model.Central, error) {
 				inner, err := a.connect(ctx)
@@ -265,7 +267,7 @@ func TestT60SentAndNotPulled(t *testing.T) {
 			if n := len(a.pending(t)); n > 0 {
 				t.Fatalf("%d records are unsent", n)
 			}
-			backup.putBack(t, c, false)
+			putBack()
 			if others {
 				b.save(t, "contact", r.ID, map[string]any{"department": "of bob"})
 				b.sync(t)
