@@ -89,18 +89,21 @@ func (b *builder) triggersOn(table string) (own []string, others []othersTrigger
 }
 
 // giveTriggers makes the triggers of a table on the one that is to take its
-// place, under names of their own: this program's, and those of others that are
-// on the present one.
+// place: this program's, and those of others that are on the present one. Where
+// there is one, they have names of their own until then.
 func (b *builder) giveTriggers(x exchanged) {
 	if !b.dialect.triggers() {
 		return
 	}
 	var q []string
 	for _, t := range allTriggers() {
-		if t.table == x.Table {
-			t.table, t.name = x.Made, backName(t.name)
-			q = append(q, t.create())
+		if t.table != x.Table {
+			continue
 		}
+		if t.table = x.Made; x.Former != "" {
+			t.name = backName(t.name)
+		}
+		q = append(q, t.create())
 	}
 	if x.Former != "" {
 		_, others := b.triggersOn(x.Table)

@@ -188,8 +188,6 @@ func openRestorer(ctx context.Context, url string, create bool, n model.Notify) 
 	r.run(restoreSessionSQL + ";SET SESSION lock_wait_timeout=30")
 	r.endInterrupted()
 	if !there {
-		// A database that was empty gets everything that a central has.
-		b.entityTables()
 		b.procedures()
 	}
 	if r.err != nil {
@@ -273,7 +271,9 @@ func (r *restorer) restore() {
 	r.carry()
 	r.history()
 	r.erase()
+	r.notify.Tell("exchanging", 0, 0)
 	r.place()
+	r.notify.Tell("finishing", 0, 0)
 	r.finish()
 }
 

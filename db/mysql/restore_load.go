@@ -126,6 +126,7 @@ func (r *restorer) load() {
 		return
 	}
 	r.stillAlone()
+	r.notify.Tell("indexing", 0, 0)
 	if r.err = r.onEach(sessions, (*loading).index); r.err != nil {
 		return
 	}
