@@ -369,6 +369,49 @@ func TestRestoreRecords(t *testing.T) {
 	}
 }
 
+// TestRestoreRecordWithWhatIsAboutIt brings a contact back with the activities
+// that went with it, in one act.
+func TestRestoreRecordWithWhatIsAboutIt(t *testing.T) {
+	h := newHome(t)
+	_, ada, max, _ := people(h)
+	note := h.add("activity", "kind=note", "subject=Met at the fair", "about=contact:"+string(ada.ID))
+	other := h.add("activity", "kind=note", "subject=Something else", "about=contact:"+string(max.ID))
+	kept := h.add("activity", "kind=note", "subject=Stays", "about=contact:"+string(ada.ID))
+	h.create(model.BackupRequest{})
+	h.edit(kept, "subject=Edited")
+	for table, id := range map[string]model.ID{"contact": ada.ID, "activity": note.ID} {
+		for _, q := range []string{"DELETE FROM tagging WHERE contact_id = ?1", "DELETE FROM contact_method WHERE contact_id = ?1", "DELETE FROM contact_organization WHERE contact_id = ?1",
+			"DELETE FROM activity_link WHERE activity_id = ?1", "DELETE FROM " + table + " WHERE id = ?1"} {
+			if _, err := h.raw.Exec(q, id.Bytes()); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := h.db.Delete(t.Context(), "activity", other.ID); err != nil {
+		t.Fatal(err)
+	}
+	conds, err := model.ParseFilter(model.EntityOf("activity"), "about=contact:"+string(ada.ID))
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := h.RestoreRecords(t.Context(), model.RecordsRequest{Records: []model.Ref{{Noun: "contact", ID: ada.ID}}, Noun: "activity", Where: conds, OnlyMissing: true}, nil)
+	if err != nil || out.Added != 2 || out.Records() != 2 || len(out.Notes) > 0 {
+		t.Fatalf("%+v, %v", out, err)
+	}
+	if d := model.Differences(ada, h.get(ada)); len(d) > 0 {
+		t.Errorf("the contact: %+v", d)
+	}
+	if about := h.get(note).List("about"); len(about) != 1 || about[0].Ref("record").Name != "Ada Lovelace" {
+		t.Errorf("the note is about %v", about)
+	}
+	if h.get(other).DeletedAt.IsZero() || h.get(kept).Title() != "Edited" {
+		t.Error("something else came back")
+	}
+	if u, err := h.db.Undo(t.Context(), out.Act); err != nil || u.Records != 2 {
+		t.Errorf("undone %+v, %v", u, err)
+	}
+}
+
 // TestArchiveRefuses says what is wrong in a sentence.
 func TestArchiveRefuses(t *testing.T) {
 	h := newHome(t)

@@ -96,6 +96,7 @@ func (a *app) withRecords(c *cobra.Command) *cobra.Command {
 	c.Example += "\n  rapport backup restore latest --record contact:1a2b3c4d\n" +
 		"  rapport backup restore 0199c1d2 --where 'contact: tag=vip' --plan\n" +
 		"  rapport backup restore latest --where deal: --only-missing\n" +
+		"  rapport backup restore latest --record contact:1a2b3c4d --where 'activity: about=contact:0199c1d2-…' --only-missing\n" +
 		"  rapport backup restore --at 2026-11-21T10:31:07Z --record contact:1a2b3c4d"
 	whole := c.RunE
 	c.RunE = func(cmd *cobra.Command, args []string) error {
@@ -169,7 +170,7 @@ func restoredCounts(r model.RecordsRestored) string {
 		}
 	}
 	if len(parts) == 0 {
-		return "no record fits"
+		return "no record fits, or none is missing"
 	}
 	return strings.Join(parts, ", ")
 }
