@@ -210,7 +210,7 @@ func (a *archive) record(ctx context.Context, e *model.Entity, row model.Row) (*
 	if err != nil {
 		return nil, err
 	}
-	r, err := a.db.Assemble(ctx, e, row.Complete(e, nil), parts[row.ID()])
+	r, err := a.db.Assemble(ctx, e, row, parts[row.ID()])
 	if err != nil {
 		return nil, err
 	}

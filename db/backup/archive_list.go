@@ -75,7 +75,7 @@ func (l *archivePage) read(ctx context.Context) error {
 		if id <= l.q.After || isDeleted(l.e, row) || !l.fits(row) {
 			return nil
 		}
-		if l.rows = append(l.rows, row.Complete(l.e, nil)); len(l.rows) < min(lookAt, l.q.Limit+1) {
+		if l.rows = append(l.rows, row); len(l.rows) < min(lookAt, l.q.Limit+1) {
 			return nil
 		}
 		return l.look(ctx)
@@ -115,7 +115,7 @@ func (l *archivePage) look(ctx context.Context) error {
 			l.next = l.items[len(l.items)-1].Record.ID
 			return errEnough
 		}
-		l.items = append(l.items, model.ArchivedRecord{Record: model.RecordOf(l.e, row), Standing: standing})
+		l.items = append(l.items, model.ArchivedRecord{Record: model.RecordOf(l.e, row.Complete(l.e, nil)), Standing: standing})
 	}
 	return nil
 }

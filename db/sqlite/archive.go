@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"slices"
 	"time"
 
 	"rapport/model"
@@ -17,13 +18,23 @@ type PartRow struct {
 // Assemble makes a record of rows that come from elsewhere, as Get does of those
 // in the cache: its living parts in their lists and in their order, and the
 // names of its links as far as the cache has what they point to.
+//
+// What is absent from a row is as the cache has it.
 func (d *DB) Assemble(ctx context.Context, e *model.Entity, row model.Row, parts []PartRow) (*model.Record, error) {
+	row, err := d.complete(ctx, e, row)
+	if err != nil {
+		return nil, err
+	}
 	r := model.RecordOf(e, row)
 	for _, p := range parts {
-		if deleted(p.Entity, p.Row) {
+		row, err := d.complete(ctx, p.Entity, p.Row)
+		if err != nil {
+			return nil, err
+		}
+		if deleted(p.Entity, row) {
 			continue
 		}
-		part := model.RecordOf(p.Entity, p.Row)
+		part := model.RecordOf(p.Entity, row)
 		for _, f := range e.Lists() {
 			if model.BelongsTo(f, part) {
 				d.addE164(part)
@@ -40,6 +51,19 @@ func (d *DB) Assemble(ctx context.Context, e *model.Entity, row model.Row, parts
 		return nil, mapError("name links", err)
 	}
 	return r, mapError("name links", fillProbability(ctx, d.read(), e, records))
+}
+
+// complete gives a row what is absent from it: the values that the cache has.
+func (d *DB) complete(ctx context.Context, e *model.Entity, row model.Row) (model.Row, error) {
+	if !slices.Contains(row, model.Absent) {
+		return row, nil
+	}
+	var now model.Row
+	err := each(ctx, d.read(), "SELECT "+planOf(e).list+"\nFROM "+quote(string(e.Noun))+"\nWHERE id IN (%s)", []model.ID{row.ID()}, func(rows *sql.Rows) (err error) {
+		now, err = scanRow(e, rows)
+		return err
+	})
+	return row.Complete(e, now), mapError("read "+string(e.Noun), err)
 }
 
 // Standings tells how rows of a backup that was made at a moment are to today's

@@ -302,6 +302,36 @@ func TestBringBackNamesWhatIsMissing(t *testing.T) {
 	}
 }
 
+// TestOlderBackup brings a record back from before there was a column: what it
+// holds today stays.
+func TestOlderBackup(t *testing.T) {
+	d, _ := testDB(t)
+	r := contactOf(t, d, "last_name=Ada", "department=Engines", "phone=1:work")
+	k := keep(t, d, r)
+	k.records[0].Row.Set(r.Entity(), "department", model.Absent)
+	k.parts[0].Row.Set(k.parts[0].Entity, "label", model.Absent)
+	at := d.now()
+	if got := must(d.Standings(ctx, r.Entity(), []model.Row{k.records[0].Row}, at))(t); got[r.ID] != model.StandingSame {
+		t.Errorf("it is %s", got[r.ID])
+	}
+	edited(t, d, r, []string{"last_name=King", "department=Letters"}, nil, nil)
+	then := must(d.Assemble(ctx, r.Entity(), k.records[0].Row, k.parts))(t)
+	if diff := model.Differences(then, must(d.Get(ctx, "contact", r.ID))(t)); len(diff) != 1 || diff[0].Field != "last_name" {
+		t.Errorf("%+v differ", diff)
+	}
+	bring(t, d, BackOptions{}, k)
+	if got := values(t, d, r); got["last_name"] != "Ada" || got["department"] != "Letters" {
+		t.Errorf("is %v", got)
+	}
+	if err := d.write(ctx, "drop", func(tx *Tx) error { return tx.dropRecord(r.Entity(), r.ID) }); err != nil {
+		t.Fatal(err)
+	}
+	bring(t, d, BackOptions{}, k)
+	if got := values(t, d, r); got["last_name"] != "Ada" || got["department"] != nil {
+		t.Errorf("is %v", got)
+	}
+}
+
 // TestStandings tells rows of a backup from today's.
 func TestStandings(t *testing.T) {
 	d, _ := testDB(t)
