@@ -176,7 +176,7 @@ func (b *Backuper) centralRestore(ctx context.Context, req model.RestoreRequest,
 	if err != nil {
 		return nil, err
 	}
-	list = slices.DeleteFunc(list, func(e entry) bool { return e.info.Source != model.SourceCentral })
+	list = of(list, model.SourceCentral)
 	if err := r.choose(ctx, list, n); err != nil {
 		return nil, err
 	}

@@ -241,6 +241,20 @@ func TestRestoreReplaces(t *testing.T) {
 	}
 	c.holds(changed)
 	c.sameReports()
+
+	// What was replaced goes when it has been kept for long enough.
+	c.sql("UPDATE sync_restore SET ended_at=ended_at-INTERVAL 29 DAY")
+	left := "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema=DATABASE() AND table_name LIKE 'contact\\_replaced\\_%'"
+	if _, err := Sweep(t.Context(), c.url, KeepDeleted); err != nil || c.one(left) != "1" {
+		t.Errorf("%s tables stay after a sweep, %v", c.one(left), err)
+	}
+	c.sql("UPDATE sync_restore SET ended_at=ended_at-INTERVAL 2 DAY")
+	if _, err := Sweep(t.Context(), c.url, KeepDeleted); err != nil || c.one(left) != "0" {
+		t.Errorf("%s tables stay after a later sweep, %v", c.one(left), err)
+	}
+	if _, err := UndoRestore(t.Context(), c.url, false, nil, nil); model.KindOf(err) != model.NotFound {
+		t.Errorf("there is something to undo: %v", err)
+	}
 }
 
 // TestRestoreOfOneTable replaces a record's table with its parts, and nothing

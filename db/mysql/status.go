@@ -77,6 +77,9 @@ SELECT routine_name, routine_definition, definer FROM information_schema.routine
 		}
 		st.Checks = append(st.Checks, c)
 	}
+	if st.Epoch == model.EpochRestoring {
+		check("central restore", false, "fail", "", "a backup is being put back, and nobody can send anything: another process does that, or it was interrupted before it replaced anything", "rapport backup restore --undo")
+	}
 	missing := missingTriggers(triggers)
 	check("central writable", !truth(readOnly), "warn", "the server takes changes", "the server is read only: a standby", "")
 	if altered := tables.checks(); len(altered) > 0 {
