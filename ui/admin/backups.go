@@ -121,9 +121,14 @@ func (s *backups) Do(a keymap.Action) (tea.Cmd, bool) {
 	if !s.Can(a) {
 		return nil, false
 	}
-	b, _ := s.chosen()
+	b, on := s.chosen()
 	var do func() tea.Cmd
 	switch a {
+	case keymap.Open:
+		if on {
+			return s.look(b), true // also while something runs
+		}
+		return s.page.Do(a)
 	case keymap.Add:
 		do = s.create
 	case keymap.Verify:

@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"testing"
@@ -301,6 +302,24 @@ func TestTrialAndPrune(t *testing.T) {
 	m := fake.Want[screen.NoticeMsg](t, fake.Run(s, q.Do("")))
 	if last := ws.Pruned[len(ws.Pruned)-1]; last.DryRun || !strings.Contains(m.Text, "Let go of 1 backup") {
 		t.Errorf("%+v, said %q", last, m.Text)
+	}
+}
+
+// TestLooksIntoBackupsWhileOneIsMade starts nothing else meanwhile.
+func TestLooksIntoBackupsWhileOneIsMade(t *testing.T) {
+	s := onBackups(t, workspace())
+	s.job.start("Backing up", func(ctx context.Context, _ model.Notify) (any, error) { return nil, nil })
+	if m := fake.Want[screen.OpenMsg](t, fake.Do(t, s, keymap.Open)); m.Kind != screen.Archive {
+		t.Errorf("%+v", m)
+	}
+	for _, a := range []keymap.Action{keymap.Verify, keymap.Restore, keymap.Trial, keymap.Prune, keymap.Refresh, keymap.Add} {
+		if m := fake.Want[screen.NoticeMsg](t, fake.Do(t, s, a)); !strings.Contains(m.Text, "One thing at a time") {
+			t.Errorf("%s: %q", a, m.Text)
+		}
+	}
+	q := fake.Want[screen.AskMsg](t, fake.Do(t, s, keymap.Back))
+	if !strings.Contains(q.Text, "Backing up is under way") {
+		t.Error(q.Text)
 	}
 }
 

@@ -64,7 +64,8 @@ func (s *backups) rebuild() {
 			rows = append(rows, s.answer(a))
 		}
 		if n := int64(s.all.Left); n > 0 {
-			rows = append(rows, row{label: "Left over", sign: "·", text: draw.Plural(n, "backup that was", "backups that were") + " interrupted; one that nobody goes on with is removed when it is two days old"})
+			text := draw.Count(n) + ", under way elsewhere or interrupted. None of it counts; the next backup begins anew, and what was interrupted is removed when it is two days old"
+			rows = append(rows, row{label: "Unfinished", sign: "·", text: text})
 		}
 	}
 	place := ""
