@@ -120,7 +120,7 @@ func (s *archive) line(th *theme.Theme, it model.ArchivedRecord, here bool) stri
 	}
 	cells = append(cells, draw.Cell{Text: words, Width: 17, Style: style})
 	if s.Width >= 100 {
-		cells = append(cells, draw.Cell{Text: draw.Ago(it.Record.UpdatedAt, s.env.Now()), Width: 14, Right: true, Style: th.Muted})
+		cells = append(cells, draw.Cell{Text: draw.Ago(it.Record.UpdatedAt, s.env.Now()), Width: 17, Right: true, Style: th.Muted})
 	}
 	return draw.Row(th, here, s.Width, cells...)
 }
