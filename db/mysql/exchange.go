@@ -95,24 +95,50 @@ func (b *builder) giveTriggers(x exchanged) {
 	if !b.dialect.triggers() {
 		return
 	}
-	var q []string
-	for _, t := range allTriggers() {
-		if t.table != x.Table {
-			continue
+	drop := ""
+	b.persist(func() {
+		var q []string
+		add := func(name, create string) {
+			if drop != "" {
+				q = append(q, drop+ident(name))
+			}
+			q = append(q, create)
 		}
-		if t.table = x.Made; x.Former != "" {
-			t.name = backName(t.name)
+		for _, t := range allTriggers() {
+			if t.table != x.Table {
+				continue
+			}
+			if t.table = x.Made; x.Former != "" {
+				t.name = backName(t.name)
+			}
+			add(t.name, t.create())
 		}
-		q = append(q, t.create())
-	}
-	if x.Former != "" {
-		_, others := b.triggersOn(x.Table)
-		for _, t := range others {
-			q = append(q, t.create(backName(t.name), x.Made))
+		if x.Former != "" {
+			_, others := b.triggersOn(x.Table)
+			for _, t := range others {
+				add(backName(t.name), t.create(backName(t.name), x.Made))
+			}
 		}
-	}
-	if len(q) > 0 {
-		b.run(strings.Join(q, ";"))
+		if len(q) > 0 {
+			b.run(strings.Join(q, ";"))
+		}
+		drop = "DROP TRIGGER IF EXISTS " // some may be there when it is tried again
+	})
+}
+
+// persist runs a step again while it fails for a passing reason: a server that
+// counts the rows of a large table meets who alters it. The step must find what
+// an earlier try left.
+func (b *builder) persist(step func()) {
+	for tries := 1; b.err == nil; tries++ {
+		step()
+		if b.err == nil || !passing(b.err) || enough(tries, b.err) {
+			return
+		}
+		if err := pause(b.ctx, tries); err != nil {
+			return
+		}
+		b.err = nil
 	}
 }
 

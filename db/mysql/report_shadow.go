@@ -333,7 +333,7 @@ func (r *refresher) rename(list string) error {
 			return err
 		}
 		err := r.exec(r.ctx, "RENAME TABLE "+list)
-		if err == nil || number(err) != erLockTimeout || time.Now().After(deadline) {
+		if n := number(err); err == nil || n != erLockTimeout && n != erDeadlock || time.Now().After(deadline) {
 			return err
 		}
 		if err := pause(r.ctx, min(tries, 4)); err != nil {

@@ -274,7 +274,7 @@ func (r *restorer) restore() {
 	r.notify.Tell("exchanging", 0, 0)
 	r.place()
 	r.notify.Tell("finishing", 0, 0)
-	r.finish()
+	r.persist(r.finish)
 }
 
 // choose decides what is restored, in the order of the source.

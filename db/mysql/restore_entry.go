@@ -140,7 +140,7 @@ func (r *restorer) endInterrupted() {
 	mine := r.entry
 	r.entry = *e
 	if now[0] == e.Epoch {
-		r.finish()
+		r.persist(r.finish)
 		r.say("finished a restore that was interrupted")
 	} else {
 		r.abandon()
@@ -219,7 +219,7 @@ func (r *restorer) place() {
 		r.stillAlone()
 	}
 	for _, h := range r.entry.References {
-		r.run("ALTER TABLE " + ident(h.Table) + " DROP FOREIGN KEY " + ident(h.Name))
+		r.persist(func() { r.run("ALTER TABLE " + ident(h.Table) + " DROP FOREIGN KEY " + ident(h.Name)) })
 	}
 	var list []string
 	for _, x := range r.entry.Tables {
@@ -297,6 +297,7 @@ func (r *restorer) now(table string) string {
 // finish does what has to follow the exchange. It may be run again.
 func (r *restorer) finish() {
 	r.run("SET SESSION lock_wait_timeout=30,foreign_key_checks=0")
+	r.out.Kept, r.out.Tables = nil, nil
 	have := r.tables()
 	for _, x := range r.entry.Tables {
 		r.stillAlone()

@@ -55,7 +55,7 @@ func (r *restorer) define() {
 			l.later = append(l.later, def.withDeclared(r.dialect, e)...)
 		}
 		l.later = append(l.later, r.addedSince(l, def)...)
-		r.run(create)
+		r.persist(func() { r.run(create) })
 	}
 }
 
@@ -154,7 +154,9 @@ func (l *loading) index(ctx context.Context, s *session) error {
 	if len(l.later) == 0 {
 		return nil
 	}
-	return s.exec(ctx, "ALTER TABLE "+ident(l.made)+" ADD "+strings.Join(l.later, ", ADD "))
+	return retry(ctx, func() error {
+		return s.exec(ctx, "ALTER TABLE "+ident(l.made)+" ADD "+strings.Join(l.later, ", ADD "))
+	})
 }
 
 // onEach does something with every table, the largest ones first, on all

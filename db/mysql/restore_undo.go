@@ -122,11 +122,11 @@ func (r *restorer) undo(last *restoreEntry) {
 	}
 	r.nameFormer(former)
 	r.begin()
-	r.referAgain()
+	r.persist(r.referAgain)
 	r.carry()
 	r.erase()
 	r.place()
-	r.finish()
+	r.persist(r.finish)
 }
 
 // referAgain gives former tables the references that those in their places

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"rapport/db/mysql"
+	"rapport/db/mysql/servertest"
 	"rapport/model"
 )
 
@@ -188,5 +189,45 @@ func TestT60RestoredTable(t *testing.T) {
 	converge(t, c, a, b)
 	if got := c.value(t, "SELECT CONCAT_WS(' ', (SELECT GROUP_CONCAT(last_name, COALESCE(job_title, '') ORDER BY last_name) FROM contact), (SELECT CONCAT(name, domain) FROM organization))"); got != "lost,old2 2unsent.example" {
 		t.Errorf("on the server: %s", got)
+	}
+}
+
+// T60, T30: the server is gone, and a backup goes into another one, a cold
+// standby. Laptops that are pointed to it offer what it lacks, and refuse the
+// former server when that comes back.
+func TestT60ColdStandby(t *testing.T) {
+	c := newCentral(t)
+	a, b := newHome(t, "ann", c.url), newHome(t, "bob", c.url)
+	old := a.save(t, "contact", "", map[string]any{"last_name": "old", "job_title": "1"})
+	a.sync(t)
+	b.sync(t)
+	s := backup(t, c)
+	a.save(t, "contact", old.ID, map[string]any{"job_title": "2"})
+	b.save(t, "contact", "", map[string]any{"last_name": "lost"})
+	a.sync(t)
+	b.sync(t)
+	a.save(t, "contact", "", map[string]any{"last_name": "unsent"})
+
+	srv := servertest.Shared(t)
+	cold := &central{url: srv.URL(c.name + "_cold"), name: c.name + "_cold"}
+	t.Cleanup(func() { c.DB.Exec("DROP DATABASE IF EXISTS " + cold.name) })
+	if _, err := mysql.Restore(t.Context(), cold.url, s, mysql.Restoring{Epoch: s.info.Epoch, At: s.info.At, Position: s.info.Position, Term: 1}, nil); err != nil {
+		t.Fatal(err)
+	}
+	cold.DB = srv.DB(cold.name)
+	defer cold.DB.Close()
+	a.url, b.url = asPerson(t, a.me, cold.url), asPerson(t, b.me, cold.url)
+	a.sync(t)
+	b.sync(t)
+	converge(t, cold, a, b)
+	if got := cold.value(t, "SELECT GROUP_CONCAT(last_name, COALESCE(job_title, '') ORDER BY last_name) FROM contact"); got != "lost,old2,unsent" {
+		t.Errorf("on the cold standby: %s", got)
+	}
+	a.save(t, "contact", old.ID, map[string]any{"job_title": "3"})
+	a.url = asPerson(t, a.me, c.url)
+	_, err := a.try(t)
+	tells(t, err, model.Unreachable)
+	if got := c.value(t, "SELECT MAX(job_title) FROM contact"); got != "2" {
+		t.Errorf("the former server was given %s", got)
 	}
 }
