@@ -143,7 +143,8 @@ func (l *archivePage) fits(row model.Row) bool {
 // first ones after the page before.
 func (l *archivePage) findOwners(ctx context.Context) error {
 	l.owners = map[model.ID]bool{}
-	whole, digits := strings.Join(l.words, " "), digitsOf(l.q.Search)
+	// A number is found with and without the code of its country.
+	whole, digits := strings.Join(l.words, " "), strings.TrimLeft(digitsOf(l.q.Search), "0")
 	for _, pe := range l.a.partEntities(l.e) {
 		f := reached(pe)
 		if f == nil {

@@ -92,11 +92,7 @@ func TestRecordComesBackToEverybody(t *testing.T) {
 		req.ID = id
 		return req
 	}
-	page, err := ann.ListArchive(ctx, model.ArchiveQuery{ArchiveRequest: at(full.ID, time.Time{}), Noun: "contact", Search: "0446681800"})
-	if err != nil || len(page.Items) != 0 {
-		t.Errorf("found %+v, %v", page, err)
-	}
-	page, err = ann.ListArchive(ctx, model.ArchiveQuery{ArchiveRequest: at(full.ID, time.Time{}), Noun: "contact", Search: "44668"})
+	page, err := ann.ListArchive(ctx, model.ArchiveQuery{ArchiveRequest: at(full.ID, time.Time{}), Noun: "contact", Search: "044 668"})
 	if err != nil || len(page.Items) != 1 || page.Items[0].Standing != model.StandingBin || page.Items[0].Record.Title() != "Ada Lovelace" {
 		t.Errorf("found %+v, %v", page, err)
 	}
