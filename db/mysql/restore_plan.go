@@ -61,7 +61,6 @@ func (p *planner) make() error {
 		p.plan.Fresh = true
 	}
 	if p.plan.Fresh {
-		p.database = "" // nothing is asked of it
 		p.plan.Laptops = []model.RestoreLaptop{}
 		for _, t := range p.source.Tables() {
 			if !never(t.Name) {

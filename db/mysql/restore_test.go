@@ -343,6 +343,14 @@ func TestRestoreWhileItRuns(t *testing.T) {
 	if _, err := Restore(t.Context(), c.url, s, s.asked, nil); model.KindOf(err) != model.Invalid {
 		t.Errorf("what failed tells %v", err)
 	}
+	ctx, cancel := context.WithCancel(t.Context())
+	s.asked.Erase = func(ctx context.Context, l *Loaded) error { cancel(); return l.Run(ctx, "DO SLEEP(9)") }
+	if _, err := Restore(ctx, c.url, s, s.asked, nil); model.KindOf(err) != model.Interrupted {
+		t.Errorf("what was stopped tells %v", err)
+	}
+	if got := c.one("SELECT epoch FROM sync_meta"); got != epoch {
+		t.Errorf("the central is %s after it was stopped, it was %s", got, epoch)
+	}
 	s.asked.Erase = nil
 	s.rows["contact"][0] = append(slices.Clone(s.rows["contact"][0]), "one too many")
 	if _, err := Restore(t.Context(), c.url, s, s.asked, nil); model.KindOf(err) != model.Corrupt {
