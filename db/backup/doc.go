@@ -106,4 +106,17 @@
 // the SHA-256 of its plain text and of the object as it lies there; the
 // settings without secrets; the sums; and the outcome of the verification.
 // summary.json carries the SHA-256 of the manifest object.
+//
+// # Moments of a central
+//
+// A chain reads as the full set of rows at the moment of its last backup. A
+// moment between two backups of one lineage is read from both: the later one
+// holds the history, sync_audit, of what happened since the earlier one, a line
+// for each change of a row with its time, its author and the old and new value
+// of each column. A row without a line between the earlier backup and the moment
+// is as the earlier one has it; one without a line between the moment and the
+// later backup is as that has it; any other is that of the earlier one with the
+// lines up to the moment applied in their order. A position of the feed is the
+// moment of the run in sync_run that reached it. Tables without a history are
+// those of the earlier backup.
 package backup
