@@ -102,11 +102,19 @@ func appendText[T string | []byte](b []byte, s T) []byte {
 	return append(append(b, s[start:]...), '"')
 }
 
+// idStart are where the groups of a UUID begin.
+var idStart = [...]int{0, 4, 6, 8, 10}
+
 func appendBytes(b []byte, typ string, x []byte) []byte {
 	switch {
 	case typ == "id" && len(x) == 16:
 		b = append(b, '"')
-		b = append(b, model.IDFromBytes(x)...)
+		for i, end := range []int{4, 6, 8, 10, 16} {
+			if i > 0 {
+				b = append(b, '-')
+			}
+			b = hex.AppendEncode(b, x[idStart[i]:end])
+		}
 		return append(b, '"')
 	case typ == "blob":
 		b = append(b, '"')

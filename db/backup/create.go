@@ -169,7 +169,7 @@ func (b *Backuper) createOnce(ctx context.Context, src source, to target, o orde
 	if err != nil {
 		return e, err
 	}
-	w := &writer{target: to, place: newPlace(m.Lineage, m.ID, m.Kind), m: m, snap: snap, since: m.From, untold: p.untold(), note: p.note, before: b.o.before, meter: &meter{notify: n}}
+	w := &writer{target: to, place: newPlace(m.Lineage, m.ID, m.Kind), m: m, snap: snap, since: m.From, untold: p.untold, note: p.note, before: b.o.before, meter: &meter{notify: n}}
 	e, err = w.run(ctx, b.o.Now)
 	if err != nil && model.KindOf(err) != model.Corrupt {
 		w.discard(ctx)
@@ -202,7 +202,7 @@ func (b *Backuper) manifest(ctx context.Context, snap snapshot, p plan, recipien
 	}
 	m := &manifest{
 		Format: formatName, ID: b.o.IDs.New(), Kind: p.kind, Source: what.Source, Lineage: what.Lineage, At: what.At, Position: what.Mark.Position, Number: number,
-		Mark: what.Mark, Links: 1, Schema: what.Schema, Encoding: encodingVersion, Definition: definition, Untold: untoldOf(snap.tables()), Server: what.Server,
+		Mark: what.Mark, Links: 1, Schema: what.Schema, Encoding: encodingVersion, Definition: definition, Untold: namesOf(snap.tables(), func(t table) bool { return t.Untold }), Whole: namesOf(snap.tables(), func(t table) bool { return t.Whole }), Server: what.Server,
 		Recipients: recipients, Settings: settings, Extras: what.Extras,
 	}
 	if p.parent != nil {

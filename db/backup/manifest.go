@@ -120,6 +120,7 @@ type manifest struct {
 	Encoding   int          `json:"encoding"`
 	Definition string       `json:"definition"`       // what the tables are
 	Untold     []string     `json:"untold,omitempty"` // tables that the next increment holds whole
+	Whole      []string     `json:"whole,omitempty"`  // and those of which an increment to here told no single changes
 	Server     *server      `json:"server,omitempty"`
 	Recipients []string     `json:"recipients,omitempty"`
 	Tables     []tableEntry `json:"tables"`
@@ -148,6 +149,7 @@ type summary struct {
 	Links      int       `json:"links"`
 	Definition string    `json:"definition"`
 	Untold     []string  `json:"untold,omitempty"`
+	Whole      []string  `json:"whole,omitempty"`
 	Rows       int64     `json:"rows"`
 	Bytes      int64     `json:"bytes"`
 	Encrypted  bool      `json:"encrypted"`

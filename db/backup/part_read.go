@@ -127,23 +127,28 @@ func (r *setReader) open() error {
 		return r.bad(err)
 	}
 	plain, err := r.keys.open(want.Name, bytes.NewReader(data))
+	if err == nil && r.zip == nil {
+		r.zip, err = zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(64<<20), zstd.WithDecoderLowmem(true))
+	}
 	if err != nil {
 		return r.bad(err)
 	}
-	r.zip, err = zstd.NewReader(plain, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(64<<20), zstd.WithDecoderLowmem(true))
-	if err != nil {
-		return r.bad(err)
-	}
-	var unpacked io.Reader = r.zip
 	size := 64 << 10
+	var unpacked io.Reader = r.zip
 	if len(data) <= smallPart {
-		text, err := io.ReadAll(r.zip)
-		r.zip.Close()
-		r.zip = nil
+		// Many of them are open together, so that none holds a decoder.
+		packed, err := io.ReadAll(plain)
+		var text []byte
+		if err == nil {
+			text, err = r.zip.DecodeAll(packed, nil)
+		}
+		r.close()
 		if err != nil {
 			return r.bad(err)
 		}
 		unpacked, size = bytes.NewReader(text), 4<<10
+	} else if err := r.zip.Reset(plain); err != nil {
+		return r.bad(err)
 	}
 	r.lines = &lines{r: bufio.NewReaderSize(unpacked, size), hash: sha256.New()}
 	if err := r.head(); err != nil {
@@ -183,12 +188,13 @@ func (r *setReader) end(line []byte) error {
 		return errDamaged("something follows the end of the part")
 	}
 	r.before += r.rows
-	r.close()
+	r.lines = nil
 	return nil
 }
 
 // whole checks that the parts make the set whole.
 func (r *setReader) whole() error {
+	r.close()
 	if r.before != r.set.rows || len(r.set.parts) > 0 && sumOf(r.all) != r.set.hash {
 		return damaged(r.place, r.set.folder+"/"+r.set.table, "the parts of the table do not make it whole")
 	}

@@ -19,14 +19,9 @@ type plan struct {
 	kind   string
 	parent *entry // nil for a full one
 	note   string // why it is another kind than the one that was asked for
-}
-
-// untold are the tables whose changes since the parent nobody told.
-func (p plan) untold() []string {
-	if p.parent == nil {
-		return nil
-	}
-	return p.parent.sum.Untold
+	// untold are the tables whose changes since the parent nobody told, at
+	// least for a while.
+	untold []string
 }
 
 // planOf decides what backup of a snapshot is made where another kind than full
@@ -97,5 +92,14 @@ func chained(list []entry, e *entry, kind string, full func(string, ...any) (pla
 			return full("the differential ones have come to more than half of it")
 		}
 	}
-	return plan{kind: kind, parent: e}, nil
+	p := plan{kind: kind, parent: e, untold: slices.Clone(e.sum.Untold)}
+	for _, x := range list {
+		if x.id == e.id {
+			break
+		}
+		if x.lineage == e.lineage {
+			p.untold = append(p.untold, x.sum.Whole...)
+		}
+	}
+	return p, nil
 }

@@ -126,11 +126,11 @@ func definitionOf(schema int, tables []table) (string, error) {
 	return hex.EncodeToString(sum[:16]), nil
 }
 
-// untoldOf returns the names of the tables whose changes are not told.
-func untoldOf(tables []table) []string {
+// namesOf returns the names of some of the tables.
+func namesOf(tables []table, which func(table) bool) []string {
 	var out []string
 	for _, t := range tables {
-		if t.Untold {
+		if which(t) {
 			out = append(out, t.Name)
 		}
 	}

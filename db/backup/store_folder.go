@@ -162,7 +162,16 @@ func (f Folder) GetRange(ctx context.Context, key string, from, to int64) ([]byt
 			return nil, err
 		}
 		defer r.Close()
-		return io.ReadAll(io.NewSectionReader(r, from, max(0, to-from)))
+		info, err := r.Stat()
+		if err != nil {
+			return nil, err
+		}
+		data := make([]byte, max(0, min(to, info.Size())-from))
+		n, err := r.ReadAt(data, from)
+		if errors.Is(err, io.EOF) {
+			err = nil
+		}
+		return data[:n], err
 	})
 	if isGone(err) {
 		err = vanished(f).Because(err)

@@ -223,7 +223,7 @@ func (w *writer) finish(ctx context.Context) error {
 	m := w.m
 	sum, err := encodeJSON(summary{
 		Format: formatName, ID: m.ID, Kind: m.Kind, Source: m.Source, Lineage: m.Lineage, Parent: m.Parent, Base: m.Base, At: m.At, Position: m.Position, Number: m.Number,
-		From: m.From, Mark: m.Mark, Links: m.Links, Definition: m.Definition, Untold: m.Untold, Rows: m.Rows, Bytes: m.Bytes, Encrypted: w.keys.suffix() != "",
+		From: m.From, Mark: m.Mark, Links: m.Links, Definition: m.Definition, Untold: m.Untold, Whole: m.Whole, Rows: m.Rows, Bytes: m.Bytes, Encrypted: w.keys.suffix() != "",
 		Verified: m.Verify.OK, Problem: m.Verify.Problem, Note: w.note, Manifest: hashOf(sealed.Bytes()),
 	})
 	if err != nil {

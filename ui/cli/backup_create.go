@@ -3,6 +3,7 @@ package cli
 import (
 	"cmp"
 	"context"
+	"runtime/debug"
 	"slices"
 	"time"
 
@@ -25,6 +26,10 @@ Backups are signed by this copy of the workspace. They are encrypted for the rec
 recipients in config.toml, of which there should be two: see rapport backup init --new-key.
 
 `
+
+// backupMemory is how much memory a process that makes backups keeps to, as far
+// as it can.
+const backupMemory = 48 << 20
 
 // backupPause is how often a continuous backup looks for changes.
 const backupPause = 5 * time.Second
@@ -54,6 +59,8 @@ func (a *app) backupCreate() *cobra.Command {
 			case a.flags.dryRun:
 				return noDryRun(cmd)
 			}
+			// What a backup leaves behind as garbage is cleared away early.
+			debug.SetMemoryLimit(backupMemory)
 			ws, err := a.open(ctx)
 			if err != nil {
 				return err
