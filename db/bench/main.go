@@ -64,6 +64,7 @@ var sections = []section{
 	{"serve", "What the sync costs the server", withServer(serving)},
 	{"grow", "Syncs of the same changes on tables of different sizes", withServer(growing)},
 	{"reports", "Report tables, while others work", reporting},
+	{"backup", "A backup of the central, against a dump", withServer(backingUp)},
 	{"restore", "A backup of the central put back, against a dump", withServer(restoring)},
 	{"promote", "A change that waits while the primary fails and the standby is promoted", promoting},
 	{"peers", "Other programs on the same contacts", comparing},
