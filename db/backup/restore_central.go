@@ -44,8 +44,7 @@ func (r *centralRestore) plan(ctx context.Context, n model.Notify) (model.Restor
 		return plan, err
 	}
 	if r.req.Into != "" && !plan.Fresh {
-		return plan, model.Errorf(model.Refused, "%s holds records already", plan.Target).
-			WithHint("name a database that is empty or not there; only the workspace's own central is replaced")
+		return plan, notEmpty(plan.Target)
 	}
 	for _, e := range r.chosen {
 		plan.Backups = append(plan.Backups, e.info)
@@ -57,6 +56,11 @@ func (r *centralRestore) plan(ctx context.Context, n model.Notify) (model.Restor
 	}
 	plan.Command = r.command()
 	return plan, nil
+}
+
+func notEmpty(target string) error {
+	return model.Errorf(model.Refused, "%s holds records already", target).
+		WithHint("name a database that is empty or not there; only the workspace's own central is replaced")
 }
 
 // command is what does it, without a secret.
@@ -97,12 +101,15 @@ func (b *Backuper) RestoreCentral(ctx context.Context, req model.RestoreRequest,
 	if err != nil {
 		return model.RestoreResult{}, err
 	}
-	plan, err := r.plan(ctx, n)
-	if err != nil {
-		return model.RestoreResult{}, err
+	target, holds, err := mysql.HoldsRecords(ctx, r.url)
+	if err == nil && holds && req.Into != "" {
+		err = notEmpty(target)
 	}
-	out := model.RestoreResult{Target: plan.Target, At: r.asked.At, Position: r.asked.Position}
-	if !plan.Fresh && !req.NoSafety {
+	out := model.RestoreResult{Target: target, At: r.asked.At, Position: r.asked.Position}
+	if err != nil {
+		return out, err
+	}
+	if holds && !req.NoSafety {
 		info, err := b.CreateBackup(ctx, model.BackupRequest{Kind: model.BackupIncremental, Source: model.SourceCentral, To: req.To, Recipients: req.Recipients}, n)
 		if err != nil {
 			return out, model.Errorf(model.KindOf(err), "what is there now could not be backed up, so that nothing was touched: %s", messageOf(err)).
@@ -113,7 +120,7 @@ func (b *Backuper) RestoreCentral(ctx context.Context, req model.RestoreRequest,
 	}
 	done, err := mysql.Restore(ctx, r.url, r.state, r.asked, n)
 	report(&out, done)
-	if plan.Fresh {
+	if !holds {
 		for _, x := range r.state.base.end().Extras {
 			out.People = append(out.People, x.SQL...)
 		}

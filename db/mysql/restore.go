@@ -311,10 +311,7 @@ func (r *restorer) choose() {
 		r.err = model.Errorf(model.Corrupt, "the backup has none of these tables")
 		return
 	}
-	r.entry.Bare = len(only) == 0
-	for _, e := range model.Entities() {
-		r.entry.Bare = r.entry.Bare && !filled[string(e.Noun)]
-	}
+	r.entry.Bare = len(only) == 0 && !r.recorded(filled)
 	for _, t := range tables {
 		r.loads = append(r.loads, &loading{RestoreTable: t})
 	}
@@ -341,14 +338,14 @@ func withParts(e *model.Entity) []string {
 }
 
 // filledTables tells which tables have any row.
-func (r *restorer) filledTables(have []string) map[string]bool {
+func (b *builder) filledTables(have []string) map[string]bool {
 	out := map[string]bool{}
 	var any []string
 	for _, t := range have {
 		any = append(any, "SELECT "+quote(t)+" FROM DUAL WHERE EXISTS (SELECT 1 FROM "+ident(t)+")")
 	}
 	if len(any) > 0 {
-		for _, t := range r.list(strings.Join(any, " UNION ALL ")) {
+		for _, t := range b.list(strings.Join(any, " UNION ALL ")) {
 			out[t] = true
 		}
 	}

@@ -33,6 +33,35 @@ func PlanRestore(ctx context.Context, url string, source RestoreSource, asked Re
 	return p.plan, mapError("plan the restore", err)
 }
 
+// HoldsRecords tells whether the database of a URL has any record that a restore
+// would replace. One that is not there has none; one of another program is
+// Refused.
+func HoldsRecords(ctx context.Context, url string) (target string, holds bool, err error) {
+	s, err := adminSession(ctx, url)
+	if err != nil {
+		return "", false, err
+	}
+	defer s.close()
+	b := &builder{session: s, ctx: ctx, database: s.address.Database}
+	target = s.address.String()
+	if number(b.exec(ctx, "USE "+ident(b.database))) == erUnknownDB {
+		return target, false, nil
+	}
+	b.useDatabase()
+	b.refuseForeign()
+	have := b.tables()
+	if !slices.Contains(have, metaTable) {
+		return target, false, b.err
+	}
+	b.refuseLater()
+	return target, b.recorded(b.filledTables(have)), b.err
+}
+
+// recorded tells whether a declared table is among those that have rows.
+func (b *builder) recorded(filled map[string]bool) bool {
+	return slices.ContainsFunc(model.Entities(), func(e *model.Entity) bool { return filled[string(e.Noun)] })
+}
+
 // planner compares.
 type planner struct {
 	*restorer
