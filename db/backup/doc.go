@@ -1,13 +1,14 @@
 // Package backup makes, lists, proves and restores backups.
 //
-// Its promises: a backup is one moment of the workspace, also while people
-// work; nothing counts as a backup before its manifest is there, which is
-// written last; a backup is called verified only after its parts were read
-// back from where they lie and every row was compared with the source at that
-// same moment; a damaged backup is refused before anything is touched; a
-// restore replaces the workspace in one rename and keeps what was there; no
-// password and no client id is in a backup; memory stays constant, however
-// many rows there are.
+// Its promises: a backup is one moment of its source, a workspace or a central,
+// also while people work; nothing counts as a backup before its manifest is
+// there, which is written last and signed; a backup is called verified only
+// after its parts were read back from where they lie and every row was compared
+// with the source at that same moment; one that holds changes only begins where
+// another ends, or a full one is made; a damaged backup is refused before
+// anything is touched; a restore replaces the workspace in one rename and keeps
+// what was there; no password is in a backup, and a restored copy takes ids of
+// its own; memory stays constant, however many rows there are.
 //
 // # Places
 //
@@ -35,15 +36,21 @@
 // A repository is a tree of objects. Names are separated by slashes.
 //
 //	REPO.json                                    what the repository is
-//	b/<lineage>/<id>-full/t/<table>/<nnnnn>.jsonl.zst    rows
-//	b/<lineage>/<id>-full/summary.json           what a list shows
-//	b/<lineage>/<id>-full/manifest.json          what the backup consists of
+//	b/<lineage>/<id>-<kind>/t/<table>/<nnnnn>.jsonl.zst   rows
+//	b/<lineage>/<id>-<kind>/g/<table>/<nnnnn>.jsonl.zst   keys of rows that went
+//	b/<lineage>/<id>-<kind>/summary.json         what a list shows
+//	b/<lineage>/<id>-<kind>/manifest.sig         who wrote it
+//	b/<lineage>/<id>-<kind>/manifest.json        what the backup consists of
+//	v/<id>/<id of the outcome>-<level>-<outcome>.json   a later verification
 //
-// The lineage names one copy of a workspace: a restored one begins another, so
-// that two copies never write into the same place. The id is a UUIDv7. Where
-// recipients are given, parts and manifest are encrypted with age
-// (age-encryption.org/v1, binary form) and their names end in ".age";
-// summary.json stays readable and tells counts only. Folders have mode 0700,
+// The lineage names one copy of a workspace, or the epoch of a central: a
+// restored one begins another, so that two copies never make one chain. The kind
+// is full, incremental, differential or segment. The id is a UUIDv7. In the name
+// of a table every byte but a-z, 0-9, _ and - is written as % and two
+// hexadecimal digits. Where recipients are given, parts and manifest are
+// encrypted with age (age-encryption.org/v1, binary form) and their names end in
+// ".age"; summary.json stays readable and tells counts and names of tables only.
+// Folders have mode 0700,
 // files 0600. An object appears under its name complete or not at all. A
 // folder of a backup without a manifest is what an interruption left; it is
 // removed when it is two days old by the clock of the store.
@@ -71,21 +78,22 @@
 // A part is UTF-8 text in lines that end in a line feed, compressed as one
 // zstd frame with checksum, then perhaps encrypted. The plain text is
 //
-//	{"table":T,"columns":[…],"types":[…],"schema":N,"encoding":1,"part":P}
+//	{"table":T,"columns":[…],"types":[…],"schema":N,"encoding":1,"part":P,"gone":true}
 //	[…]                                          one line for each row
 //	{"rows":N,"sha256":H}
 //
 // P counts from 1 within the table and is the number in the name, five digits
 // or more. N of the last line is the number of rows, H the SHA-256, in
 // lower-case hexadecimal, of all bytes before that line. Nothing follows.
-// A table without rows has no part. Rows stand in the order of the table's
+// "gone" stands in parts below g/ only, whose columns are those of the key. A
+// table without rows has no part. Rows stand in the order of the table's
 // key across all parts; a part ends after the row with which its plain text
 // reaches 16 MiB.
 //
 // A row is a JSON array without blanks, with a value for each column:
 //
 //	null                 NULL
-//	digits, perhaps -    a whole number of 64 bits (type int)
+//	digits, perhaps -    a whole number of 64 bits with its sign (type int)
 //	"text"               a text in UTF-8 (type text), escaped are only " and \
 //	                     (by \), line feed, carriage return and tab (\n \r \t)
 //	                     and the other characters below 0x20 (\u00xx)
@@ -96,16 +104,72 @@
 //
 // Each value has one form only, so equal rows are equal bytes.
 //
+// # Chains
+//
+// A full backup holds all rows. An increment holds of each table the rows that
+// changed since its parent, as they are at its own moment, and the keys of those
+// that went; a table with "whole" in its entry it holds in full. Incremental,
+// differential and segment differ in their parent only: the newest backup but
+// for segments, the newest full one, the newest of all. A chain is read as the
+// rows of all its backups in the order of the key, from which of each key the
+// newest counts: a row is there, a key that went is not; of a table that is
+// whole, nothing older than that. Keys are ordered column by column: NULL, then
+// numbers by their value, then texts and bytes by their bytes.
+//
+// A mark says how far a backup has seen its source: position, run and history of
+// a central (of sync_counter, sync_run and sync_audit), note of a workspace, and
+// the time. The manifest of an increment has that of its parent as "from"; a
+// chain in which they differ is refused, as is one of different lineages or
+// definitions. The changes of a workspace are noted by triggers in its cache, by
+// key, from the first chain on; each copy knows from which of its backups on its
+// notes reach. Those of a central are its feed. "untold" names the tables whose
+// changes after this moment are not told, so that the next increment holds them
+// whole, "whole" those that an increment to here would; the latter hold for all
+// increments that begin before and end after.
+//
+// A full backup is made instead where no verified backup can be followed: none
+// is there, the lineage, the schema or the definition of a table is another, the
+// source does not know the changes any more, the chain has 30 backups (segments
+// left aside), or a differential one has come to more than half of the full one.
+// Its "note" says why.
+//
 // # Manifest
 //
-// The manifest is a JSON object: format, id, kind, source, lineage, parent
-// and base (for later kinds), at (UTC), number (counts the backups of a
-// workspace's lineage), schema, encoding, recipients, and for
-// each table its columns, types, key, number of rows, the SHA-256 over its row
-// lines with their line feeds, and its parts, each with name, rows, size and
-// the SHA-256 of its plain text and of the object as it lies there; the
-// settings without secrets; the sums; and the outcome of the verification.
-// summary.json carries the SHA-256 of the manifest object.
+// The manifest is a JSON object: format, id, kind, source (local or central),
+// lineage, parent and base (of an increment), at (UTC, by the clock of the
+// source), number (counts the backups of a workspace's lineage), position, from,
+// mark, links (how many backups its chain has), schema, encoding, definition (a
+// hash of what the tables are), untold, whole, server (of a central: version,
+// role, method by which its readers saw one moment, readers, gtid, min_seq,
+// schema_version, columns_hash, unread), recipients, and for each table its
+// name, columns, types, key, definition (the statement that makes it, of a
+// central), whole, total (rows at the moment, where they were counted), number
+// of rows, the SHA-256 over its row lines with their line feeds, its parts, each
+// with name, rows, size and the SHA-256 of its plain text and of the object as
+// it lies there, and the same of the keys that went as "gone"; the settings
+// without secrets; extras (of a central: name and statements of what a whole
+// system needs beside its tables); the sums; and the outcome of the
+// verification.
+//
+// summary.json has of these what a list and the next increment need, and the
+// SHA-256 of the manifest object. manifest.sig is a JSON object with key and
+// signature, in base64: an Ed25519 signature over the text
+//
+//	rapport-backup/1
+//	<id>
+//	<SHA-256 of the manifest object>
+//	<SHA-256 of summary.json>
+//
+// with a line feed after each line. The public keys of those who may write are
+// "signers" of REPO.json, a list; a manifest without a right signature is damaged
+// where there are any. The private key lies in the home of each copy, in
+// backup-signing.pem (PKCS #8), and in no backup. A copy that writes for the first
+// time adds its key, where it may overwrite REPO.json.
+//
+// The outcome of a verification, in v/, is a JSON object: format, id, backup,
+// level, at, ok and problem. Its name says level (V0, V1, V2, V4) and outcome,
+// sound or damaged. Damage counts until a look at the same level or a deeper one
+// finds none.
 //
 // # Moments of a central
 //
