@@ -16,7 +16,9 @@ import (
 // made. It holds ids only and is readable without a key.
 const ledgerPrefix = "e/"
 
-func ledgerName(x model.Erased) string { return ledgerPrefix + string(x.Noun) + "-" + string(x.ID) + ".json" }
+func ledgerName(x model.Erased) string {
+	return ledgerPrefix + string(x.Noun) + "-" + string(x.ID) + ".json"
+}
 
 // NoteErasures writes records that were erased beside the backups of the
 // workspace. Where there are none yet it does nothing.
