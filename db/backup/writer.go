@@ -31,7 +31,6 @@ type meter struct {
 	notify model.Notify
 	mu     sync.Mutex
 	total  int64
-	phase  string
 	done   map[string]int64
 	told   int64
 }

@@ -308,7 +308,6 @@ func TestRestoreWhileItRuns(t *testing.T) {
 	c.sql("INSERT INTO contact (id,last_name) VALUES (UNHEX(MD5('a')),'a'),(UNHEX(MD5('b')),'forgotten')")
 	s := c.take()
 	c.sql("DELETE FROM contact WHERE last_name='forgotten'", "UPDATE contact SET last_name='now'")
-	epoch := c.one("SELECT epoch FROM sync_meta")
 	looked := false
 	s.asked.Erase = func(ctx context.Context, l *Loaded) error {
 		looked = true
@@ -338,7 +337,7 @@ func TestRestoreWhileItRuns(t *testing.T) {
 	}
 	c.whole()
 
-	epoch = out.Epoch
+	epoch := out.Epoch
 	s.asked.Erase = func(context.Context, *Loaded) error { return model.Errorf(model.Invalid, "no") }
 	if _, err := Restore(t.Context(), c.url, s, s.asked, nil); model.KindOf(err) != model.Invalid {
 		t.Errorf("what failed tells %v", err)

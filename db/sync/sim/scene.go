@@ -19,8 +19,10 @@ func (w *World) after(l *laptop) *laptop { return w.laptops[(l.number+1)%len(w.l
 // something stands in the way of that.
 func (w *World) shared(l, other *laptop, rng *rand.Rand) model.ID {
 	for range 2 {
-		if !w.both(l, other) || !w.both(l, other) {
-			return ""
+		for range 2 { // what the second one sends is known to the first afterwards
+			if !w.both(l, other) {
+				return ""
+			}
 		}
 		theirs := w.alive(other)
 		if id := pick(rng, slices.DeleteFunc(w.alive(l), func(id model.ID) bool { return !slices.Contains(theirs, id) })); id != "" {
