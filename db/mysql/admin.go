@@ -68,6 +68,7 @@ type builder struct {
 	database string
 	done     []string
 	err      error
+	byTable  map[string][]trigger // see triggersFor
 }
 
 func (b *builder) say(format string, args ...any) {

@@ -88,6 +88,18 @@ func (b *builder) triggersOn(table string) (own []string, others []othersTrigger
 	return own, others
 }
 
+// triggersFor are this program's triggers of a table. To write down those of all
+// tables takes a while.
+func (b *builder) triggersFor(table string) []trigger {
+	if b.byTable == nil {
+		b.byTable = map[string][]trigger{}
+		for _, t := range allTriggers() {
+			b.byTable[t.table] = append(b.byTable[t.table], t)
+		}
+	}
+	return b.byTable[table]
+}
+
 // giveTriggers makes the triggers of a table on the one that is to take its
 // place: this program's, and those of others that are on the present one. Where
 // there is one, they have names of their own until then.
@@ -104,10 +116,7 @@ func (b *builder) giveTriggers(x exchanged) {
 			}
 			q = append(q, create)
 		}
-		for _, t := range allTriggers() {
-			if t.table != x.Table {
-				continue
-			}
+		for _, t := range b.triggersFor(x.Table) {
 			if t.table = x.Made; x.Former != "" {
 				t.name = backName(t.name)
 			}
@@ -164,8 +173,8 @@ func (b *builder) takeTriggers(x exchanged) {
 	}
 	own, others := b.triggersOn(x.Table)
 	var q []string
-	for _, t := range allTriggers() {
-		if t.table != x.Table || slices.Contains(own, t.name) && !slices.Contains(own, backName(t.name)) {
+	for _, t := range b.triggersFor(x.Table) {
+		if slices.Contains(own, t.name) && !slices.Contains(own, backName(t.name)) {
 			continue
 		}
 		if slices.Contains(own, backName(t.name)) {
