@@ -34,7 +34,7 @@ func newCompany(t *testing.T) *company {
 	}
 	c.db = s.DB(servertest.Name(c.url))
 	t.Cleanup(func() { c.db.Close() })
-	c.b = New(Options{Home: "home"})
+	c.b = New(Options{Home: t.TempDir()})
 	return c
 }
 
@@ -141,6 +141,13 @@ func TestEveryPointOfACentral(t *testing.T) {
 		if m := chain.end(); m.Server == nil || m.Server.Version == "" || m.Server.Role != "primary" || m.Server.Method == "" || m.Server.Readers == 0 || len(m.Extras) == 0 || m.At.IsZero() {
 			t.Errorf("the manifest says %+v", m.Server)
 		}
+	}
+	newest, err := openChain(t.Context(), c.store, keys{}, list, list[0])
+	if err == nil {
+		err = c.b.proveRestore(t.Context(), newest, nil)
+	}
+	if err != nil || len(files(t, c.b.o.Home, ".trial-")) > 0 {
+		t.Errorf("restored on trial: %v", err)
 	}
 	if names := slices.Collect(maps.Keys(want[string(list[0].id)])); !slices.Contains(names, "mine") || !slices.Contains(names, "sync_audit") {
 		t.Errorf("tables %v", names)

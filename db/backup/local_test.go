@@ -1,8 +1,10 @@
 package backup
 
 import (
+	"errors"
 	"fmt"
 	"maps"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -299,5 +301,66 @@ func TestCopiesOfAWorkspace(t *testing.T) {
 	}
 	if len(slices.Collect(maps.Keys(want))) != 6 {
 		t.Errorf("%d backups", len(want))
+	}
+}
+
+// TestKilledInAChain stops an increment at each call of its store. What is
+// listed as verified can be read, and the next increment holds all that changed.
+func TestKilledInAChain(t *testing.T) {
+	t.Parallel()
+	h := newHome(t)
+	h.fill(2, "contact", "contact_method", "audit")
+	target := Folder(t.TempDir())
+	req := model.BackupRequest{Kind: model.BackupIncremental}
+	h.store = target
+	if _, err := h.CreateBackup(t.Context(), req, nil); err != nil {
+		t.Fatal(err)
+	}
+	first, err := entries(t.Context(), target)
+	if err != nil || len(first) != 1 {
+		t.Fatal(err)
+	}
+	base := first[0]
+	died := errors.New("killed")
+	for n := int64(0); ; n++ {
+		if _, err := h.raw.Exec("UPDATE contact SET notes = ?", fmt.Sprint(n)); err != nil {
+			t.Fatal(err)
+		}
+		f := &failing{Store: target, err: died}
+		f.left.Store(n)
+		h.store = f
+		info, err := h.CreateBackup(t.Context(), req, nil)
+		if err != nil && !errors.Is(err, died) {
+			t.Fatalf("stopped at call %d: %v", n, err)
+		}
+		list, lerr := entries(t.Context(), target)
+		if lerr != nil {
+			t.Fatal(lerr)
+		}
+		for i, e := range list {
+			c, cerr := openChain(t.Context(), target, keys{}, list, e)
+			if cerr == nil {
+				cerr = c.prove(t.Context(), nil)
+			}
+			if cerr != nil {
+				t.Fatalf("stopped at call %d: the listed backup %+v does not verify: %v", n, e.info, cerr)
+			}
+			if i == 0 && err == nil && !maps.Equal(c.sums(t), h.hashes()) {
+				t.Errorf("the increment after %d that were stopped is not what the workspace is", n)
+			}
+			if err == nil || e.id == base.id {
+				continue
+			}
+			// Each backup that is read makes the next one's list longer.
+			for _, name := range files(t, string(target), string(e.id)) {
+				os.Remove(name)
+			}
+		}
+		if err == nil {
+			if n < 10 || info.Kind != model.BackupIncremental {
+				t.Errorf("%+v after %d calls", info, n)
+			}
+			return
+		}
 	}
 }

@@ -29,7 +29,7 @@ recipients in config.toml, of which there should be two: see rapport backup init
 
 // backupMemory is how much memory a process that makes backups keeps to, as far
 // as it can.
-const backupMemory = 48 << 20
+const backupMemory = 40 << 20
 
 // backupPause is how often a continuous backup looks for changes.
 const backupPause = 5 * time.Second
