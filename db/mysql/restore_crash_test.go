@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"rapport/db/mysql/servertest"
@@ -30,8 +31,9 @@ func restoreUntilKilled(url, from string) {
 
 // killedRestore runs a restore in a process of its own and kills it when it
 // sends the n-th of the commands that hold a marker, or when it ends.
-func (c *company) killedRestore(from *company, marker string, n int) (killed bool) {
+func (c *company) killedRestore(from *company, marker string, n int) bool {
 	c.Helper()
+	var killed atomic.Bool
 	p := servertest.NewProxy(c, c.server)
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), "RAPPORT_TEST_RESTORE="+p.URL(c.url), "RAPPORT_TEST_SOURCE="+from.url)
@@ -43,20 +45,20 @@ func (c *company) killedRestore(from *company, marker string, n int) (killed boo
 			p.On(marker, hook) // it was taken away for this call
 			return true
 		}
+		killed.Store(true)
 		if err := cmd.Process.Kill(); err != nil {
 			c.Error(err)
 		}
-		killed = true
 		return false
 	}
 	p.On(marker, hook)
 	if err := cmd.Start(); err != nil {
 		c.Fatal(err)
 	}
-	if err := cmd.Wait(); err != nil && !killed {
+	if err := cmd.Wait(); err != nil && !killed.Load() {
 		c.Fatalf("the restore ended by itself: %v: %s", err, said.String())
 	}
-	return killed
+	return killed.Load()
 }
 
 // TestRestoreSurvivesKill kills a restore at each of its steps. The central is
