@@ -168,6 +168,19 @@ func (s *session) query(ctx context.Context, q string, each func(set int, v []dr
 // results is query that also tells how many results with columns there were.
 func (s *session) results(ctx context.Context, q string, each func(set int, v []driver.Value) error) (sets int, err error) {
 	s.requests++
+	ours := false
+	defer func() {
+		if ours {
+			return
+		}
+		// The driver panics at an answer that breaks the protocol, which a
+		// cluster's node gives that takes a transaction back in the middle of
+		// a procedure.
+		if broken := recover(); broken != nil {
+			slog.Warn("the server's answer breaks the protocol", "text", fmt.Sprint(broken))
+			sets, err = 0, errors.Join(mysql.ErrInvalidConn, s.conn.Close())
+		}
+	}()
 	rows, err := s.conn.(driver.QueryerContext).QueryContext(ctx, q, nil)
 	if err != nil {
 		return 0, err
@@ -187,9 +200,11 @@ func (s *session) results(ctx context.Context, q string, each func(set int, v []
 				if err != nil {
 					return sets, err
 				}
+				ours = true
 				if err := each(set, dest); err != nil {
 					return sets, err
 				}
+				ours = false
 			}
 		}
 		if !next.HasNextResultSet() {
