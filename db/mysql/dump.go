@@ -51,7 +51,6 @@ type DumpInfo struct {
 // How readers come to see the same moment.
 const (
 	methodOne      = "one session"
-	methodLog      = "sessions at one place of the binary log"
 	methodLock     = "sessions begun under a read lock"
 	methodStamp    = "sessions of one timestamp"
 	rolePrimary    = "primary"
@@ -157,7 +156,7 @@ func (d *Dump) open(ctx context.Context, o DialOptions, readers int, n model.Not
 	if err := errors.Join(append(errs, err)...); err != nil {
 		return err
 	}
-	if err := d.snapshot(ctx, closed); err != nil {
+	if err := d.snapshot(ctx); err != nil {
 		return err
 	}
 	d.info.Readers = len(d.readers)

@@ -91,11 +91,11 @@ func (c *company) sameMoment(method string, readers int) {
 }
 
 func TestDumpSeesOneMoment(t *testing.T) {
-	t.Run("by the log", func(t *testing.T) {
+	t.Run("with a log", func(t *testing.T) {
 		s := servertest.Start(t, servertest.Binlog(), servertest.Flag("--binlog-ignore-db=silent"))
 		c := companyOn(t, s, "crm")
 		c.pours()
-		c.sameMoment(methodLog, 3)
+		c.sameMoment(methodLock, 3)
 		if at := c.dump(2).Info().GTID; !strings.HasPrefix(at, "0-1-") {
 			t.Errorf("at %q", at)
 		}

@@ -84,22 +84,15 @@ func (d *Dump) start(ctx context.Context, begin string) ([]dumpMoment, error) {
 	return out, errors.Join(errs...)
 }
 
-// alignTries is how often readers try to begin at the same place of the log.
-// Each try takes a millisecond or two, and nine of ten succeed while others
-// write as quickly as they can.
-const alignTries = 60
-
 // snapshot has all readers see the same moment, by the means that the server
 // and the account have, and else goes on with one reader.
-func (d *Dump) snapshot(ctx context.Context, closed bool) error {
+func (d *Dump) snapshot(ctx context.Context) error {
 	if d.control.dialect.product == tiDB {
 		return d.stamp(ctx)
 	}
 	if len(d.readers) > 1 {
-		for _, way := range []func(context.Context, bool) (bool, error){d.align, d.underLock} {
-			if done, err := way(ctx, closed); done || err != nil {
-				return err
-			}
+		if done, err := d.underLock(ctx); done || err != nil {
+			return err
 		}
 		for _, r := range d.readers[1:] {
 			if err := r.close(); err != nil {
@@ -128,44 +121,6 @@ func (d *Dump) took(ctx context.Context, method string, m dumpMoment) {
 	}
 }
 
-// align begins the snapshots again and again until all of them are at the same
-// place of the binary log: no lock, no right. Two readers at one place see the
-// same only if whatever is written to the central is written to the log as well.
-func (d *Dump) align(ctx context.Context, closed bool) (bool, error) {
-	if logged, err := d.logged(ctx, closed); !logged {
-		return false, err
-	}
-	for range alignTries {
-		seen, err := d.start(ctx, snapshotSQL)
-		if err != nil || seen[0].place.file == "" {
-			return false, err
-		}
-		if aligned(seen) {
-			d.took(ctx, methodLog, seen[0])
-			return true, nil
-		}
-	}
-	return false, nil
-}
-
-// logged tells whether what is written to the central goes into the binary log.
-// A write of this dump's own proves it: a server may be told to leave out some
-// databases. A replica writes there what it receives only if it is told to.
-func (d *Dump) logged(ctx context.Context, closed bool) (bool, error) {
-	q := "SELECT @@global.log_bin AND @@global.log_slave_updates"
-	if !closed {
-		if d.shared == nil {
-			return false, nil
-		}
-		q = "SET @rapport_gtid=@@last_gtid;" + d.shared.touchSQL() + ";SELECT @@last_gtid<>@rapport_gtid"
-	}
-	yes, err := d.control.text(ctx, q)
-	if number(err) != 0 { // the server knows no such variable
-		return false, nil
-	}
-	return truth(yes), err
-}
-
 // aligned tells whether all readers see the same moment.
 func aligned(seen []dumpMoment) bool {
 	for _, s := range seen {
@@ -180,10 +135,12 @@ func aligned(seen []dumpMoment) bool {
 const lockFor = 3 * time.Second
 
 // underLock begins the snapshots while a read lock of the whole server holds
-// writers off, a few milliseconds. It takes the right RELOAD. Where it cannot be
+// writers off, a few milliseconds. The same place in the binary log is no
+// proof: of readers that begin without the lock, at one place while many write,
+// one was seen to lack a transaction that another one had. It takes the right RELOAD. Where it cannot be
 // had within a second, because of a statement that takes long, it is given up:
 // nobody can write while it is waited for.
-func (d *Dump) underLock(ctx context.Context, _ bool) (done bool, err error) {
+func (d *Dump) underLock(ctx context.Context) (done bool, err error) {
 	const patience, end = "SET SESSION lock_wait_timeout=1;", "SET SESSION lock_wait_timeout=20"
 	if err := d.control.exec(ctx, patience+"FLUSH TABLES WITH READ LOCK"); err != nil {
 		if number(err) == 0 {
