@@ -7,8 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
-	"strings"
 	"unicode/utf8"
+
+	"rapport/model"
 )
 
 // appendRow appends the canonical form of a row: a JSON array. Texts and the
@@ -101,11 +102,19 @@ func appendText[T string | []byte](b []byte, s T) []byte {
 	return append(append(b, s[start:]...), '"')
 }
 
+// idStart are where the groups of a UUID begin.
+var idStart = [...]int{0, 4, 6, 8, 10}
+
 func appendBytes(b []byte, typ string, x []byte) []byte {
 	switch {
 	case typ == "id" && len(x) == 16:
 		b = append(b, '"')
-		b = hex.AppendEncode(b, x)
+		for i, end := range []int{4, 6, 8, 10, 16} {
+			if i > 0 {
+				b = append(b, '-')
+			}
+			b = hex.AppendEncode(b, x[idStart[i]:end])
+		}
 		return append(b, '"')
 	case typ == "blob":
 		b = append(b, '"')
@@ -161,11 +170,11 @@ func parseValue(b []byte, typ string) (v any, n int, err error) {
 			return s, n, err
 		}
 		if typ == "id" {
-			id, err := hex.DecodeString(s)
-			if err != nil || len(id) != 16 || s != strings.ToLower(s) {
+			id, ok := model.ParseID(s)
+			if !ok {
 				return nil, 0, errForm
 			}
-			return id, n, nil
+			return id.Bytes(), n, nil
 		}
 		data, err := base64.StdEncoding.Strict().DecodeString(s)
 		if err != nil || typ != "blob" {

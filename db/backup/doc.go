@@ -97,8 +97,7 @@
 //	"text"               a text in UTF-8 (type text), escaped are only " and \
 //	                     (by \), line feed, carriage return and tab (\n \r \t)
 //	                     and the other characters below 0x20 (\u00xx)
-//	"32 digits"          16 bytes in lower-case hexadecimal: a UUID without its
-//	                     dashes, which make a backup 6 % larger (type id)
+//	"8-4-4-4-12"         16 bytes as a lower-case UUID (type id)
 //	"…"                  bytes in padded base64 (type blob)
 //	{"b64":"…"}          what its type cannot write: a text that is not UTF-8,
 //	                     an id that is not 16 bytes, as bytes in base64

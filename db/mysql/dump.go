@@ -13,9 +13,9 @@ import (
 	"rapport/model"
 )
 
-// Dump is one moment of a central, read by several sessions at once. It holds
-// up nobody: readers take no lock on rows, and a table is theirs only while they
-// read it.
+// Dump is one moment of a central, read by several sessions at once. Writers
+// wait for the moment at which the sessions begin and for nothing else: readers
+// take no lock on rows, and a table is theirs only while they read it.
 //
 // While it is open no rebuild of a table begins, and none is under way: see
 // sharedLease. Where somebody else alters a table all the same, reading that
