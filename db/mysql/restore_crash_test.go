@@ -39,6 +39,7 @@ func (c *company) killedRestore(from *company, marker string, n int) bool {
 	cmd.Env = append(os.Environ(), "RAPPORT_TEST_RESTORE="+p.URL(c.url), "RAPPORT_TEST_SOURCE="+from.url)
 	var said strings.Builder
 	cmd.Stderr = &said
+	started := make(chan struct{})
 	var hook func() bool
 	hook = func() bool {
 		if n--; n > 0 {
@@ -46,6 +47,7 @@ func (c *company) killedRestore(from *company, marker string, n int) bool {
 			return true
 		}
 		killed.Store(true)
+		<-started
 		if err := cmd.Process.Kill(); err != nil {
 			c.Error(err)
 		}
@@ -55,6 +57,7 @@ func (c *company) killedRestore(from *company, marker string, n int) bool {
 	if err := cmd.Start(); err != nil {
 		c.Fatal(err)
 	}
+	close(started)
 	if err := cmd.Wait(); err != nil && !killed.Load() {
 		c.Fatalf("the restore ended by itself: %v: %s", err, said.String())
 	}
