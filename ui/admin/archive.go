@@ -381,25 +381,3 @@ func (s *archive) Cursor() *tea.Cursor {
 	x, _ := s.in.Cursor()
 	return tea.NewCursor(3+x, 0)
 }
-
-// Click puts the cursor on the row in a line; a double click opens it.
-func (s *archive) Click(_, y int, double bool) tea.Cmd {
-	i := s.top + y - archiveHead
-	if _, ok := s.item(i); !ok || y < archiveHead || y >= archiveHead+s.room() {
-		return nil
-	}
-	s.at = i
-	s.settle()
-	if !double {
-		return nil
-	}
-	cmd, _ := s.Do(keymap.Open)
-	return cmd
-}
-
-// Wheel moves through the rows.
-func (s *archive) Wheel(_, _, by int) tea.Cmd {
-	s.at += by
-	s.settle()
-	return s.ahead()
-}

@@ -4,26 +4,24 @@ import (
 	tea "charm.land/bubbletea/v2"
 
 	"rapport/keymap"
+	"rapport/ui/widget"
 )
 
-// Click puts the cursor on the finding in a line; a double click opens it.
-func (s *Screen) Click(_, y int, double bool) tea.Cmd {
-	i := s.first + y - top
-	if y < top || i >= len(s.hits) {
-		return nil
-	}
-	s.row = i
-	s.settle()
-	if !double {
-		return nil
-	}
-	cmd, _ := s.Do(keymap.Open)
-	return cmd
+func (s *Screen) mouse() widget.Mouse {
+	return widget.Mouse{Head: top, Top: s.first, Height: s.room(), Count: len(s.hits),
+		Go: func(row, _ int) (tea.Cmd, bool) {
+			s.row = row
+			s.settle()
+			return nil, true
+		},
+		Open: func() tea.Cmd {
+			cmd, _ := s.Do(keymap.Open)
+			return cmd
+		}}
 }
 
+// Click puts the cursor on the finding in a line; a double click opens it.
+func (s *Screen) Click(_, y int, double bool) tea.Cmd { return s.mouse().Click(y, double) }
+
 // Wheel moves through the findings.
-func (s *Screen) Wheel(_, _, delta int) tea.Cmd {
-	s.row += delta
-	s.settle()
-	return nil
-}
+func (s *Screen) Wheel(_, _, delta int) tea.Cmd { return s.mouse().Wheel(s.row, delta) }
