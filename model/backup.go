@@ -59,6 +59,9 @@ type BackupRequest struct {
 	OneKey     bool     // encrypt although there is one recipient only
 	NewKey     bool     // make a recovery key with InitBackups
 	Level      string   // how thoroughly to verify: one of the levels; "" for V2
+	// Wait is how long a backup that is being made waits for its place when that
+	// is gone: 0 for a quarter of an hour, less for not at all.
+	Wait time.Duration
 }
 
 // Levels of verification. A backup that was compared with its source when it

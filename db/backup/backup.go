@@ -39,6 +39,13 @@ type Options struct {
 	// Now of the central's server; nil where there is none.
 	ServerNow func(ctx context.Context) (time.Time, error)
 
+	// Wait is how long a backup that is being made waits for its place when
+	// that is gone: 0 for a quarter of an hour, less for not at all. A request
+	// may say otherwise.
+	Wait time.Duration
+
+	// look pauses between two looks whether a place is back.
+	look func(ctx context.Context, attempt int) error
 	// before is asked when a backup is complete but for its manifest. An
 	// error discards the backup.
 	before func(ctx context.Context) error
@@ -62,6 +69,9 @@ var _ model.Backuper = (*Backuper)(nil)
 // New returns a Backuper.
 func New(o Options) *Backuper {
 	o.Now = cmpFunc(o.Now, time.Now)
+	if o.look == nil {
+		o.look = look
+	}
 	if o.IDs == nil {
 		o.IDs = model.NewIDSource(o.Now, nil)
 	}

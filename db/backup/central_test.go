@@ -53,7 +53,7 @@ func (c *company) source() centralSource {
 
 func (c *company) create(kind string) model.BackupInfo {
 	c.Helper()
-	info, err := c.b.create(c.Context(), c.source(), target{store: c.store}, kind, nil)
+	info, err := c.b.create(c.Context(), c.source(), target{store: c.store}, order{kind: kind}, nil)
 	if err != nil || !info.Verified || info.Source != model.SourceCentral || info.Position == 0 {
 		c.Fatalf("%s: %+v, %v", kind, info, err)
 	}
@@ -168,7 +168,7 @@ func TestCentralIsAltered(t *testing.T) {
 			}
 		}
 	}}
-	info, err := c.b.create(t.Context(), oneReader{c.source()}, target{store: watching}, model.BackupFull, nil)
+	info, err := c.b.create(t.Context(), oneReader{c.source()}, target{store: watching}, order{kind: model.BackupFull}, nil)
 	if err != nil || !info.Verified || altered != 3 {
 		t.Fatalf("%+v, %v after %d alterations", info, err, altered)
 	}
@@ -193,7 +193,7 @@ func TestCentralIsAltered(t *testing.T) {
 			c.sql("ALTER TABLE mine ADD COLUMN c" + fmt.Sprint(altered) + " INT DEFAULT 7, ALGORITHM=COPY")
 		}
 	}}
-	_, err = c.b.create(t.Context(), oneReader{c.source()}, target{store: always}, model.BackupFull, nil)
+	_, err = c.b.create(t.Context(), oneReader{c.source()}, target{store: always}, order{kind: model.BackupFull}, nil)
 	says(t, err, model.Locked, "the tables changed under the backup")
 }
 

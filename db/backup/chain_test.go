@@ -359,7 +359,7 @@ func TestChainsReadAsTheirEnd(t *testing.T) {
 		for range rapid.IntRange(1, 7).Draw(rt, "backups") {
 			src.edit(rt)
 			kind := rapid.SampledFrom([]string{model.BackupFull, model.BackupIncremental, model.BackupIncremental, model.BackupDifferential, model.BackupSegment}).Draw(rt, "kind")
-			info, err := b.create(ctx, src, target{store: store}, kind, nil)
+			info, err := b.create(ctx, src, target{store: store}, order{kind: kind}, nil)
 			if err != nil || !info.Verified {
 				rt.Fatalf("%s: %+v, %v", kind, info, err)
 			}
@@ -405,7 +405,7 @@ func fakeChain(t *testing.T, kinds ...string) (*fakeSource, *Backuper, *memory) 
 		if i > 0 {
 			src.remove(src.list[1], slices.Sorted(maps.Keys(src.list[1].rows))[0])
 		}
-		if info, err := b.create(t.Context(), src, target{store: store}, kind, nil); err != nil || info.Kind != kind {
+		if info, err := b.create(t.Context(), src, target{store: store}, order{kind: kind}, nil); err != nil || info.Kind != kind {
 			t.Fatalf("%s: %+v, %v", kind, info, err)
 		}
 	}
@@ -439,7 +439,7 @@ func TestPromotions(t *testing.T) {
 			if c.spoil != nil {
 				c.spoil(src, store)
 			}
-			info, err := b.create(t.Context(), src, target{store: store}, c.kind, nil)
+			info, err := b.create(t.Context(), src, target{store: store}, order{kind: c.kind}, nil)
 			if err != nil || !info.Verified || (info.Kind == c.kind) != (c.note == "") || !strings.Contains(info.Note, c.note) || (info.Parent == "") != (c.note != "") {
 				t.Errorf("%+v, %v", info, err)
 			}

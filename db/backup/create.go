@@ -36,7 +36,7 @@ func (b *Backuper) CreateBackup(ctx context.Context, req model.BackupRequest, n 
 	if err != nil {
 		return model.BackupInfo{}, err
 	}
-	info, err := b.create(ctx, src, to, kind, n)
+	info, err := b.create(ctx, src, to, order{kind: kind, wait: cmp.Or(req.Wait, b.o.Wait, outageTime)}, n)
 	if err == nil || model.KindOf(err) == model.Corrupt {
 		// It is no matter if it cannot: the next one tries again.
 		_, _ = sweepLeft(ctx, to.store, time.Time{}, nil)
@@ -104,15 +104,14 @@ func (b *Backuper) source(name string, s Store) (source, error) {
 }
 
 // create makes one backup of a source.
-func (b *Backuper) create(ctx context.Context, src source, to target, kind string, n model.Notify) (model.BackupInfo, error) {
-	var list []entry
-	if kind != model.BackupFull {
+func (b *Backuper) create(ctx context.Context, src source, to target, o order, n model.Notify) (model.BackupInfo, error) {
+	if o.kind != model.BackupFull {
 		var err error
-		if list, err = unmarked(ctx, to.store); err != nil {
+		if o.list, err = unmarked(ctx, to.store); err != nil {
 			return model.BackupInfo{}, err
 		}
 	}
-	e, err := b.attempt(ctx, src, to, order{kind: kind, list: list}, n)
+	e, err := b.attempt(ctx, src, to, o, n)
 	return e.info, err
 }
 
@@ -122,6 +121,8 @@ type order struct {
 	list []entry // those that it may follow, newest first
 	// unless is the mark at which none is made, nil for always.
 	unless *mark
+	// wait is how long a place that is gone meanwhile is waited for.
+	wait time.Duration
 }
 
 // attempt makes one backup. Where the moment of the source is lost on the way,
@@ -170,6 +171,7 @@ func (b *Backuper) createOnce(ctx context.Context, src source, to target, o orde
 		return e, err
 	}
 	w := &writer{target: to, place: newPlace(m.Lineage, m.ID, m.Kind), m: m, snap: snap, since: m.From, untold: p.untold, note: p.note, before: b.o.before, meter: &meter{notify: n}}
+	w.store = b.patience(to.store, o.wait, w.meter.say)
 	e, err = w.run(ctx, b.o.Now)
 	if err != nil && model.KindOf(err) != model.Corrupt {
 		w.discard(ctx)

@@ -37,7 +37,7 @@ func newHome(t *testing.T) *home {
 	h := &home{t: t, dir: t.TempDir(), now: time.Date(2026, 11, 21, 10, 0, 0, 0, time.UTC)}
 	h.open()
 	t.Cleanup(func() { h.close() })
-	h.Backuper = New(Options{Home: h.dir, Now: func() time.Time { return h.now }, DB: func() *sqlite.DB { return h.db },
+	h.Backuper = New(Options{Home: h.dir, Wait: -1, Now: func() time.Time { return h.now }, DB: func() *sqlite.DB { return h.db },
 		Exclusive: func(ctx context.Context, swap func() error) error {
 			release, err := h.db.Lock(ctx)
 			if err != nil {

@@ -92,7 +92,7 @@ func TestMemoryStaysFlat(t *testing.T) {
 			t.Fatal(err)
 		}
 		peak := heapPeak(func() {
-			info, err := b.create(t.Context(), endless{snap, n}, target{store: store, keys: k}, model.BackupFull, nil)
+			info, err := b.create(t.Context(), endless{snap, n}, target{store: store, keys: k}, order{kind: model.BackupFull}, nil)
 			if err != nil || !info.Verified || info.Rows != 2*n {
 				t.Errorf("%+v, %v", info, err)
 			}

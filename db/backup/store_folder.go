@@ -34,8 +34,8 @@ var errTaken = &fs.PathError{Op: "put", Path: "object", Err: fs.ErrExist}
 
 // Put writes a temporary file beside the object's place, brings it to the
 // disk and renames it. The folder itself is made only for the object that every
-// repository begins with: later a folder that is absent is a share that was
-// disconnected, and nothing may be written where it was.
+// repository begins with: where that is absent later, a share was disconnected,
+// and nothing may be written where it was.
 func (f Folder) Put(ctx context.Context, key string, data []byte) error {
 	return f.put(ctx, key, data, os.Rename)
 }
@@ -51,7 +51,7 @@ func (f Folder) put(ctx context.Context, key string, data []byte, place func(tem
 		return err
 	}
 	_, err = within(ctx, func() (struct{}, error) {
-		if _, err := os.Stat(string(f)); key != repoName && errors.Is(err, fs.ErrNotExist) {
+		if _, err := os.Stat(filepath.Join(string(f), repoName)); key != repoName && errors.Is(err, fs.ErrNotExist) {
 			return struct{}{}, vanished(f).Because(err)
 		}
 		dir := filepath.Dir(name)

@@ -114,7 +114,7 @@ func TestPlantedErrors(t *testing.T) {
 				}
 			}
 			put()
-			if _, err := b.create(t.Context(), src, target{store: store}, model.BackupFull, nil); err != nil {
+			if _, err := b.create(t.Context(), src, target{store: store}, order{kind: model.BackupFull}, nil); err != nil {
 				t.Fatal(err)
 			}
 			put()
@@ -127,7 +127,7 @@ func TestPlantedErrors(t *testing.T) {
 				}
 				return plant(v)
 			}
-			info, err := b.create(t.Context(), src, target{store: store}, kind, nil)
+			info, err := b.create(t.Context(), src, target{store: store}, order{kind: kind}, nil)
 			if info.Kind != kind || info.Verified {
 				t.Errorf("%s, %s: %+v", name, kind, info)
 			}
@@ -153,7 +153,7 @@ func TestNothingComparedIsNothingVerified(t *testing.T) {
 		t.Fatal(err)
 	}
 	// The source counts its rows, but gives none.
-	info, err := b.create(t.Context(), counted{snap, int64(len(rows))}, target{store: store}, model.BackupFull, nil)
+	info, err := b.create(t.Context(), counted{snap, int64(len(rows))}, target{store: store}, order{kind: model.BackupFull}, nil)
 	if info.Verified {
 		t.Errorf("%+v", info)
 	}

@@ -50,6 +50,13 @@ func (m *meter) add(phase string, rows int64) {
 	}
 }
 
+// say tells of something that is no number.
+func (m *meter) say(phase string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.notify.Tell(phase, 0, 0)
+}
+
 // job is one table to be written, or to be compared.
 type job struct {
 	t       table
@@ -246,12 +253,15 @@ func (w *writer) finish(ctx context.Context) error {
 	if err := parentStays(ctx, w.store, w.place, w.m.Parent); err != nil {
 		return err
 	}
+	last := w.store
 	if w.before != nil {
 		if err := w.before(ctx); err != nil {
 			return err
 		}
+		// What was asked is true for a moment only.
+		last = impatient(last)
 	}
-	return w.store.PutNew(ctx, w.place.prefix+manifestName+w.keys.suffix(), sealed.Bytes())
+	return last.PutNew(ctx, w.place.prefix+manifestName+w.keys.suffix(), sealed.Bytes())
 }
 
 // discard removes what was written of a backup that failed, the manifest
@@ -260,12 +270,13 @@ func (w *writer) finish(ctx context.Context) error {
 func (w *writer) discard(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), discardTime)
 	defer cancel()
-	objects, err := w.store.List(ctx, w.place.prefix)
+	s := impatient(w.store)
+	objects, err := s.List(ctx, w.place.prefix)
 	if err != nil {
 		return
 	}
 	for _, o := range objects {
-		if w.store.Delete(ctx, o.Key) != nil {
+		if s.Delete(ctx, o.Key) != nil {
 			return
 		}
 	}
