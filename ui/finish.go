@@ -15,6 +15,7 @@ import (
 type finishing struct {
 	model.Workspace
 	writes *sync.WaitGroup
+	jobs   *sync.WaitGroup // what is stopped when the person quits, and clears up then
 }
 
 // begin counts a write and takes the session's end out of its context.
@@ -65,17 +66,65 @@ func (f finishing) Settle(ctx context.Context, id model.ID, choices []model.Sett
 	return f.Workspace.Settle(ctx, id, choices)
 }
 
+// RestoreRecords implements model.Archiver.
+func (f finishing) RestoreRecords(ctx context.Context, req model.RecordsRequest, n model.Notify) (model.RecordsRestored, error) {
+	ctx = f.begin(ctx)
+	defer f.writes.Done()
+	return f.Workspace.RestoreRecords(ctx, req, n)
+}
+
+// CreateBackup implements model.Backuper.
+func (f finishing) CreateBackup(ctx context.Context, req model.BackupRequest, n model.Notify) (model.BackupInfo, error) {
+	f.jobs.Add(1)
+	defer f.jobs.Done()
+	return f.Workspace.CreateBackup(ctx, req, n)
+}
+
+// RestoreBackup implements model.Backuper.
+func (f finishing) RestoreBackup(ctx context.Context, req model.BackupRequest, n model.Notify) (model.BackupInfo, string, error) {
+	f.jobs.Add(1)
+	defer f.jobs.Done()
+	return f.Workspace.RestoreBackup(ctx, req, n)
+}
+
+// RestoreCentral implements model.CentralRestorer.
+func (f finishing) RestoreCentral(ctx context.Context, req model.RestoreRequest, n model.Notify) (model.RestoreResult, error) {
+	f.jobs.Add(1)
+	defer f.jobs.Done()
+	return f.Workspace.RestoreCentral(ctx, req, n)
+}
+
+// UndoRestore implements model.CentralRestorer.
+func (f finishing) UndoRestore(ctx context.Context, dryRun bool, n model.Notify) (model.RestoreResult, error) {
+	f.jobs.Add(1)
+	defer f.jobs.Done()
+	return f.Workspace.UndoRestore(ctx, dryRun, n)
+}
+
+// stopGrace is how long what was stopped may take to clear up after itself.
+const stopGrace = 5 * time.Second
+
 // startGrace is how long a write may take from its key to its beginning.
 const startGrace = 15 * time.Millisecond
 
 // finish returns the command that ends the session once the writes that were
-// called have come to their end.
+// called have come to their end, and what was stopped has too, or has had its
+// time.
 func (f finishing) finish() tea.Cmd {
-	writes := f.writes
+	writes, jobs := f.writes, f.jobs
 	return func() tea.Msg {
 		// The command of a write that was called just before may not run yet.
 		time.Sleep(startGrace)
 		writes.Wait()
+		ended := make(chan struct{})
+		go func() {
+			jobs.Wait()
+			close(ended)
+		}()
+		select {
+		case <-ended:
+		case <-time.After(stopGrace):
+		}
 		return tea.QuitMsg{}
 	}
 }

@@ -36,6 +36,7 @@ type Root struct {
 
 	tab    int
 	stacks [len(tabs)][]entry
+	away   []entry // left while they were at work, until they are opened again
 
 	dialogs []dialog.Dialog
 	boxX    int // where the top dialog was drawn last
@@ -69,7 +70,9 @@ type Root struct {
 // entry is a screen on the stack.
 type entry struct {
 	screen.Screen
+	place place
 	stale bool // records changed while it was hidden
+	told  bool // of one that was left: how its work ended
 }
 
 type (
@@ -91,7 +94,7 @@ func (r *Root) begin() {
 	}
 	if r.opts.Start.Kind != "" {
 		if s := r.make(r.opts.Start); s != nil {
-			r.stacks[r.tab] = append(r.stacks[r.tab], entry{Screen: s})
+			r.stacks[r.tab] = append(r.stacks[r.tab], entry{Screen: s, place: placeOf(r.opts.Start)})
 		}
 	}
 }
@@ -158,7 +161,7 @@ func (r *Root) update(msg tea.Msg) tea.Cmd {
 	case backedMsg:
 		return r.backed(m)
 	case hangupMsg, quitMsg:
-		return r.ws.finish()
+		return r.finish()
 	case whichKeyMsg:
 		r.whichKey = m.gen == r.chordGen && len(r.chord) > 0
 		return nil
@@ -214,7 +217,7 @@ func (r *Root) everywhere(msg tea.Msg) tea.Cmd {
 			cmds = append(cmds, e.Update(msg))
 		}
 	}
-	return tea.Batch(cmds...)
+	return tea.Batch(append(cmds, r.updateAway(msg)...)...)
 }
 
 func (r *Root) resize(m tea.WindowSizeMsg) tea.Cmd {
@@ -242,6 +245,9 @@ func (r *Root) changed(m screen.ChangedMsg) tea.Cmd {
 			r.stacks[i][j].stale = true
 		}
 	}
+	for i := range r.away {
+		r.away[i].stale = true
+	}
 	s := r.stacks[r.tab]
 	s[len(s)-1].stale = false
 	return tea.Batch(r.loadStatus(), r.top().Update(m))
@@ -260,15 +266,21 @@ func (r *Root) shown() tea.Cmd {
 
 // open puts a screen on top of the stack.
 func (r *Root) open(m screen.OpenMsg) tea.Cmd {
+	if e, ok := r.fetch(placeOf(m)); ok {
+		e.SetSize(r.body())
+		r.stacks[r.tab] = append(r.stacks[r.tab], e)
+		return r.shown()
+	}
 	s := r.make(m)
 	if s == nil {
 		return screen.Notice(fmt.Sprintf("there is no %s page yet", m.Kind))
 	}
 	st := r.stacks[r.tab]
 	if m.Replace && len(st) > 0 {
+		r.leave(st[len(st)-1])
 		st = st[:len(st)-1]
 	}
-	r.stacks[r.tab] = append(st, entry{Screen: s})
+	r.stacks[r.tab] = append(st, entry{Screen: s, place: placeOf(m)})
 	return r.start(s)
 }
 
@@ -301,6 +313,7 @@ func (r *Root) pop() tea.Cmd {
 	if len(s) < 2 {
 		return nil
 	}
+	r.leave(s[len(s)-1])
 	r.stacks[r.tab] = s[:len(s)-1]
 	return r.shown()
 }
@@ -311,6 +324,7 @@ func (r *Root) goTo(i int) tea.Cmd {
 		if r.top().Dirty() {
 			return r.back()
 		}
+		r.leave(r.stacks[i][1:]...)
 		r.stacks[i] = r.stacks[i][:1]
 		return r.shown()
 	}
@@ -342,12 +356,16 @@ func (r *Root) quit() tea.Cmd {
 			dirty = "the open dialog"
 		}
 	}
-	if dirty == "" || r.leaving {
-		return r.ws.finish()
+	text := r.underWay()
+	if dirty != "" {
+		text = strings.TrimSpace("What you typed in " + dirty + " is not saved. " + text)
+	}
+	if text == "" || r.leaving {
+		return r.finish()
 	}
 	r.leaving = true
 	r.dialogs = append(r.dialogs, dialog.NewAsk(r.env, screen.AskMsg{
-		Title: "Quit Rapport", Text: "What you typed in " + dirty + " is not saved.",
+		Title: "Quit Rapport", Text: text,
 		Yes: "Quit", Do: func(string) tea.Cmd { return func() tea.Msg { return quitMsg{} } },
 	}, false))
 	return nil

@@ -145,6 +145,9 @@ func (r *Root) words() (out []string, grades []grade) {
 			add(danger, draw.Count(s.st.Refused)+" refused")
 		}
 	}
+	for _, w := range r.elsewhere() {
+		add(plain, w)
+	}
 	switch {
 	case !r.hasCentral() && r.env.Workspace.Settings().Demo:
 		add(plain, "demo, on this computer only")

@@ -107,7 +107,7 @@ func New(ctx context.Context, ws model.Workspace, o Options) *Root {
 	if o.NoColor {
 		th = theme.NewMono()
 	}
-	r := &Root{log: o.Log, opts: o, w: o.Width, h: o.Height, ws: finishing{ws, &sync.WaitGroup{}}}
+	r := &Root{log: o.Log, opts: o, w: o.Width, h: o.Height, ws: finishing{ws, &sync.WaitGroup{}, &sync.WaitGroup{}}}
 	r.env = &screen.Env{Workspace: r.ws, Keys: o.Keys, Theme: th, Now: o.Now, Context: ctx, Hooks: o.Hooks, After: o.After,
 		Copy: func(text string) tea.Cmd {
 			return tea.Batch(tea.SetClipboard(text), screen.Notice("copied"))

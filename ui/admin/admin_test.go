@@ -218,17 +218,24 @@ func TestJobTellsHowFarItIsAndStops(t *testing.T) {
 	go func() { end <- batch[0]() }()
 	<-told
 	next := s.Update(batch[1]())
-	if v := ansi.Strip(s.View()); !strings.Contains(v, "Backing up: copying") || !strings.Contains(v, "3 of 10") || !s.Dirty() {
+	if v := ansi.Strip(s.View()); !strings.Contains(v, "Backing up: copying") || !strings.Contains(v, "3 of 10") || s.Dirty() {
 		t.Errorf("\n%s", v)
 	}
 	if m := fake.Want[screen.NoticeMsg](t, fake.Do(t, s, keymap.Add)); !strings.Contains(m.Text, "still running") {
 		t.Errorf("a second job could begin: %q", m.Text)
 	}
+	if what, kept := s.Lasts(); what != "backing up 30 %" || kept == "" {
+		t.Errorf("leaves behind %q, %q", what, kept)
+	}
 	q := fake.Want[screen.AskMsg](t, fake.Do(t, s, keymap.Back))
-	q.Do("")
+	fake.Want[screen.BackMsg](t, fake.Run(s, q.Do(goOn)))
+	if !s.job.running() || s.job.stopping {
+		t.Error("leaving stops it")
+	}
+	q.Do(stopIt)
 	<-stopped
 	s.Update(<-end)
-	if s.job.running() || !strings.Contains(ansi.Strip(s.View()), "stopped; what was done is kept") {
+	if s.job.running() || s.Failed() == nil || !strings.Contains(ansi.Strip(s.View()), "stopped; what was done is kept") {
 		t.Error("it does not say that it stopped")
 	}
 	if msg := next(); msg != nil {

@@ -32,8 +32,8 @@ type archive struct {
 	search string // that is shown
 	lost   bool   // only what is missing or changed today
 
-	load    *screen.Loader
-	back    *bringing
+	load *screen.Loader
+	*bringing
 	pages   []archiveRows
 	passed  []model.ID // what the pages before them began after
 	next    model.ID   // of the page after the last one that is held; "" at the end
@@ -61,7 +61,7 @@ type archiveLoaded struct {
 }
 
 func newArchive(env *screen.Env, m screen.OpenMsg) screen.Screen {
-	s := &archive{env: env, id: string(m.ID), load: screen.NewLoader(env.Context), back: newBringing(env)}
+	s := &archive{env: env, id: string(m.ID), load: screen.NewLoader(env.Context), bringing: newBringing(env)}
 	s.nouns = browsable()
 	s.noun = max(0, slices.IndexFunc(s.nouns, func(e *model.Entity) bool { return e.Noun == m.Noun }))
 	return s
@@ -88,7 +88,7 @@ func (s *archive) Init() tea.Cmd { return s.fresh() }
 
 // fresh reads from the beginning.
 func (s *archive) fresh() tea.Cmd {
-	s.back.drop()
+	s.bringing.drop()
 	return s.read("", archiveLoaded{fresh: true})
 }
 
@@ -132,14 +132,14 @@ func (s *archive) again() tea.Cmd {
 func (s *archive) Update(msg tea.Msg) tea.Cmd {
 	switch m := msg.(type) {
 	case screen.ChangedMsg:
-		if len(s.pages) > 0 && !s.load.Busy() && !s.back.doing.Busy() && changes(m.Change, s.entity().Noun) {
+		if len(s.pages) > 0 && !s.load.Busy() && !s.bringing.doing.Busy() && changes(m.Change, s.entity().Noun) {
 			return s.again()
 		}
 	case screen.LoadedMsg:
 		if s.load.Take(m) {
 			return s.apply(m)
 		}
-		cmd, done, ok := s.back.take(m)
+		cmd, done, ok := s.bringing.take(m)
 		if ok && done {
 			return tea.Batch(cmd, s.fresh())
 		}
@@ -259,11 +259,11 @@ func (s *archive) Do(a keymap.Action) (tea.Cmd, bool) {
 		s.lost = !s.lost
 		return s.fresh(), true
 	case keymap.Restore:
-		return s.back.ask(s.backup, model.Ref{Noun: s.entity().Noun, ID: it.Record.ID, Name: it.Record.Title()}), true
+		return s.bringing.ask(s.backup, model.Ref{Noun: s.entity().Noun, ID: it.Record.ID, Name: it.Record.Title()}), true
 	case keymap.Yes:
-		return s.back.yes(), true
+		return s.bringing.yes(), true
 	case keymap.Back:
-		if s.back.drop() {
+		if s.bringing.drop() {
 			return nil, true
 		}
 		s.search = ""
@@ -279,16 +279,16 @@ func (s *archive) Can(a keymap.Action) bool {
 		_, ok := s.item(s.at)
 		return ok
 	case keymap.Yes:
-		return s.back.waits()
+		return s.bringing.waits()
 	case keymap.Back:
-		return s.back.found != nil || s.back.plan.Busy() || s.search != ""
+		return s.bringing.found != nil || s.bringing.plan.Busy() || s.search != ""
 	}
 	return true
 }
 
 // move moves the cursor and forgets what was asked about another row.
 func (s *archive) move(a keymap.Action) tea.Cmd {
-	s.back.drop()
+	s.bringing.drop()
 	h := s.room()
 	switch a {
 	case keymap.Down:
@@ -356,15 +356,12 @@ func (s *archive) Scope() keymap.Scope {
 // Typing tells that the search is typed.
 func (s *archive) Typing() bool { return s.typing }
 
-// Dirty is true while a record is coming back.
-func (s *archive) Dirty() bool { return s.back.doing.Busy() }
-
 // About is no record: those of a backup are not of today.
 func (s *archive) About() model.Ref { return model.Ref{} }
 
 // Working says what the screen waits for.
 func (s *archive) Working() string {
-	if w := s.back.working(); w != "" {
+	if w := s.bringing.working(); w != "" {
 		return w
 	}
 	if s.load.Busy() {

@@ -27,7 +27,7 @@ func (s *archive) foot() []string {
 	if s.err != nil {
 		return append([]string{""}, draw.Paragraph(s.env.Theme.Danger, "! "+draw.Error(s.err), s.Width)...)
 	}
-	return s.back.lines(s.env.Theme, keymap.Archive, s.Width)
+	return s.bringing.lines(s.env.Theme, keymap.Archive, s.Width)
 }
 
 // View draws the list.

@@ -56,6 +56,20 @@ func (b *bringing) yes() tea.Cmd {
 	return b.doing.Load(func(ctx context.Context) (any, error) { return ws.RestoreRecords(ctx, req, nil) })
 }
 
+// Lasts is what goes on when the screen is left.
+func (b *bringing) Lasts() (what, stopped string) {
+	if !b.doing.Busy() {
+		return "", ""
+	}
+	return "restoring " + model.Visible(b.ref.Name), "What was begun is done to its end all the same."
+}
+
+// Stop does nothing: it takes a moment and comes to its end.
+func (b *bringing) Stop() {}
+
+// Failed is nothing: a failure tells itself.
+func (b *bringing) Failed() error { return nil }
+
 // drop forgets what would change. It tells whether there was anything to
 // forget.
 func (b *bringing) drop() bool {

@@ -318,8 +318,8 @@ func TestLooksIntoBackupsWhileOneIsMade(t *testing.T) {
 		}
 	}
 	q := fake.Want[screen.AskMsg](t, fake.Do(t, s, keymap.Back))
-	if !strings.Contains(q.Text, "Backing up is under way") {
-		t.Error(q.Text)
+	if !strings.Contains(q.Title, "Backing up is under way") || len(q.Options) != 2 {
+		t.Errorf("%+v", q)
 	}
 }
 
@@ -488,11 +488,11 @@ func TestCompareFollowsChanges(t *testing.T) {
 	fake.Do(t, s, keymap.Restore)
 	before := ws.Calls()
 	fake.Run(s, s.Update(screen.ChangedMsg{Change: model.Change{Nouns: []model.Noun{"deal"}}}))
-	if ws.Calls() != before || s.back.found == nil {
+	if ws.Calls() != before || s.bringing.found == nil {
 		t.Error("a change of something else concerns it")
 	}
 	fake.Run(s, s.Update(screen.ChangedMsg{}))
-	if ws.Calls() != before+1 || s.back.found != nil {
+	if ws.Calls() != before+1 || s.bringing.found != nil {
 		t.Error("it does not follow")
 	}
 	fake.Do(t, s, keymap.AllFields)

@@ -21,7 +21,7 @@ type compare struct {
 	backup model.ID
 	ref    model.Ref
 	load   *screen.Loader
-	back   *bringing
+	*bringing
 	it     model.Comparison
 	loaded bool
 	err    error
@@ -30,7 +30,7 @@ type compare struct {
 }
 
 func newCompare(env *screen.Env, m screen.OpenMsg) screen.Screen {
-	return &compare{env: env, backup: m.ID, ref: model.Ref{Noun: m.Noun, ID: m.Other}, load: screen.NewLoader(env.Context), back: newBringing(env)}
+	return &compare{env: env, backup: m.ID, ref: model.Ref{Noun: m.Noun, ID: m.Other}, load: screen.NewLoader(env.Context), bringing: newBringing(env)}
 }
 
 // Init reads the record.
@@ -45,8 +45,8 @@ func (s *compare) reload() tea.Cmd {
 func (s *compare) Update(msg tea.Msg) tea.Cmd {
 	switch m := msg.(type) {
 	case screen.ChangedMsg:
-		if s.loaded && !s.back.doing.Busy() && changes(m.Change, s.ref.Noun) {
-			s.back.drop()
+		if s.loaded && !s.bringing.doing.Busy() && changes(m.Change, s.ref.Noun) {
+			s.bringing.drop()
 			return s.reload()
 		}
 	case screen.LoadedMsg:
@@ -58,7 +58,7 @@ func (s *compare) Update(msg tea.Msg) tea.Cmd {
 			}
 			return nil
 		}
-		cmd, done, _ := s.back.take(m)
+		cmd, done, _ := s.bringing.take(m)
 		if done {
 			return tea.Batch(cmd, s.reload())
 		}
@@ -88,16 +88,16 @@ func (s *compare) Do(a keymap.Action) (tea.Cmd, bool) {
 	}
 	switch a {
 	case keymap.Restore:
-		return s.back.ask(s.it.Backup, s.ref), true
+		return s.bringing.ask(s.it.Backup, s.ref), true
 	case keymap.Yes:
-		return s.back.yes(), true
+		return s.bringing.yes(), true
 	case keymap.AllFields:
 		s.all, s.top = !s.all, 0
 		return nil, true
 	case keymap.Open:
 		return screen.Open(screen.OpenMsg{Kind: screen.Detail, Noun: s.ref.Noun, ID: s.ref.ID}), true
 	case keymap.Back:
-		return nil, s.back.drop()
+		return nil, s.bringing.drop()
 	}
 	return nil, false
 }
@@ -108,13 +108,13 @@ func (s *compare) Can(a keymap.Action) bool {
 	case keymap.Restore:
 		return s.it.Record != nil && s.it.Standing != model.StandingSame
 	case keymap.Yes:
-		return s.back.waits()
+		return s.bringing.waits()
 	case keymap.AllFields:
 		return s.it.Record != nil && s.it.Today != nil
 	case keymap.Open:
 		return s.it.Today != nil
 	case keymap.Back:
-		return s.back.found != nil || s.back.plan.Busy()
+		return s.bringing.found != nil || s.bringing.plan.Busy()
 	}
 	return true
 }
@@ -122,7 +122,7 @@ func (s *compare) Can(a keymap.Action) bool {
 // room is how many lines of the values are seen.
 func (s *compare) room() int { return max(1, s.Height-2-len(s.foot())) }
 
-func (s *compare) foot() []string { return s.back.lines(s.env.Theme, keymap.Compare, s.Width) }
+func (s *compare) foot() []string { return s.bringing.lines(s.env.Theme, keymap.Compare, s.Width) }
 
 // View draws the record beside today's.
 func (s *compare) View() string {
@@ -286,9 +286,6 @@ func (s *compare) Title() string { return "Then and now" }
 // Scope is where its keys are looked up.
 func (s *compare) Scope() keymap.Scope { return keymap.Compare }
 
-// Dirty is true while the record is coming back.
-func (s *compare) Dirty() bool { return s.back.doing.Busy() }
-
 // About is today's record, where there is one.
 func (s *compare) About() model.Ref {
 	if s.it.Today == nil {
@@ -299,7 +296,7 @@ func (s *compare) About() model.Ref {
 
 // Working says what the screen waits for.
 func (s *compare) Working() string {
-	if w := s.back.working(); w != "" {
+	if w := s.bringing.working(); w != "" {
 		return w
 	}
 	if s.load.Busy() {

@@ -3,6 +3,9 @@ package admin
 import (
 	"cmp"
 	"context"
+	"fmt"
+	"strings"
+	"time"
 
 	tea "charm.land/bubbletea/v2"
 
@@ -23,11 +26,16 @@ type job struct {
 	news       chan model.Progress
 	done       chan struct{}
 	last       model.Progress
+	now        func() time.Time
+	pace       model.Pace
+	speed      string // how fast it goes and for how long, "" while that is not known
 	stopping   bool
+	again      func() tea.Cmd // begins it anew
+	failed     error          // why it last did not succeed
 }
 
 func newJob(env *screen.Env) *job {
-	return &job{work: screen.NewLoader(env.Context), tick: screen.NewLoader(env.Context), parent: env.Context}
+	return &job{work: screen.NewLoader(env.Context), tick: screen.NewLoader(env.Context), parent: env.Context, now: env.Now}
 }
 
 func (j *job) running() bool { return j.work.Busy() }
@@ -37,6 +45,12 @@ func (j *job) start(name string, run func(ctx context.Context, n model.Notify) (
 	ctx, cancel := context.WithCancel(j.parent)
 	news, done := make(chan model.Progress, 1), make(chan struct{})
 	j.name, j.cancel, j.news, j.done, j.last, j.stopping = name, cancel, news, done, model.Progress{}, false
+	j.pace, j.speed, j.failed = model.Pace{}, "", nil
+	kept := j.kept
+	j.again = func() tea.Cmd {
+		j.kept = kept
+		return j.start(name, run)
+	}
 	// The newest report takes the place of one that nobody has read yet.
 	tell := func(p model.Progress) {
 		select {
@@ -75,25 +89,56 @@ func (j *job) take(m screen.LoadedMsg) (ended bool, cmd tea.Cmd) {
 	if j.work.Take(m) {
 		j.cancel()
 		j.tick.Stop()
+		j.failed = m.Err
 		return true, nil
 	}
 	if j.tick.Take(m) {
 		if p, ok := m.Value.(model.Progress); ok && j.running() {
-			j.last = p
+			j.last, j.speed = p, j.pace.Speed(j.now(), p)
 			return false, j.listen()
 		}
 	}
 	return false, nil
 }
 
-// askStop asks whether to stop.
-func (j *job) askStop() tea.Cmd {
-	kept := cmp.Or(j.kept, "What is done already is kept.")
-	return ask(screen.AskMsg{Title: "Stop?", Text: j.name + " is under way. " + kept, Yes: "Stop", Do: func(string) tea.Cmd {
+// What can become of a job when its page is left.
+const (
+	goOn   = "leave this page: it goes on, and the status line says how far it is"
+	stopIt = "stop it"
+)
+
+// askLeave asks what becomes of it when its page is left.
+func (j *job) askLeave() tea.Cmd {
+	return choose(j.name+" is under way", "Stopped, this holds: "+j.stopped(), goOn, []string{goOn, stopIt}, func(v string) tea.Cmd {
+		if v == goOn {
+			return screen.Back
+		}
+		j.stop()
+		return nil
+	})
+}
+
+// stopped is what becomes of it when it is stopped.
+func (j *job) stopped() string { return cmp.Or(j.kept, "What is done already is kept.") }
+
+// stop ends it.
+func (j *job) stop() {
+	if j.running() {
 		j.stopping = true
 		j.cancel()
-		return nil
-	}})
+	}
+}
+
+// lasts is what it is at, in few words; "" if it does not run.
+func (j *job) lasts() string {
+	if !j.running() {
+		return ""
+	}
+	words := strings.ToLower(j.name[:1]) + j.name[1:]
+	if p := j.last; p.Total > 0 {
+		words += fmt.Sprintf(" %d %%", 100*min(p.Done, p.Total)/p.Total)
+	}
+	return words
 }
 
 // lines say how far it is.
@@ -108,7 +153,7 @@ func (j *job) lines(th *theme.Theme, w int) []string {
 	}
 	switch {
 	case p.Total > 0:
-		n := draw.Count(p.Done) + " of " + draw.Count(p.Total)
+		n := draw.Count(p.Done) + " of " + draw.Count(p.Total) + j.speed
 		return []string{"  " + th.Accent.Render(draw.Fit(model.Visible(words), max(0, w-4))),
 			draw.Bars(th, []draw.Bar{{Label: "", Value: float64(p.Total), Part: max(0.001, float64(p.Done)), Notes: []string{n}}}, min(w, 70))[0]}
 	case p.Done > 0:

@@ -33,7 +33,7 @@ func (p *page) Wheel(_, _, delta int) tea.Cmd { return p.mouse().Wheel(p.at, del
 func (s *archive) mouse() widget.Mouse {
 	return widget.Mouse{Head: archiveHead, Top: s.top, Height: s.room(), Count: s.count(),
 		Go: func(row, _ int) (tea.Cmd, bool) {
-			s.back.drop()
+			s.bringing.drop()
 			s.at = row
 			s.settle()
 			return s.ahead(), true

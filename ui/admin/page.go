@@ -130,7 +130,7 @@ func (p *page) Do(a keymap.Action) (tea.Cmd, bool) {
 		return p.rows[p.at].do(), true
 	case keymap.Back:
 		if p.job != nil && p.job.running() {
-			return p.job.askStop(), true
+			return p.job.askLeave(), true
 		}
 		return nil, false
 	default:
@@ -240,8 +240,28 @@ func (p *page) Title() string { return p.title }
 // Scope is where its keys are looked up.
 func (p *page) Scope() keymap.Scope { return keymap.Admin }
 
-// Dirty is true while something runs that leaving would stop.
-func (p *page) Dirty() bool { return p.job != nil && p.job.running() }
+// Lasts is what goes on when the page is left.
+func (p *page) Lasts() (what, stopped string) {
+	if p.job == nil || !p.job.running() {
+		return "", ""
+	}
+	return p.job.lasts(), p.job.stopped()
+}
+
+// Stop ends what runs.
+func (p *page) Stop() {
+	if p.job != nil {
+		p.job.stop()
+	}
+}
+
+// Failed is why what ran last did not succeed.
+func (p *page) Failed() error {
+	if p.job == nil {
+		return nil
+	}
+	return p.job.failed
+}
 
 // About is no record.
 func (p *page) About() model.Ref { return model.Ref{} }

@@ -80,6 +80,17 @@ func (s *roster[T]) Update(msg tea.Msg) tea.Cmd {
 	return nil
 }
 
+// Lasts is what goes on when the page is left.
+func (s *roster[T]) Lasts() (what, stopped string) {
+	if !s.acting.Busy() {
+		return "", ""
+	}
+	return "changing the " + strings.ToLower(s.title), "The server may have done it already."
+}
+
+// Stop ends what is under way.
+func (s *roster[T]) Stop() { s.acting.Stop() }
+
 // joined joins the words of a row that are not empty.
 func joined(parts ...string) string {
 	var out []string

@@ -229,6 +229,18 @@ type Worker interface {
 	Working() string
 }
 
+// Laster is a screen whose work goes on when it is left. The root keeps it
+// meanwhile, says what it is at, and shows it again where it is opened again.
+type Laster interface {
+	// Lasts is what is under way, "backing up 41 %", and what becomes of it
+	// if it is stopped, in a sentence; both are "" if nothing is.
+	Lasts() (what, stopped string)
+	// Stop ends what is under way.
+	Stop()
+	// Failed is why what was under way last did not succeed, nil if it did.
+	Failed() error
+}
+
 // Clicker is a screen that understands the mouse. Coordinates are the
 // screen's.
 type Clicker interface {
