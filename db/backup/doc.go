@@ -171,6 +171,18 @@
 // sound or damaged. Damage counts until a look at the same level or a deeper one
 // finds none.
 //
+// # One moment
+//
+// A central is read by several sessions at once, and no writer waits for that:
+// no lock is taken. They begin their snapshots again and again, a millisecond
+// each time, until all see the same changes of records: the same state of the
+// feed and the same changes that wait for a position in it, which every
+// transaction adds to. Tables whose changes nobody notes there, an
+// administrator's own among them, and the history are read by the first session
+// alone, whose moment is that of the backup. One session reads everything where
+// the account may not see the triggers that note the changes. "method" of the
+// server in the manifest tells which it was.
+//
 // # Moments of a central
 //
 // A chain reads as the full set of rows at the moment of its last backup. A

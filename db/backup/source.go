@@ -105,6 +105,9 @@ type table struct {
 	// Definition is what else makes the table what it is: a statement that
 	// makes it, or "".
 	Definition string
+	// First says that only reader 0 sees the table at the moment: for another
+	// reader it may be that of a little earlier or later.
+	First bool `json:"-"` // how it is read is not what it is
 }
 
 // definitionOf names what the tables of a snapshot are, so that an increment

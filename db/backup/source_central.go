@@ -67,7 +67,7 @@ func newCentralSnapshot(ctx context.Context, d *mysql.Dump) (*centralSnapshot, e
 	for _, t := range d.Tables() {
 		s.of[t.Name] = t
 		whole := !t.Followed || !t.Ordered
-		s.list = append(s.list, table{Name: t.Name, Columns: t.Columns, Types: t.Types, Key: t.Key, Whole: whole, Untold: whole && !t.Empty, Definition: t.Definition})
+		s.list = append(s.list, table{Name: t.Name, Columns: t.Columns, Types: t.Types, Key: t.Key, Whole: whole, Untold: whole && !t.Empty, Definition: t.Definition, First: !t.Alike})
 		if t.Loose {
 			s.what.Server.Unread = append(slices.Clone(s.what.Server.Unread), "the rows of "+t.Name+" may be of another moment: its engine has no transactions")
 		}

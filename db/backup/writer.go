@@ -152,14 +152,16 @@ func (w *writer) work(ctx context.Context, jobs []job) (verification, error) {
 		mu.Lock()
 		defer mu.Unlock()
 		for {
-			for len(jobs) == 0 && open > 0 && failed == nil {
+			at := jobFor(reader, jobs)
+			for at < 0 && open > 0 && failed == nil {
 				ready.Wait()
+				at = jobFor(reader, jobs)
 			}
 			if open == 0 || failed != nil {
 				return
 			}
-			j := jobs[0]
-			jobs = jobs[1:]
+			j := jobs[at]
+			jobs = slices.Delete(jobs, at, at+1)
 			mu.Unlock()
 			n, err := w.do(ctx, reader, j, &out)
 			mu.Lock()
@@ -188,6 +190,16 @@ func (w *writer) work(ctx context.Context, jobs []job) (verification, error) {
 	}
 	wait.Wait()
 	return v, failed
+}
+
+// jobFor returns which job a reader does next, -1 for none: the first reader
+// does those that no other can before it helps with the rest.
+func jobFor(reader int, jobs []job) int {
+	at := slices.IndexFunc(jobs, func(j job) bool { return j.t.First == (reader == 0) })
+	if at < 0 && reader == 0 && len(jobs) > 0 {
+		at = 0
+	}
+	return at
 }
 
 // do does one job and tells how many rows it compared.

@@ -14,8 +14,11 @@ import (
 )
 
 // Dump is one moment of a central, read by several sessions at once. Writers
-// wait for the moment at which the sessions begin and for nothing else: readers
-// take no lock on rows, and a table is theirs only while they read it.
+// wait for nothing: no lock is taken when the sessions begin, none on rows, and
+// a table is a reader's only while it is read. What all readers see alike are
+// the tables whose triggers note every change, see dumpMoment; all others are
+// the first reader's, so that they agree with each other and with its moment,
+// which is that of the dump.
 //
 // While it is open no rebuild of a table begins, and none is under way: see
 // sharedLease. Where somebody else alters a table all the same, reading that
@@ -51,7 +54,7 @@ type DumpInfo struct {
 // How readers come to see the same moment.
 const (
 	methodOne      = "one session"
-	methodLock     = "sessions begun under a read lock"
+	methodSame     = "sessions that see the same changes"
 	methodStamp    = "sessions of one timestamp"
 	rolePrimary    = "primary"
 	roleReplica    = "replica"
@@ -84,6 +87,9 @@ type DumpTable struct {
 	// not followed, for it may have been emptied without a trace; from here on
 	// it can be.
 	Empty bool
+	// Alike tells whether every reader sees the table as the first one does.
+	// Any other is read by the first one alone.
+	Alike bool
 	// Definition makes the table.
 	Definition string
 	// Loose tells of a table that the server keeps outside of transactions:

@@ -83,7 +83,11 @@ func (c *company) advance(old chainCopy, since DumpMark, d *Dump) (out chainCopy
 			}
 			last = key
 		}
-		err := d.Changed(c.Context(), d.Info().Readers-1, t, since, func(v []any) error {
+		reader := 0
+		if t.Alike {
+			reader = d.Info().Readers - 1
+		}
+		err := d.Changed(c.Context(), reader, t, since, func(v []any) error {
 			key := c.keyOf(t, v)
 			next(key)
 			of[key] = line(t, v)

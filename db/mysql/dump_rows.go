@@ -37,7 +37,8 @@ func (d *Dump) reading(table string, err error) error {
 }
 
 // Rows calls row for each row of a table, in the order of its key. Each reader
-// is for one goroutine at a time. Values are int64, []byte or nil; text is as
+// is for one goroutine at a time, and a table that is not alike for all of them
+// is for reader 0. Values are int64, []byte or nil; text is as
 // the server writes it: times in UTC with all of their digits, decimals with all
 // of theirs. The slice and the bytes are valid during the call only. An error of
 // row ends the reading and is returned as it is.
@@ -53,6 +54,9 @@ func (d *Dump) Rows(ctx context.Context, reader int, t DumpTable, row func(v []a
 
 // stream runs a query for all columns of a table.
 func (d *Dump) stream(ctx context.Context, reader int, t DumpTable, q string, row func(v []any) error) error {
+	if reader > 0 && !t.Alike {
+		return model.Errorf(model.Invalid, "readers do not see %s alike", t.Name).WithHint("it is for the first one")
+	}
 	s := d.readers[reader]
 	s.requests++
 	rows, err := s.conn.(driver.QueryerContext).QueryContext(ctx, d.freely(q), nil)

@@ -167,8 +167,11 @@ func (d *Dump) describe(ctx context.Context) error {
 	}
 	var q []string
 	for _, t := range all {
-		d.tables = append(d.tables, t.table(fed[t.name]))
-		d.tables[len(d.tables)-1].Empty = empty[t.name]
+		dt := t.table(fed[t.name])
+		dt.Empty = empty[t.name]
+		// Sessions of one timestamp see all alike; one session is alone.
+		dt.Alike = d.info.Method != methodSame || dt.Followed && !slices.Contains(appended, t.name)
+		d.tables = append(d.tables, dt)
 		q = append(q, "SHOW CREATE TABLE "+ident(t.name))
 	}
 	err = d.control.query(ctx, strings.Join(q, ";"), func(set int, v []driver.Value) error {
