@@ -306,6 +306,15 @@ func (t *tableShape) table(fed bool) DumpTable {
 		c, filled := of[k]
 		out.Ordered = out.Ordered && filled && c.ordered()
 	}
-	out.Followed = out.Ordered && (slices.Contains(appended, t.name) || fed && !t.follows && !t.loose && slices.Equal(t.key, []string{model.ColumnID}) && of[model.ColumnID].archived() == "id")
+	out.Followed = out.Ordered && (slices.Contains(appended, t.name) || fed && t.declared() && !t.follows && !t.loose && slices.Equal(t.key, []string{model.ColumnID}) && of[model.ColumnID].archived() == "id")
 	return out
+}
+
+// declared tells whether every column is a declared one: a change of any other
+// the triggers do not note.
+func (t *tableShape) declared() bool {
+	e := model.EntityOf(model.Noun(t.name))
+	return e != nil && !slices.ContainsFunc(t.columns, func(c columnShape) bool {
+		return !slices.ContainsFunc(e.Columns(), func(own model.Column) bool { return own.Name == c.name })
+	})
 }
