@@ -5,6 +5,7 @@ import "slices"
 // RowChange is one change of a row in the server's history.
 type RowChange struct {
 	Made bool // the row was made by it
+	Gone bool // the row was removed by it
 	// Columns holds what the columns that changed held before it and after it.
 	Columns map[string][2]any
 }
@@ -60,4 +61,32 @@ func LostBase(e *Entity, known, theirs Row, since []RowChange) (base Row, lost b
 		base[d] = known[d]
 	}
 	return base, true
+}
+
+// Removed tells whether a row that a server which was put back does not have was
+// removed there, and with nothing lost: since is what became of it since the
+// server was last heard before, and known, the row as it was heard of, is what
+// it was at some time of these. A row that is known otherwise has changes that
+// the server lost, which beat the removal.
+func Removed(e *Entity, known Row, since []RowChange) bool {
+	var row Row // after the change, nil where there is none
+	for _, c := range slices.Backward(since) {
+		switch {
+		case c.Gone:
+			row = make(Row, len(e.Columns()))
+		case row == nil:
+			return false // it went without a trace
+		}
+		for name, values := range c.Columns {
+			if at, _ := e.Column(name); at >= 0 {
+				row[at] = values[0]
+			}
+		}
+		if c.Made {
+			row = nil
+		} else if SameData(e, row, known) {
+			return true
+		}
+	}
+	return false
 }

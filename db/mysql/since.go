@@ -59,7 +59,7 @@ func addChange(out map[model.ID][]model.RowChange, v []driver.Value) error {
 	if err := dec.Decode(&values); err != nil {
 		return model.Errorf(model.Corrupt, "the history has an entry of %s %s that cannot be read", asText(v[0]), id).Because(err)
 	}
-	change := model.RowChange{Made: asText(v[2]) == "insert", Columns: map[string][2]any{}}
+	change := model.RowChange{Made: asText(v[2]) == "insert", Gone: asText(v[2]) == "delete", Columns: map[string][2]any{}}
 	for name, pair := range values {
 		if at, c := e.Column(name); at >= 0 {
 			change.Columns[name] = [2]any{logValue(c, pair[0]), logValue(c, pair[1])}
@@ -69,15 +69,22 @@ func addChange(out map[model.ID][]model.RowChange, v []driver.Value) error {
 	return nil
 }
 
+// removedFrom is the scope out of which a line of the history says that a row
+// was removed, NULL where it says something else.
+func removedFrom(line string) string {
+	return "IF(" + line + ".action='delete', UNHEX(REPLACE(JSON_UNQUOTE(JSON_EXTRACT(" + line + ".changes, '$.scope_id[0]')), '-', '')), NULL)"
+}
+
 // sinceProcedure sends the history of rows later than a moment. Somebody who
 // sees some scopes only is told what happened in the scope in which a row is
-// now: what it held before it came there is not theirs to know.
+// now, or was when it was removed: what it held before it came there is not
+// theirs to know.
 func sinceProcedure() procedure {
 	return procedure{"sync_since", "IN p_moment DATETIME(3), IN p_ids LONGTEXT CHARACTER SET utf8mb4",
 		me + "  DECLARE tables LONGTEXT CHARACTER SET utf8mb4;\n" + enter + mustBeKnown + wantSQL +
 			perNoun(`  IF FIND_IN_SET('{noun}', tables) AND NOT everything THEN
-`+runSQL("'DELETE w FROM sync_want w LEFT JOIN `{noun}` t ON t.id=w.id AND t.scope_id IN (', scopes, ') WHERE w.tbl=''{noun}'' AND t.id IS NULL'")+`  END IF;
+`+runSQL("'DELETE w FROM sync_want w LEFT JOIN `{noun}` t ON t.id=w.id WHERE w.tbl=''{noun}'' AND NOT IF(t.id IS NOT NULL, t.scope_id IN (', scopes, '), COALESCE((SELECT "+strings.ReplaceAll(removedFrom("a"), "'", "''")+" IN (', scopes, ') FROM sync_audit a WHERE a.tbl=w.tbl AND a.pk=w.id ORDER BY a.seq DESC LIMIT 1), 0))'")+`  END IF;
 `) + "  " + sinceColumns + `sync_want w STRAIGHT_JOIN sync_audit a ON a.tbl=w.tbl AND a.pk=w.id
-    WHERE a.at>p_moment AND (everything OR NOT EXISTS (SELECT 1 FROM sync_audit m WHERE m.tbl=a.tbl AND m.pk=a.pk AND m.seq>=a.seq AND m.action<>'insert' AND m.changes LIKE '%"scope_id":%'))` +
+    WHERE a.at>p_moment AND (everything OR NOT EXISTS (SELECT 1 FROM sync_audit m WHERE m.tbl=a.tbl AND m.pk=a.pk AND m.seq>=a.seq AND (m.action='update' AND m.changes LIKE '%"scope_id":%' OR m.action='delete' AND COALESCE(` + removedFrom("m") + ` NOT IN (SELECT scope FROM sync_scope_grant WHERE login=me), 1))))` +
 			sinceOrder + ";\n  DROP TEMPORARY TABLE sync_want;\n"}
 }

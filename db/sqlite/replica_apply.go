@@ -83,6 +83,7 @@ type applier struct {
 	since   map[model.ID][]model.RowChange
 	goneIDs map[model.ID]bool
 	present map[model.ID]bool  // rows that the page brings
+	lost    map[model.ID]bool  // what the server lost, as opposed to what was removed there
 	erased  map[recordKey]bool // the ledger of erasures, nil while not read
 }
 
@@ -315,6 +316,11 @@ func (a *applier) gone(ctx context.Context, page *model.FeedPage, present map[mo
 			a.goneIDs[entry.ID] = true
 		}
 	}
+	if a.offer {
+		if err := a.findLost(page); err != nil {
+			return err
+		}
+	}
 	entities := model.Entities()
 	for i := len(entities) - 1; i >= 0; i-- { // parts before their owners
 		for _, entry := range page.Entries {
@@ -323,8 +329,10 @@ func (a *applier) gone(ctx context.Context, page *model.FeedPage, present map[mo
 			}
 			done[entry.ID] = true
 			take := a.takeOut
-			if a.offer {
+			if a.lost[entry.ID] {
 				take = a.offerAgain
+			} else if a.offer {
+				entry.Op = model.FeedDelete
 			}
 			if err := take(ctx, entities[i], entry); err != nil {
 				return err
@@ -437,20 +445,6 @@ func (a *applier) ownerOf(e *model.Entity, part model.Row) (gone, offered bool, 
 	}
 	base, pending, err := a.tx.base(oe, id)
 	return deleted(oe, owner), !deleted(oe, owner) && pending && base == nil, err
-}
-
-// offerAgain makes a row that the server lost new again, so that it is sent. A
-// deleted one it need not have: that lies in the bin like others that the server
-// does not know.
-func (a *applier) offerAgain(_ context.Context, e *model.Entity, entry model.FeedEntry) error {
-	row, err := a.tx.row(e, entry.ID)
-	if err != nil || row == nil {
-		return err
-	}
-	if err := a.tx.setVersion(e, entry.ID, 0); err != nil {
-		return err
-	}
-	return a.tx.setBase(e, entry.ID, nil, !deleted(e, row))
 }
 
 // offerParts makes the parts of a record that the server does not have new

@@ -80,6 +80,12 @@ func (r *run) recall(ctx context.Context, page *model.FeedPage) error {
 			ids[noun] = append(ids[noun], row.ID())
 		}
 	}
+	for _, entry := range page.Entries {
+		if entry.Op == model.FeedUpsert {
+			continue
+		}
+		ids[entry.Table] = append(ids[entry.Table], entry.ID)
+	}
 	page.Since = map[model.ID][]model.RowChange{}
 	if r.since == 0 || len(ids) == 0 {
 		return nil

@@ -321,8 +321,10 @@ func (c *conn) ChangesSince(_ context.Context, ids map[model.Noun][]model.ID, mo
 	if err := c.request(); err != nil {
 		return nil, err
 	}
+	_, limited := c.server.reach[c.person]
 	for _, h := range c.server.history {
-		if h.at > moment && slices.Contains(ids[h.key.noun], h.key.id) && c.server.shows(c.person, model.EntityOf(h.key.noun), c.server.lookup(h.key)) {
+		row := c.server.lookup(h.key)
+		if h.at > moment && slices.Contains(ids[h.key.noun], h.key.id) && (row == nil && !limited || c.server.shows(c.person, model.EntityOf(h.key.noun), row)) {
 			out[h.key.id] = append(out[h.key.id], h.RowChange)
 		}
 	}

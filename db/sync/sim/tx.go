@@ -123,7 +123,7 @@ func (t *Tx) capture(k rowKey, op model.FeedOp, old, row model.Row) {
 
 // note writes the history of a row.
 func (t *Tx) note(e *model.Entity, k rowKey, old, row model.Row) {
-	h := happened{at: t.server.clock().UnixMilli(), key: k, RowChange: model.RowChange{Made: old == nil, Columns: map[string][2]any{}}}
+	h := happened{at: t.server.clock().UnixMilli(), key: k, RowChange: model.RowChange{Made: old == nil, Gone: row == nil, Columns: map[string][2]any{}}}
 	for _, i := range model.ChangedColumns(e, old, row) {
 		var was, is any
 		if old != nil {
