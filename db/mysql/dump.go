@@ -30,6 +30,9 @@ type Dump struct {
 	tables  []DumpTable
 	shared  *sharedLease // nil where the account may not write
 	unread  []string
+	from    DumpFrom
+	copies  copies
+	instead []string // what was read in place of what was asked for
 
 	triggers dumpTriggers
 	keys     changedKeys
@@ -106,6 +109,17 @@ type DumpTable struct {
 // went while it was read. The whole dump has to begin anew.
 var ErrChanged = errors.New("a table is not as it was when the dump began")
 
+// DumpFrom says what a dump reads. The zero value means the tables of the
+// primary.
+type DumpFrom struct {
+	// Copies has the rows of records come from their report tables, which are
+	// refreshed before, as far as they can be relied on.
+	Copies bool
+	// Check has each copy that is read be compared with its table at the
+	// moment of the dump.
+	Check bool
+}
+
 // dumpSession sets up a session that reads for a long time and waits for
 // whoever takes what it reads. Where somebody alters a table it does not stand
 // in line for long.
@@ -119,16 +133,26 @@ const dumpAnswer = 15 * time.Minute
 // sessions see at once; it may be fewer. Errors: Invalid, NoCentral, Refused,
 // Unreachable, Locked where a rebuild is under way.
 func OpenDump(ctx context.Context, url string, readers int, n model.Notify) (*Dump, error) {
+	return OpenDumpFrom(ctx, url, DumpFrom{}, readers, n)
+}
+
+// OpenDumpFrom is OpenDump of what is to be read. What cannot be read so is
+// read as OpenDump does, and Instead says it.
+func OpenDumpFrom(ctx context.Context, url string, from DumpFrom, readers int, n model.Notify) (*Dump, error) {
 	a, err := ParseURL(url)
 	if err != nil {
 		return nil, err
 	}
+	d := &Dump{from: from}
+	if from.Copies {
+		if err := d.freshen(ctx, url, n); err != nil {
+			return nil, err
+		}
+	}
 	o := DialOptions{Read: dumpAnswer, Program: "rapport-backup"}
-	control, err := openPrimary(ctx, a, o, a.Database)
-	if err != nil {
+	if d.control, err = openPrimary(ctx, a, o, a.Database); err != nil {
 		return nil, err
 	}
-	d := &Dump{control: control}
 	if err := d.open(ctx, o, min(max(readers, 1), maxDumpReaders), n); err != nil {
 		return nil, errors.Join(mapError("begin a backup", err), d.Close())
 	}
@@ -196,7 +220,14 @@ func (d *Dump) begin(ctx context.Context) (closed bool, err error) {
 		d.info.Role = roleReplica
 		return closed, nil
 	}
-	d.shared, err = takeShared(ctx, d.control)
+	name := dumpLease
+	if d.from.Copies && d.copies.unused == "" {
+		name = copiesLease
+	}
+	d.shared, err = takeShared(ctx, d.control, name)
+	if err == nil && d.shared != nil && name == copiesLease {
+		err = awaitExchange(ctx, d.control)
+	}
 	return closed, err
 }
 

@@ -16,10 +16,12 @@ import (
 // dump holds one of its own beside it, of a name that begins with dumpLease:
 // many dumps may run at once, but none beside an exchange. Each side notes
 // itself first and looks for the other then, so that of two who come at once at
-// least one sees the other.
+// least one sees the other. The name of a dump that reads report tables begins
+// with copiesLease: whoever exchanges these waits for such ones only.
 const (
 	tablesLease = "tables"
 	dumpLease   = "dump "
+	copiesLease = dumpLease + "of copies "
 )
 
 // sharedLease is a dump's.
@@ -34,10 +36,10 @@ type sharedLease struct {
 // holderSQL names who is connected.
 const holderSQL = "CONCAT(" + personSQL + ",' on connection ',CONNECTION_ID())"
 
-// takeShared takes a dump's lease. It waits a while for an exchange that is
+// takeShared takes a dump's lease of a kind. It waits a while for an exchange that is
 // under way. nil means that the account may not write. Error: Locked.
-func takeShared(ctx context.Context, s *session) (*sharedLease, error) {
-	l := &sharedLease{session: s, name: dumpLease + hex.EncodeToString(randomBytes(8))}
+func takeShared(ctx context.Context, s *session, kind string) (*sharedLease, error) {
+	l := &sharedLease{session: s, name: kind + hex.EncodeToString(randomBytes(8))}
 	deadline := time.Now().Add(leaseWait)
 	for tries := 1; ; tries++ {
 		q := "DELETE FROM sync_lease WHERE name LIKE " + quote(dumpLease+"%") + " AND expires_at<UTC_TIMESTAMP(3);" +
@@ -96,6 +98,23 @@ func heldBy(ctx context.Context, s *session, condition string) (string, error) {
 		}
 	}
 	return "", err
+}
+
+// awaitExchange waits for whoever works on the report tables and may be about to
+// exchange some: who comes to it later sees the lease and waits. It does not
+// wait long, for an exchange takes a moment, and what comes before it may take
+// minutes.
+func awaitExchange(ctx context.Context, s *session) error {
+	deadline := time.Now().Add(leaseWait)
+	for tries := 1; ; tries++ {
+		by, err := heldBy(ctx, s, "name="+quote(reportLease))
+		if err != nil || by == "" || time.Now().After(deadline) {
+			return err
+		}
+		if err := pause(ctx, tries); err != nil {
+			return err
+		}
+	}
 }
 
 // keep renews the lease until it is released. From then on who uses its session

@@ -43,6 +43,11 @@ func (d *Dump) reading(table string, err error) error {
 // of theirs. The slice and the bytes are valid during the call only. An error of
 // row ends the reading and is returned as it is.
 func (d *Dump) Rows(ctx context.Context, reader int, t DumpTable, row func(v []any) error) error {
+	if c, err := d.copyOf(ctx, reader, t, nil); err != nil {
+		return err
+	} else if c != nil {
+		return c.rows(ctx, d, reader, t, row)
+	}
 	q := "SELECT " + strings.Join(t.selects, ",") + " FROM " + ident(t.Name)
 	if t.keyed {
 		// The rows lie in this order; a server that sorted them would send none
@@ -229,15 +234,22 @@ func (d *Dump) Changed(ctx context.Context, reader int, t DumpTable, since DumpM
 			}
 			return nil
 		}
-		q := "SELECT " + strings.Join(t.selects, ",") + " FROM " + ident(t.Name) + " FORCE INDEX (PRIMARY) WHERE id IN (" + idsSQL(ids) + ") ORDER BY id"
-		err := d.stream(ctx, reader, t, q, func(v []any) error {
+		there := func(v []any) error {
 			id, _ := v[at].([]byte)
 			if err := missing(id); err != nil {
 				return err
 			}
 			rest = rest[min(idBytes, len(rest)):]
 			return row(v)
-		})
+		}
+		c, err := d.copyOf(ctx, reader, t, ids)
+		switch {
+		case err != nil:
+		case c != nil:
+			err = c.rowsOf(ctx, d, reader, t, ids, there)
+		default:
+			err = d.stream(ctx, reader, t, t.ofIDs(ids), there)
+		}
 		if err == nil {
 			err = missing(nil)
 		}

@@ -160,6 +160,7 @@ func (d *Dump) describe(ctx context.Context) error {
 	for _, o := range others {
 		d.unread = append(d.unread, o+" is not in the backup")
 	}
+	shapes := slices.Clone(all)
 	all = inOrder(slices.DeleteFunc(all, func(t *tableShape) bool { return !dumped(t.name) }))
 	empty, err := d.leaveEmpty(ctx, all, fed)
 	if err != nil {
@@ -178,6 +179,9 @@ func (d *Dump) describe(ctx context.Context) error {
 		d.tables[set].Definition = autoIncrement.ReplaceAllString(asText(v[1]), "")
 		return nil
 	})
+	if err == nil && d.from.Copies {
+		return d.useCopies(ctx, shapes)
+	}
 	return d.reading("the definitions", err)
 }
 

@@ -316,9 +316,9 @@ func (r *refresher) swap(ms []*mirror, from int64) error {
 	return nil
 }
 
-// rename renames tables when nobody is reading them. One that waits holds up
-// everybody who comes after it, so it waits as short as the server lets it and
-// tries again.
+// rename renames tables when nobody is reading them, and no backup is. One that
+// waits holds up everybody who comes after it, so it waits as short as the
+// server lets it and tries again. Error: Locked where a backup goes on.
 func (r *refresher) rename(list string) error {
 	wait := 1
 	if r.dialect.product == mariaDB {
@@ -332,9 +332,17 @@ func (r *refresher) rename(list string) error {
 		if err := r.lease.renew(r.ctx, true); err != nil {
 			return err
 		}
-		err := r.exec(r.ctx, "RENAME TABLE "+list)
-		if n := number(err); err == nil || n != erLockTimeout && n != erDeadlock || time.Now().After(deadline) {
+		by, err := heldBy(r.ctx, r.session, "name LIKE "+quote(copiesLease+"%"))
+		switch {
+		case err != nil:
 			return err
+		case by == "":
+			err = r.exec(r.ctx, "RENAME TABLE "+list)
+			if n := number(err); err == nil || n != erLockTimeout && n != erDeadlock || time.Now().After(deadline) {
+				return err
+			}
+		case time.Now().After(deadline):
+			return model.Errorf(model.Locked, "%s makes a backup from the report tables at this moment", by).WithHint("try again when it is done")
 		}
 		if err := pause(r.ctx, min(tries, 4)); err != nil {
 			return err
