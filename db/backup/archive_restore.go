@@ -144,11 +144,11 @@ func (c *choice) fitting(ctx context.Context, b *Backuper, e *model.Entity) (err
 	if slices.ContainsFunc(c.req.Where, func(x model.Condition) bool { return x.Field == "sync" }) {
 		return model.Errorf(model.Invalid, "sync says how a record stands today: it is in no backup")
 	}
-	dir, err := os.MkdirTemp(b.o.Home, ".restore-*")
+	dir, free, err := b.scratch(scratchRestore)
 	if err != nil {
-		return cannotRestore(b.o.Home, err)
+		return err
 	}
-	defer os.RemoveAll(dir)
+	defer free(true)
 	settings := b.settingsOf()
 	settings.ReadOnly = false
 	db, err := sqlite.Open(ctx, filepath.Join(dir, sqlite.FileName), sqlite.Options{Settings: settings, Now: b.o.Now, IDs: b.o.IDs})

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"runtime"
 	"slices"
+	"strings"
 	"time"
 
 	"rapport/model"
@@ -37,6 +38,9 @@ func (b *Backuper) CreateBackup(ctx context.Context, req model.BackupRequest, n 
 		return model.BackupInfo{}, err
 	}
 	info, err := b.create(ctx, src, to, order{kind: kind, wait: cmp.Or(req.Wait, b.o.Wait, outageTime)}, n)
+	if to.cleared != "" {
+		info.Note = strings.TrimPrefix(info.Note+"; "+to.cleared, "; ")
+	}
 	if err == nil || model.KindOf(err) == model.Corrupt {
 		// It is no matter if it cannot: the next one tries again.
 		_, _ = sweepLeft(ctx, to.store, time.Time{}, nil)
@@ -52,6 +56,7 @@ type target struct {
 	keys       keys
 	recipients []string
 	signer     ed25519.PrivateKey
+	cleared    string // what is told of what an interruption left
 }
 
 // target opens the place of the backups for writing.
@@ -85,6 +90,7 @@ func (b *Backuper) target(ctx context.Context, req *model.BackupRequest) (target
 	if err != nil {
 		return to, cannotWrite(s, err)
 	}
+	to.cleared = b.clear(ctx, s)
 	return to, b.know(ctx, s)
 }
 
@@ -172,9 +178,15 @@ func (b *Backuper) createOnce(ctx context.Context, src source, to target, o orde
 	}
 	w := &writer{target: to, place: newPlace(m.Lineage, m.ID, m.Kind), m: m, snap: snap, since: m.From, untold: p.untold, note: p.note, before: b.o.before, meter: &meter{notify: n}}
 	w.store = b.patience(to.store, o.wait, w.meter.say)
+	end, err := b.begin(to.store, w.place)
+	if err != nil {
+		return e, err
+	}
+	left := false
+	defer func() { end(left) }()
 	e, err = w.run(ctx, b.o.Now)
 	if err != nil && model.KindOf(err) != model.Corrupt {
-		w.discard(ctx)
+		left = w.discard(ctx) != nil
 		if errors.Is(err, errMoved) {
 			return e, err
 		}

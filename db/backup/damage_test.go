@@ -83,7 +83,7 @@ func TestDamageIsNamedAndRefused(t *testing.T) {
 func TestDeepDamage(t *testing.T) {
 	t.Parallel()
 	columns := sqlite.Table{Name: "t", Columns: []string{"a"}, Types: []string{"text"}}
-	one := func(edit func(*partWriter, *header)) (Folder, tableEntry) {
+	one := func(edit func(*partWriter, *header)) (Store, tableEntry) {
 		h := header{Table: "t", Columns: columns.Columns, Types: columns.Types, Encoding: encodingVersion, Part: 1}
 		if edit != nil {
 			edit(nil, &h)
@@ -111,7 +111,7 @@ func TestDeepDamage(t *testing.T) {
 			t.Fatal(err)
 		}
 		d.Name = partName(rowFolder, "t", 1)
-		s := Folder(t.TempDir())
+		s := newShelf()
 		if err := s.Put(t.Context(), d.Name, w.stored.Bytes()); err != nil {
 			t.Fatal(err)
 		}

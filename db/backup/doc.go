@@ -31,6 +31,30 @@
 // reported as damage. Passing faults of networks and servers are repeated five
 // times with pauses that double.
 //
+// # Interruptions
+//
+// When the place of a backup that is being made goes away (a share, a network),
+// the backup waits for it: its moment stays open, and the part at which it was is
+// sent again when the place is back. It waits a quarter of an hour, or as long as
+// a request says, and tells so; whoever stops it is obeyed at once. A place that
+// is there and says no, for want of rights or room, is not waited for, nor is one
+// that was never reached. A continuous backup waits between its steps instead.
+//
+// A backup whose process dies begins anew: a moment cannot be opened a second
+// time, and parts that lie there already are not used again. Those that are
+// encrypted could not be compared with the source any more, because the key that
+// read them back died with the process; and a folder that a second process goes
+// on filling would no longer be that of one writer, on which rests that nothing
+// needs a lock. Parts of another folder, named by the manifest, would tie
+// backups together that prune deletes one by one. What is lost is the sending of
+// one backup.
+//
+// A folder .backup-<random> in the home, with a file that the living process has
+// locked, notes the folder that a backup is being written to. The next backup of
+// the home to that place takes away what a dead one left there, and its note says
+// so, once. The same holds for .trial-<random> and .restore-<random>, in which
+// backups are restored. What other homes left goes by its age.
+//
 // # Layout
 //
 // A repository is a tree of objects. Names are separated by slashes.

@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -33,8 +34,13 @@ const (
 var azureSecret = base64.StdEncoding.EncodeToString([]byte("azure secret key"))
 
 // TestMain has the library of S3 not pause between attempts, of which it makes
-// one.
+// one. With a home in the environment the test binary is the process that dies
+// at work there.
 func TestMain(m *testing.M) {
+	if dir := os.Getenv("RAPPORT_TEST_HOME"); dir != "" {
+		fmt.Fprintln(os.Stderr, dieAtWork(dir, os.Getenv("RAPPORT_TEST_WORK")))
+		os.Exit(1)
+	}
 	minio.DefaultRetryUnit = time.Millisecond
 	m.Run()
 }

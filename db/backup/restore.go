@@ -56,14 +56,12 @@ func (b *Backuper) RestoreBackup(ctx context.Context, req model.BackupRequest, n
 	} else if m.Schema > schema {
 		return e.info, "", model.Errorf(model.TooNew, "the backup %s was made by a newer Rapport", e.id.Short()).WithHint("update the program")
 	}
-	if err := os.MkdirAll(b.o.Home, 0o700); err != nil {
-		return e.info, "", cannotRestore(b.o.Home, err)
-	}
-	temp, err := os.MkdirTemp(b.o.Home, ".restore-*")
+	b.deadScratch(scratchRestore, func(string) bool { return true })
+	temp, free, err := b.scratch(scratchRestore)
 	if err != nil {
-		return e.info, "", cannotRestore(b.o.Home, err)
+		return e.info, "", err
 	}
-	defer os.RemoveAll(temp)
+	defer free(true)
 	file := filepath.Join(temp, sqlite.FileName)
 	if err := b.build(ctx, file, c, n); err != nil {
 		return e.info, "", err

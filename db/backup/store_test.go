@@ -224,14 +224,14 @@ func TestPlaceWithoutLinks(t *testing.T) {
 	t.Parallel()
 	f := Folder(t.TempDir())
 	place := placeNew(func(string, string) error { return errors.ErrUnsupported })
-	put := func(data string) error { return f.put(t.Context(), "l/lock", []byte(data), place) }
+	put := func(data string) error { return f.put(t.Context(), repoName, []byte(data), place) }
 	if err := put("first"); err != nil {
 		t.Fatal(err)
 	}
 	if err := put("second"); !errors.Is(err, fs.ErrExist) {
 		t.Errorf("the second: %v", err)
 	}
-	if got, err := f.Get(t.Context(), "l/lock"); err != nil || string(got) != "first" {
+	if got, err := f.Get(t.Context(), repoName); err != nil || string(got) != "first" {
 		t.Errorf("%q, %v", got, err)
 	}
 	if left := files(t, string(f), tempPrefix); len(left) > 0 {

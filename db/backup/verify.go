@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -170,14 +169,12 @@ func (c *chain) prove(ctx context.Context, n model.Notify) error {
 // proveRestore restores the chain beside the workspace and compares what came
 // of it: a workspace's as a cache, a central's into tables of a file.
 func (b *Backuper) proveRestore(ctx context.Context, c *chain, n model.Notify) error {
-	if err := os.MkdirAll(b.o.Home, 0o700); err != nil {
-		return cannotRestore(b.o.Home, err)
-	}
-	dir, err := os.MkdirTemp(b.o.Home, ".trial-*")
+	b.deadScratch(scratchTrial, func(string) bool { return true })
+	dir, free, err := b.scratch(scratchTrial)
 	if err != nil {
-		return cannotRestore(b.o.Home, err)
+		return err
 	}
-	defer os.RemoveAll(dir)
+	defer free(true)
 	name := filepath.Join(dir, sqlite.FileName)
 	if c.end().Source == model.SourceCentral {
 		return trialOf(ctx, name, c, n)

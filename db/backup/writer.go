@@ -279,17 +279,9 @@ func (w *writer) finish(ctx context.Context) error {
 // discard removes what was written of a backup that failed, the manifest
 // first, as far as the store lets it and for as long as one may be kept waiting
 // who has stopped it.
-func (w *writer) discard(ctx context.Context) {
+func (w *writer) discard(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), discardTime)
 	defer cancel()
-	s := impatient(w.store)
-	objects, err := s.List(ctx, w.place.prefix)
-	if err != nil {
-		return
-	}
-	for _, o := range objects {
-		if s.Delete(ctx, o.Key) != nil {
-			return
-		}
-	}
+	_, err := remove(ctx, impatient(w.store), w.place.prefix)
+	return err
 }

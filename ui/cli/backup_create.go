@@ -22,6 +22,9 @@ lies and compared with its source, row by row, as that was at the same moment.
 Where there is nothing that an incremental or differential one could follow, a full one is made and
 says why. With --continuous what changes is backed up every few seconds until you stop it.
 
+Where the place goes away meanwhile, a share or a network, the backup waits for it and goes on; --wait
+says how long. One that was interrupted all the same begins anew, and takes away what it left.
+
 Backups are signed by this copy of the workspace. They are encrypted for the recipients of [backup]
 recipients in config.toml, of which there should be two: see rapport backup init --new-key.
 
@@ -37,7 +40,7 @@ const backupPause = 5 * time.Second
 func (a *app) backupCreate() *cobra.Command {
 	var req model.BackupRequest
 	var continuous bool
-	var every time.Duration
+	var every, wait time.Duration
 	c := &cobra.Command{
 		Use: "create", Short: "Back the workspace or the company's database up and prove the backup", Args: exactly(0),
 		Long: createHelp + placesHelp,
@@ -59,6 +62,7 @@ func (a *app) backupCreate() *cobra.Command {
 			case a.flags.dryRun:
 				return noDryRun(cmd)
 			}
+			req.Wait = waitOf(wait)
 			// What a backup leaves behind as garbage is cleared away early.
 			debug.SetMemoryLimit(backupMemory)
 			ws, err := a.open(ctx)
@@ -83,10 +87,19 @@ func (a *app) backupCreate() *cobra.Command {
 	f.StringVar(&req.Kind, "kind", model.BackupFull, "full, incremental or differential")
 	f.StringVar(&req.To, "to", "", toHelp)
 	f.StringVar(&req.Source, "source", model.SourceLocal, "local for this workspace, central for the company's database")
+	f.DurationVar(&wait, "wait", 15*time.Minute, "how long to wait for a place that goes away meanwhile, 0 for not at all")
 	f.BoolVar(&req.OneKey, "one-key", false, "encrypt for one recipient only, so that a lost key means lost backups")
 	f.BoolVar(&continuous, "continuous", false, "keep on backing up what changes until stopped")
 	f.DurationVar(&every, "every", backupPause, "with --continuous: how often to look for changes")
 	return c
+}
+
+// waitOf is how a request says how long to wait.
+func waitOf(d time.Duration) time.Duration {
+	if d <= 0 {
+		return -1
+	}
+	return d
 }
 
 // backUpContinuously prints each backup until the person stops it.

@@ -159,6 +159,11 @@ func (a *app) whenDue(c *cobra.Command) *cobra.Command {
 		if req.OneKey, err = cmd.Flags().GetBool("one-key"); err != nil {
 			return err
 		}
+		wait, err := cmd.Flags().GetDuration("wait")
+		if err != nil {
+			return err
+		}
+		req.Wait = waitOf(wait)
 		if !slices.Contains([]string{model.SourceLocal, model.SourceCentral}, req.Source) {
 			return model.Errorf(model.Invalid, "--source is local or central")
 		}
