@@ -110,7 +110,28 @@ func (d *Dump) useCopies(ctx context.Context, all []*tableShape) error {
 		}
 		d.copies.of[name] = &tableCopy{mirror: m, state: r.states[m.title()]}
 	}
+	if err := d.oldest(ctx); err != nil {
+		return err
+	}
 	return d.findNewer(ctx, s)
+}
+
+// oldest takes of each copy the position that the reader sees who is furthest
+// behind. What all of them see alike are the records; of two refreshes, one may
+// see the first and another one both.
+func (d *Dump) oldest(ctx context.Context) error {
+	for _, s := range d.readers[1:] {
+		err := s.query(ctx, d.freely("SELECT tbl,position FROM report_state"), func(_ int, v []driver.Value) error {
+			if c := d.copies.of[asText(v[0])]; c != nil {
+				c.state.position = min(c.state.position, integer(v[1]))
+			}
+			return nil
+		})
+		if err != nil {
+			return d.reading("report_state", err)
+		}
+	}
+	return nil
 }
 
 // unusable says why a table cannot be read from its copy, "" if it can.

@@ -139,6 +139,33 @@ func TestDumpOfCopies(t *testing.T) {
 	}
 }
 
+// TestDumpOfCopiesSeesTwoRefreshes has the second reader see the copies as they
+// were before a refresh that the first one sees.
+func TestDumpOfCopiesSeesTwoRefreshes(t *testing.T) {
+	c := newCompany(t)
+	c.sql("INSERT INTO contact (last_name) VALUES ('a'), ('b'), ('c')")
+	c.refresh(model.ReportsRequest{})
+	d := c.dumpOf(DumpFrom{Copies: true}, nil)
+	begin := func(reader int) {
+		t.Helper()
+		if err := d.readers[reader].exec(t.Context(), "ROLLBACK;"+beginSQL); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c.sql("UPDATE contact SET notes = 'later' WHERE last_name = 'b'")
+	begin(1)
+	c.refresh(model.ReportsRequest{})
+	begin(0)
+	d.tables = nil
+	if err := d.describe(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	contact := c.table(d, "contact")
+	if first, second := c.lines(d, 0, contact, nil), c.lines(d, 1, contact, nil); len(first) != 3 || !slices.Equal(first, second) || !strings.Contains(strings.Join(first, ""), "later") || d.Copies().Newer != 1 {
+		t.Errorf("they see\n%q and\n%q", first, second)
+	}
+}
+
 // TestDumpOfCopiesSparesTheTables counts the rows of records that the server
 // reads for a dump: one of each table at most, to see whether there is any.
 func TestDumpOfCopiesSparesTheTables(t *testing.T) {
