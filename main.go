@@ -37,7 +37,7 @@ func run() int {
 		Backend: workspace.New(workspace.Options{Program: b.Version}),
 		TUI: func(ctx context.Context, ws model.Workspace, o cli.UIOptions) error {
 			return ui.Run(ctx, ws, ui.Options{NoColor: o.NoColor, Theme: o.Theme, Keys: o.Keys, Log: slog.Default(),
-				Hooks: screen.Hooks{Demo: o.Demo, Connect: o.Connect, Join: o.Join, Password: o.Password}})
+				Hooks: screen.Hooks{Demo: o.Demo, Connect: o.Connect, Join: o.Join, Password: o.Password, Backups: o.Backups}})
 		},
 		Env:   os.Getenv,
 		Now:   time.Now,

@@ -58,7 +58,10 @@ type BackupRequest struct {
 	Recipients []string // age recipients; none means not encrypted
 	OneKey     bool     // encrypt although there is one recipient only
 	NewKey     bool     // make a recovery key with InitBackups
-	Level      string   // how thoroughly to verify: one of the levels; "" for V2
+	OwnKey     bool     // make a key for this computer with InitBackups, or take the one that is there
+	// CredentialsFile holds the key of the place; "" for that of the settings.
+	CredentialsFile string
+	Level           string // how thoroughly to verify: one of the levels; "" for V2
 	// Wait is how long a backup that is being made waits for its place when that
 	// is gone: 0 for a quarter of an hour, less for not at all.
 	Wait time.Duration
@@ -86,6 +89,14 @@ type BackupTarget struct {
 	// Recovery is the key that was asked for. It is told this once and kept
 	// nowhere.
 	Recovery *RecoveryKey `json:"-"`
+	// Own is this computer's key that was asked for.
+	Own *OwnKey `json:"-"`
+}
+
+// OwnKey is the age key with which a computer opens its backups.
+type OwnKey struct {
+	File      string // that holds it
+	Recipient string // for whom to encrypt
 }
 
 // RecoveryKey is an age key that is kept outside of the computer whose backups
@@ -110,6 +121,9 @@ type Backuper interface {
 	// backup. What was there is kept as a safety copy, whose path it
 	// returns.
 	RestoreBackup(ctx context.Context, req BackupRequest, n Notify) (info BackupInfo, safetyCopy string, err error)
+	// ChooseBackups sets how the workspace is backed up from now on, for as
+	// long as it is open.
+	ChooseBackups(s BackupSettings)
 	Retainer
 }
 

@@ -41,6 +41,8 @@ func factories() map[screen.Kind]func(*screen.Env, screen.OpenMsg) screen.Screen
 		screen.Backups:   admin.New,
 		screen.Archive:   admin.New,
 		screen.Compare:   admin.New,
+		screen.Restore:   admin.New,
+		screen.SetUp:     admin.New,
 		screen.Pipelines: admin.New,
 		screen.Central:   admin.New,
 		screen.People:    admin.New,

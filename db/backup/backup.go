@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/ed25519"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"rapport/db/sqlite"
@@ -62,7 +63,12 @@ type Lease interface {
 
 // Backuper makes and restores the backups of one workspace. It implements
 // model.Backuper.
-type Backuper struct{ o Options }
+type Backuper struct {
+	o Options
+	// chosen is how to back up where that is not as the settings say any
+	// more.
+	chosen atomic.Pointer[model.BackupSettings]
+}
 
 var _ model.Backuper = (*Backuper)(nil)
 
@@ -90,11 +96,18 @@ func cmpFunc(f, fallback func() time.Time) func() time.Time {
 
 // settingsOf returns the settings under which the workspace is opened.
 func (b *Backuper) settingsOf() model.Settings {
-	if b.o.Settings.Home == "" && b.o.DB != nil {
-		return b.o.DB().Settings()
+	s := b.o.Settings
+	if s.Home == "" && b.o.DB != nil {
+		s = b.o.DB().Settings()
 	}
-	return b.o.Settings
+	if chosen := b.chosen.Load(); chosen != nil {
+		s.Backup = *chosen
+	}
+	return s
 }
+
+// ChooseBackups sets how the workspace is backed up from now on.
+func (b *Backuper) ChooseBackups(s model.BackupSettings) { b.chosen.Store(&s) }
 
 // store fills in what the settings say where a request does not, and opens the
 // store that it names, the home's backups folder if nobody names one.
@@ -108,7 +121,11 @@ func (b *Backuper) store(req *model.BackupRequest) (Store, error) {
 	if b.o.Open != nil {
 		return b.o.Open(req.To)
 	}
-	return openStore(req.To, Credentials{Command: s.CredentialsCommand, File: s.CredentialsFile})
+	c := Credentials{Command: s.CredentialsCommand, File: s.CredentialsFile}
+	if req.CredentialsFile != "" {
+		c = Credentials{File: req.CredentialsFile}
+	}
+	return openStore(req.To, c)
 }
 
 // ListBackups lists the backups of a store, newest first, with what was found
@@ -155,6 +172,9 @@ func (b *Backuper) InitBackups(ctx context.Context, req model.BackupRequest) (mo
 	}
 	if err == nil && req.NewKey {
 		t.Recovery, err = newRecovery(req.Recipients)
+	}
+	if err == nil && req.OwnKey {
+		t.Own, err = b.ownKey()
 	}
 	return t, err
 }

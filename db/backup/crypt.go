@@ -3,7 +3,9 @@ package backup
 import (
 	"errors"
 	"io"
+	"io/fs"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -79,6 +81,31 @@ func newRecovery(recipients []string) (*model.RecoveryKey, error) {
 		return nil, err
 	}
 	return &model.RecoveryKey{Identity: k.String(), Recipient: k.Recipient().String()}, nil
+}
+
+// ownKeyName is the file in the home that holds this computer's key.
+const ownKeyName = "backup-identity.txt"
+
+// ownKey returns this computer's key, and makes it where there is none.
+func (b *Backuper) ownKey() (*model.OwnKey, error) {
+	name := filepath.Join(b.o.Home, ownKeyName)
+	data, err := os.ReadFile(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		var k *age.X25519Identity
+		if k, err = age.GenerateX25519Identity(); err != nil {
+			return nil, err
+		}
+		data = []byte(k.String() + "\n")
+		err = writeFile(b.o.Home, name, data)
+	}
+	if err != nil {
+		return nil, model.Errorf(model.Invalid, "the key that opens backups cannot be written to %s", name).WithHint("check that the folder can be written").Because(err)
+	}
+	k, err := age.ParseX25519Identity(strings.TrimSpace(string(data)))
+	if err != nil {
+		return nil, model.Errorf(model.Invalid, "%s does not hold the key that opens backups", name).WithHint("name the key's file and its recipient in config.toml").Because(err)
+	}
+	return &model.OwnKey{File: name, Recipient: k.Recipient().String()}, nil
 }
 
 // readKeys returns the keys in an identity file, none for "".

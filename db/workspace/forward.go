@@ -206,6 +206,12 @@ func (w *Workspace) VerifyBackup(ctx context.Context, req model.BackupRequest, n
 	return w.backups.VerifyBackup(ctx, req, n)
 }
 
+// ChooseBackups sets how the workspace is backed up from now on.
+func (w *Workspace) ChooseBackups(s model.BackupSettings) {
+	w.chosen.Store(&s)
+	w.backups.ChooseBackups(s)
+}
+
 // RestoreBackup replaces the workspace's records by those of a backup.
 func (w *Workspace) RestoreBackup(ctx context.Context, req model.BackupRequest, n model.Notify) (model.BackupInfo, string, error) {
 	info, safety, err := w.backups.RestoreBackup(ctx, req, n)

@@ -46,6 +46,9 @@ type Workspace struct {
 	// changed is the central's address where it is not that of the settings
 	// any more: a new password came into it, or it was forgotten.
 	changed atomic.Pointer[string]
+	// chosen is how to back up where that is not as the settings say any
+	// more.
+	chosen atomic.Pointer[model.BackupSettings]
 
 	// mu guards db, which a restore replaces. Whoever uses the cache for
 	// longer than one call must be ready for it to be closed.
@@ -109,6 +112,9 @@ func (w *Workspace) exclusive(ctx context.Context, swap func() error) error {
 func (w *Workspace) Settings() model.Settings {
 	s := w.settings
 	s.Central = w.address()
+	if chosen := w.chosen.Load(); chosen != nil {
+		s.Backup = *chosen
+	}
 	return s
 }
 

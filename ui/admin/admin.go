@@ -28,6 +28,10 @@ func New(env *screen.Env, m screen.OpenMsg) screen.Screen {
 		return newArchive(env, m)
 	case screen.Compare:
 		return newCompare(env, m)
+	case screen.SetUp:
+		return newSetUp(env)
+	case screen.Restore:
+		return newRestore(env, m)
 	case screen.Pipelines:
 		return newPipelines(env)
 	case screen.Central:

@@ -75,6 +75,9 @@ type UIOptions struct {
 	// Password changes the person's password on the central and says where
 	// the new one is kept; the interface goes on.
 	Password func(ctx context.Context, next string) (string, error)
+	// Backups writes how the workspace is backed up to the configuration; it
+	// holds from then on, and the interface goes on.
+	Backups func(ctx context.Context, s model.BackupSettings) error
 }
 
 // Build says what program this is.

@@ -97,6 +97,17 @@ func (a *app) session(ctx context.Context, s model.Settings) error {
 		if s.Central != "" {
 			o.Password = func(ctx context.Context, next string) (string, error) { return a.changePassword(ctx, ws, "", next) }
 		}
+		o.Backups = func(_ context.Context, chosen model.BackupSettings) error {
+			file := s.Config
+			if file == "" {
+				file = filepath.Join(s.Home, configName)
+			}
+			if err := keepBackups(file, chosen); err != nil {
+				return err
+			}
+			ws.ChooseBackups(chosen)
+			return nil
+		}
 		if s.Demo {
 			o.Demo, o.Connect, o.Join, o.Password = nil, nil, nil, nil
 		}

@@ -26,6 +26,7 @@ type Ask struct {
 	opened time.Time
 	sudden bool
 	cursor *tea.Cursor
+	wrong  bool // what was typed is not what must be
 }
 
 // NewAsk returns a question. sudden tells that no key of the person's called
@@ -61,6 +62,9 @@ func (a *Ask) Update(msg tea.Msg, act keymap.Action) (tea.Cmd, bool) {
 		return a.pick(k, act)
 	case a.m.Input != "":
 		if act == keymap.Yes && isKey {
+			if a.wrong = a.m.Must != "" && !sameWord(a.in.Value(), a.m.Must); a.wrong {
+				return nil, false
+			}
 			return a.do(a.in.Value()), true
 		}
 		a.in.Update(msg)
@@ -85,6 +89,11 @@ func (a *Ask) Update(msg tea.Msg, act keymap.Action) (tea.Cmd, bool) {
 		}
 	}
 	return nil, false
+}
+
+// sameWord tells whether a person typed what was to be typed.
+func sameWord(typed, must string) bool {
+	return strings.EqualFold(strings.Join(strings.Fields(typed), " "), must)
 }
 
 func (a *Ask) pick(k tea.KeyPressMsg, act keymap.Action) (tea.Cmd, bool) {
@@ -157,6 +166,11 @@ func (a *Ask) View(w, h int) string {
 		lines = append(lines, field(a.env, a.m.Input, &a.in, true, lw, inner))
 		x, _ := a.in.Cursor()
 		a.cursor = tea.NewCursor(2+lw+x, len(lines))
+		if a.wrong {
+			for _, l := range widget.Wrap("! That is not “"+model.Visible(a.m.Must)+"”. Nothing was done.", inner) {
+				lines = append(lines, th.Danger.Render(l))
+			}
+		}
 	default:
 		footer = keys(a.env, "y", strings.ToLower(accept), "n", "no", "tab", "other")
 		lines = append(lines, button(a.env, "No", !a.yes, th.Text)+"  "+button(a.env, accept, a.yes, th.Danger))

@@ -41,6 +41,8 @@ const (
 	Backups   Kind = "backups"
 	Archive   Kind = "archive" // the records of the backup ID
 	Compare   Kind = "compare" // the record Other of a Noun in the backup ID beside today's
+	SetUp     Kind = "set-up"  // where backups lie and who can read them
+	Restore   Kind = "restore" // of all records, or all of a noun, from the backup ID
 	Welcome   Kind = "welcome"
 	History   Kind = "history" // Noun, ID
 	Find      Kind = "find"    // search over everything
@@ -90,6 +92,9 @@ type Hooks struct {
 	// Password changes the person's password on the central, stores the new
 	// one where the old one was, and says where that is. The session goes on.
 	Password func(ctx context.Context, next string) (told string, err error)
+	// Backups writes how the workspace is backed up to its configuration; it
+	// holds from then on. The session goes on.
+	Backups func(ctx context.Context, s model.BackupSettings) error
 }
 
 // Values returns what reading typed values needs.
@@ -209,6 +214,9 @@ type AskMsg struct {
 	Yes   string // the label of the accepting button: "Delete"
 	Input string // a label: the person types a text, which Do gets; "" for none
 	Value string // what the input begins with
+	// Must is what has to be typed into the input, for what is not to happen
+	// by a slip; "" for anything.
+	Must string
 	// Options are choices to pick from instead of typing; Do gets the one
 	// chosen.
 	Options []string

@@ -10,26 +10,39 @@ import (
 // was asked.
 type Restorer struct {
 	Plan     model.RestorePlan
+	PlanErr  error
+	Planned  []model.RestoreRequest
 	Restored model.RestoreResult
 	Asked    []model.RestoreRequest // for a restore, not for a plan
+	UndoErr  error                  // there is nothing to take back
 	Undone   int
 }
 
-// PlanRestore returns Plan.
-func (w *Workspace) PlanRestore(context.Context, model.RestoreRequest, model.Notify) (model.RestorePlan, error) {
-	return w.Restores.Plan, nil
+// PlanRestore returns Plan and notes the request.
+func (w *Workspace) PlanRestore(_ context.Context, req model.RestoreRequest, n model.Notify) (model.RestorePlan, error) {
+	n.Tell("comparing", 1, 2)
+	err := w.called(func() { w.Restores.Planned = append(w.Restores.Planned, req) })
+	if err == nil {
+		err = w.Restores.PlanErr
+	}
+	return w.Restores.Plan, err
 }
 
 // RestoreCentral notes the request.
-func (w *Workspace) RestoreCentral(_ context.Context, req model.RestoreRequest, _ model.Notify) (model.RestoreResult, error) {
-	w.Restores.Asked = append(w.Restores.Asked, req)
-	return w.Restores.Restored, nil
+func (w *Workspace) RestoreCentral(_ context.Context, req model.RestoreRequest, n model.Notify) (model.RestoreResult, error) {
+	n.Tell("restoring", 1, 2)
+	return w.Restores.Restored, w.called(func() { w.Restores.Asked = append(w.Restores.Asked, req) })
 }
 
 // UndoRestore counts what is no dry run.
 func (w *Workspace) UndoRestore(_ context.Context, dryRun bool, _ model.Notify) (model.RestoreResult, error) {
-	if !dryRun {
-		w.Restores.Undone++
+	err := w.called(func() {
+		if !dryRun {
+			w.Restores.Undone++
+		}
+	})
+	if err == nil {
+		err = w.Restores.UndoErr
 	}
-	return w.Restores.Restored, nil
+	return w.Restores.Restored, err
 }

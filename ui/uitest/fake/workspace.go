@@ -9,6 +9,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strings"
 	"sync"
 	"time"
 
@@ -39,6 +40,7 @@ type Workspace struct {
 	Infos     []model.ReportInfo
 	Figures   model.Report
 	Copies    []model.BackupInfo
+	Tried     []model.BackupRequest // places
 	Made      []model.BackupRequest
 	Proved    []model.BackupRequest
 	Glance    model.BackupOverview
@@ -209,10 +211,21 @@ func (w *Workspace) Report(_ context.Context, req model.ReportRequest) (model.Re
 	return w.Figures, w.called(func() { w.Asked = append(w.Asked, req) })
 }
 
-// InitBackups answers that everything may be done.
+// InitBackups answers that everything may be done, and with keys that open
+// nothing.
 func (w *Workspace) InitBackups(_ context.Context, req model.BackupRequest) (model.BackupTarget, error) {
-	return model.BackupTarget{Address: req.To, Fresh: true, Read: true, Write: true, Exclusive: true, Delete: true}, nil
+	t := model.BackupTarget{Address: req.To, Fresh: true, Read: true, Write: true, Exclusive: true, Delete: true}
+	if req.NewKey {
+		t.Recovery = &model.RecoveryKey{Identity: "AGE-SECRET-KEY-1" + strings.Repeat("QYZPRX9R", 7) + "5X", Recipient: "age1recovery"}
+	}
+	if req.OwnKey {
+		t.Own = &model.OwnKey{File: "/home/ada/backup-identity.txt", Recipient: "age1own"}
+	}
+	return t, w.called(func() { w.Tried = append(w.Tried, req) })
 }
+
+// ChooseBackups notes the settings; it asks no store.
+func (w *Workspace) ChooseBackups(s model.BackupSettings) { w.Chosen.Backup = s }
 
 // ListBackups answers with Copies.
 func (w *Workspace) ListBackups(context.Context, model.BackupRequest) ([]model.BackupInfo, error) {
