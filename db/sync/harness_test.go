@@ -151,7 +151,7 @@ func (h *home) connect(ctx context.Context) (model.Central, error) {
 // try syncs once and returns what came of it.
 func (h *home) try(t *testing.T) (model.SyncResult, error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Duration(times(1, 30))*time.Minute)
 	defer cancel()
 	return h.engine().Sync(ctx, false, nil)
 }
