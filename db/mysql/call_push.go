@@ -158,8 +158,11 @@ func (c *Central) callPush(ctx context.Context, b *model.PushBatch, at model.Pos
 		if number(err) == erStalePrimary {
 			return model.Receipt{}, stale(err)
 		}
-		if err == nil || !passing(err) || enough(tries, err) {
-			return model.Receipt{}, mapError("push", orInvalid(err))
+		if err == nil {
+			err = errUndone
+		}
+		if !passing(err) || enough(tries, err) {
+			return model.Receipt{}, mapError("push", err)
 		}
 		if err := pause(ctx, tries); err != nil {
 			return model.Receipt{}, mapError("push", err)
@@ -223,7 +226,7 @@ func (p *pusher) callRequests() (requests []string, sent []int) {
 		stage(text)
 		text = "''"
 	}
-	return append(requests, fmt.Sprintf("SET @rapport_term=%d;CALL sync_push(%s,%s,%s,%d,%s)", p.at.Term, head, quote(p.batch.Nonce), text, flag, atSQL(p.at))), sent
+	return append(requests, fmt.Sprintf("SET @rapport_term=%d,@rapport_parts=%d;CALL sync_push(%s,%s,%s,%d,%s)", p.at.Term, len(requests), head, quote(p.batch.Nonce), text, flag, atSQL(p.at))), sent
 }
 
 // callResults reads a receipt: a mark for each operation that was sent, and why

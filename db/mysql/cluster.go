@@ -17,6 +17,11 @@ import (
 // batch both insert its receipt. Nothing uses a lock that holds on one node
 // only, or takes the order of an AUTO_INCREMENT for anything.
 //
+// A node does not always say that it has undone a transaction: within a
+// procedure or a request of several statements it may go on and answer the
+// COMMIT as if all were well. What counts of a batch is therefore its receipt, as
+// it is read after the COMMIT; see pusher.requests.
+//
 // What has committed on one node is applied on the others a moment later.
 
 // ask says where the feed is on the server of this connection. A node that has

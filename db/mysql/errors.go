@@ -135,6 +135,10 @@ const erStalePrimary = 45101
 // place of its records.
 const erRestoring = 45102
 
+// errUndone is what came of a batch whose receipt is not there after the COMMIT:
+// the server has taken the transaction back and not said so.
+var errUndone error = &mysql.MySQLError{Number: erDeadlock, SQLState: [5]byte{'4', '0', '0', '0', '1'}, Message: "the transaction was undone"}
+
 // stale is the error of a push to such a server.
 func stale(err error) error {
 	return model.Errorf(model.Unreachable, "stale primary: another server has taken the place of the one that answers; nothing is sent to it, and your changes are kept here").

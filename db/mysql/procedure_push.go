@@ -25,6 +25,9 @@ import (
 // nothing, because it was asked to tell first.
 const againMark = "again "
 
+// signalUndone reports that the transaction is not the one that took the batch.
+const signalUndone = "SIGNAL SQLSTATE '40001' SET MYSQL_ERRNO = 1213, MESSAGE_TEXT = 'the transaction was undone'"
+
 // pushProcedure applies a batch once and sequences it. p_singly asks for each
 // update alone. Above 1 it also says how many operations are at the beginning,
 // one less than it, that only make room for others: the receipt leaves them
@@ -40,7 +43,7 @@ func pushProcedure() procedure {
   DECLARE turn, blocks, first_op, last_op INT;
   DECLARE room INT DEFAULT GREATEST(ABS(p_singly) - 1, 0);
   DECLARE rest, stray, tell TINYINT DEFAULT 0;
-  DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN ROLLBACK; DROP TEMPORARY TABLE IF EXISTS sync_op; RESIGNAL; END;
+  DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN ROLLBACK; SET SESSION autocommit=1; DROP TEMPORARY TABLE IF EXISTS sync_op; RESIGNAL; END;
 ` + enter + mustBeKnown + settled + `  SET @rapport_client = LOWER(CONCAT_WS('-', HEX(SUBSTR(p_client,1,4)), HEX(SUBSTR(p_client,5,2)), HEX(SUBSTR(p_client,7,2)), HEX(SUBSTR(p_client,9,2)), HEX(SUBSTR(p_client,11))));
   DROP TEMPORARY TABLE IF EXISTS sync_op;
   CREATE TEMPORARY TABLE sync_op (
@@ -48,6 +51,9 @@ func pushProcedure() procedure {
     cols LONGTEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NULL, id BINARY(16) NULL, guard BIGINT NOT NULL, at DATETIME(3) NULL,
     c LONGTEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NULL, ok CHAR(1) CHARACTER SET ascii NOT NULL DEFAULT '0', scope BINARY(16) NULL,
     eno INT NULL, why LONGTEXT CHARACTER SET utf8mb4 NULL, KEY (block, n)) ENGINE=InnoDB;
+  -- A Galera node that takes a transaction back does not always say so: see
+  -- pusher.requests. No statement commits by itself, so that all goes with it.
+  SET SESSION autocommit=0;
   START TRANSACTION;
   IF @rapport_term > (SELECT writer_term FROM sync_meta WHERE id = 1) THEN
     SIGNAL SQLSTATE '45000' SET MYSQL_ERRNO = ` + strconv.Itoa(erStalePrimary) + `, MESSAGE_TEXT = 'another server has become the primary';
@@ -62,11 +68,12 @@ func pushProcedure() procedure {
   END IF;
   IF again THEN
     SELECT nonce, result INTO stored_nonce, receipt FROM sync_push WHERE client = p_client AND batch = p_batch;
-    SET foreign_batch = stored_nonce <> p_nonce;
+    SET foreign_batch = COALESCE(stored_nonce <> p_nonce, 0);
   ELSEIF NOT foreign_batch THEN
     INSERT INTO sync_client (client, person, schema_version, position, first_seen, last_seen)
       SELECT p_client, me, 0, p_seq, UTC_TIMESTAMP(3), UTC_TIMESTAMP(3) FROM DUAL WHERE NOT EXISTS (SELECT 1 FROM sync_client WHERE client = p_client);
     IF p_ops = '' THEN
+      IF @rapport_parts <> (SELECT COUNT(*) FROM sync_stage WHERE client = p_client AND batch = p_batch) THEN ` + signalUndone + `; END IF;
       INSERT INTO sync_op (n, block, tbl, ins, cols, id, guard, at, c)
         SELECT ` + opsOf("s.part, ") + ` FROM sync_stage s STRAIGHT_JOIN ` + opsTable("s.body") + ` WHERE j.place IS NOT NULL AND s.client = p_client AND s.batch = p_batch;
       DELETE FROM sync_stage WHERE client = p_client;
@@ -94,9 +101,15 @@ func pushProcedure() procedure {
     SELECT GROUP_CONCAT('"', n - room - 1, '":', JSON_OBJECT('errno', eno, 'text', why) ORDER BY n) INTO reasons FROM sync_op WHERE ok = 'x' AND n > room;
     SET receipt = CONCAT(receipt, IF(reasons IS NULL, '', CONCAT(' {', reasons, '}')));
     UPDATE sync_push SET result = receipt WHERE client = p_client AND batch = p_batch;
+    IF NOT EXISTS (SELECT 1 FROM sync_push WHERE client = p_client AND batch = p_batch) THEN ` + signalUndone + `; END IF;
   END IF;
   IF tell THEN ROLLBACK; ELSE COMMIT; END IF;
+  SET SESSION autocommit=1;
   DROP TEMPORARY TABLE IF EXISTS sync_op;
+  IF NOT tell AND NOT foreign_batch THEN
+    SET receipt = (SELECT result FROM sync_push WHERE client = p_client AND batch = p_batch);
+    IF receipt IS NULL THEN ` + signalUndone + `; END IF;
+  END IF;
   IF tell THEN
     SELECT CONCAT('` + againMark + `', receipt);
   ELSE

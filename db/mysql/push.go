@@ -72,10 +72,16 @@ func (c *Central) Push(ctx context.Context, b *model.PushBatch, at model.Positio
 		if p.done {
 			break
 		}
-		if err == nil || number(err) == 0 {
-			return model.Receipt{}, mapError("push", orInvalid(err))
+		if err == nil {
+			err = errUndone
 		}
-		place, moving, begun, perr := p.rollback(ctx)
+		if number(err) == 0 {
+			return model.Receipt{}, mapError("push", err)
+		}
+		place, moving, begun, there, perr := p.rollback(ctx)
+		if begun && !there && !passing(err) {
+			err = errUndone // what failed leant on what is gone
+		}
 		switch {
 		case perr != nil:
 			return model.Receipt{}, mapError("push", perr)
@@ -83,6 +89,8 @@ func (c *Central) Push(ctx context.Context, b *model.PushBatch, at model.Positio
 			return model.Receipt{}, stale(err)
 		case !begun && number(err) == erDupEntry:
 			return p.again(ctx)
+		case err == errUndone && enough(tries, err):
+			return model.Receipt{}, mapError("push", err)
 		case passing(err) && !enough(tries, err):
 			if err := pause(ctx, tries); err != nil {
 				return model.Receipt{}, mapError("push", err)
@@ -102,14 +110,6 @@ func (c *Central) Push(ctx context.Context, b *model.PushBatch, at model.Positio
 	}
 	results, err := p.results(ctx, p.flags, p.refused)
 	return model.Receipt{Results: results, Head: head}, err
-}
-
-// orInvalid stands in for an answer that ended without a result or an error.
-func orInvalid(err error) error {
-	if err == nil {
-		return driver.ErrBadConn
-	}
-	return err
 }
 
 // pusher is one batch on its way.
@@ -188,6 +188,11 @@ func (p *pusher) receiptKey() string {
 // for the row that it changes (an update) or finds (an insert). ROW_COUNT() would
 // not do: when the client is gone and the server cannot tell it of a statement's
 // success, it is -1 although the statement was applied.
+//
+// A Galera node that takes a transaction back for one of another node does not
+// always say so: it goes on with the next statement, and COMMIT answers that all
+// is well. So no statement commits by itself, the receipt must still be there at
+// the end, and what counts is what is read of it after the COMMIT.
 func (p *pusher) requests() []string {
 	limit := p.packetLimit()
 	var out []string
@@ -199,7 +204,7 @@ func (p *pusher) requests() []string {
 		}
 		b.WriteString(s)
 	}
-	add(fmt.Sprintf("SET @rapport_client=%s,@r=NULL,@n=0,@m=-1;START TRANSACTION;INSERT INTO sync_push (client,batch,nonce,at) %s;SET @r='';",
+	add(fmt.Sprintf("SET @rapport_client=%s,@r=NULL,@n=0,@m=-1,autocommit=0;START TRANSACTION;INSERT INTO sync_push (client,batch,nonce,at) %s;SET @r='';",
 		quote(string(p.batch.Client)), p.receipt()))
 	ops := slices.Clone(p.batch.Ops)
 	for _, i := range slices.Sorted(maps.Keys(p.aside)) {
@@ -228,7 +233,9 @@ func (p *pusher) requests() []string {
 	if len(p.refused) > 0 {
 		why = " " + string(encodeRefusals(p.refused))
 	}
-	add("UPDATE sync_push SET result=CONCAT(@r," + quote(why) + ") WHERE " + p.receiptKey() + ";COMMIT;SELECT @r;" + p.sequenceSQL() + ";" + p.session.dialect.headSQL(p.at))
+	key := p.receiptKey()
+	add("UPDATE sync_push SET result=CONCAT(@r," + quote(why) + ") WHERE " + key + ";INSERT INTO sync_push (client,batch,nonce,at) SELECT " + p.receiptValues("NULL") + " FROM sync_meta WHERE id=1 AND NOT EXISTS (SELECT 1 FROM sync_push WHERE " + key +
+		");COMMIT;SET autocommit=1;SELECT result FROM sync_push WHERE " + key + ";" + p.sequenceSQL() + ";" + p.session.dialect.headSQL(p.at))
 	return append(out, b.String())
 }
 
@@ -236,11 +243,16 @@ func (p *pusher) requests() []string {
 // the client has seen refuses it: an open connection, or a proxy before the
 // server, may outlive a change of the primary.
 func (p *pusher) receipt() string {
-	key, nonce := fmt.Sprintf("%s,%d,", idLiteral(p.batch.Client), p.batch.Number), quote(p.batch.Nonce)
+	nonce := quote(p.batch.Nonce)
 	if p.at.Term == 0 {
-		return "VALUES (" + key + nonce + ",UTC_TIMESTAMP(3))"
+		return "VALUES (" + p.receiptValues(nonce) + ")"
 	}
-	return fmt.Sprintf("SELECT %sIF(writer_term<%d,NULL,%s),UTC_TIMESTAMP(3) FROM sync_meta WHERE id=1", key, p.at.Term, nonce)
+	return "SELECT " + p.receiptValues(fmt.Sprintf("IF(writer_term<%d,NULL,%s)", p.at.Term, nonce)) + " FROM sync_meta WHERE id=1"
+}
+
+// receiptValues are those of a receipt. One without a nonce is refused.
+func (p *pusher) receiptValues(nonce string) string {
+	return fmt.Sprintf("%s,%d,%s,UTC_TIMESTAMP(3)", idLiteral(p.batch.Client), p.batch.Number, nonce)
 }
 
 // send sends the batch. After it, done tells whether the transaction has
@@ -249,7 +261,8 @@ func (p *pusher) send(ctx context.Context) error {
 	for _, q := range p.requests() {
 		err := p.query(ctx, q, func(set int, v []driver.Value) error {
 			if set == 0 {
-				p.done, p.flags = true, asText(v[0])
+				p.done = true
+				p.flags, _, _ = strings.Cut(asText(v[0]), " ")
 			} else {
 				p.line = asText(v[0])
 			}
@@ -263,16 +276,17 @@ func (p *pusher) send(ctx context.Context) error {
 }
 
 // rollback ends a failed transaction and tells how many operations had gone
-// before the one that failed, whether they had begun at all, and which row
-// could not be moved out of the way, -1 if it was not that.
-func (p *pusher) rollback(ctx context.Context) (place, moving int, begun bool, err error) {
-	err = p.query(ctx, "SELECT @r,CAST(@m AS SIGNED);ROLLBACK", func(_ int, v []driver.Value) error {
+// before the one that failed, whether they had begun at all, whether the
+// transaction was still the one in which they did, and which row could not be
+// moved out of the way, -1 if it was not that.
+func (p *pusher) rollback(ctx context.Context) (place, moving int, begun, there bool, err error) {
+	err = p.query(ctx, "SELECT @r,CAST(@m AS SIGNED),(SELECT COUNT(*) FROM sync_push WHERE "+p.receiptKey()+");ROLLBACK;SET autocommit=1", func(_ int, v []driver.Value) error {
 		if v[0] != nil {
-			place, moving, begun = len(asText(v[0])), int(integer(v[1])), true
+			place, moving, begun, there = len(asText(v[0])), int(integer(v[1])), true, integer(v[2]) > 0
 		}
 		return nil
 	})
-	return place, moving, begun, err
+	return place, moving, begun, there, err
 }
 
 // groupRows is how many inserts go in one statement, which takes the server
@@ -340,7 +354,8 @@ func (p *pusher) refuse(place int, err error) bool {
 func (p *pusher) again(ctx context.Context) (model.Receipt, error) {
 	var nonce, stored string
 	err := retry(ctx, func() error {
-		return p.sequencing(func(sequence string) error {
+		nonce = ""
+		err := p.sequencing(func(sequence string) error {
 			q := "SELECT nonce,result FROM sync_push WHERE " + p.receiptKey() + ";" + sequence + ";" + p.session.dialect.headSQL(p.at)
 			return p.query(ctx, q, func(set int, v []driver.Value) error {
 				if set == 0 {
@@ -351,6 +366,10 @@ func (p *pusher) again(ctx context.Context) (model.Receipt, error) {
 				return nil
 			})
 		})
+		if err == nil && nonce == "" {
+			return errUndone
+		}
+		return err
 	})
 	if err != nil {
 		return model.Receipt{}, mapError("push", err)

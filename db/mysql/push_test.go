@@ -423,3 +423,39 @@ func TestNoCentral(t *testing.T) {
 		t.Errorf("a missing database: %v", err)
 	}
 }
+
+// TestPartOfALongBatchIsGone takes away a part of a batch that needs several
+// requests before the last of them comes: nothing is applied without it, and the
+// whole batch is sent again.
+func TestPartOfALongBatchIsGone(t *testing.T) {
+	c := newCompany(t)
+	c.person("ann", "sales", "all", "")
+	p := servertest.NewProxy(t, c.server)
+	central, err := Dial(t.Context(), p.URL(c.urlOf("ann")), DialOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer central.Close()
+	if _, err := central.Poll(t.Context(), model.Device{Client: c.client}, model.Position{}); err != nil {
+		t.Fatal(err)
+	}
+	central.head.MaxPacket = 4096
+	var ops []model.PushOp
+	for i := range 20 {
+		ops = append(ops, insert("contact", c.ids.New(), map[string]any{"last_name": strings.Repeat("n", 10*i+1), "notes": strings.Repeat("long", 100)}))
+	}
+	gone := ""
+	p.On("CALL sync_push", func() bool {
+		gone = c.one("SELECT COUNT(*) FROM sync_stage")
+		c.sql("DELETE FROM sync_stage WHERE part = 1")
+		return true
+	})
+	for i, r := range c.push(central, ops...) {
+		if r.Outcome != model.PushApplied {
+			t.Errorf("operation %d: %+v", i, r)
+		}
+	}
+	if got := c.one("SELECT COUNT(*) FROM contact"); got != "20" || gone < "3" {
+		t.Errorf("%s contacts of 20, in %s parts", got, gone)
+	}
+}

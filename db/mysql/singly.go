@@ -25,10 +25,11 @@ func takesOnlyOne(err error) bool {
 //
 // After a transaction that was undone a request begins with a ROLLBACK: where
 // it was undone within a procedure by one of another Galera node, the session
-// would answer each further call with the same error.
+// would answer each further call with the same error. A batch lets no statement
+// commit by itself, which ends with it.
 func (c *Central) send(ctx context.Context, q string, each func(set int, v []driver.Value) error) error {
 	if c.undone {
-		q = "ROLLBACK;" + q
+		q = "ROLLBACK;SET autocommit=1;" + q
 	}
 	err := c.sendNow(ctx, q, each)
 	c.undone = passing(err)

@@ -257,7 +257,7 @@ func TestT35OneStatementAtATime(t *testing.T) {
 	b.save(t, "contact", r.ID, map[string]any{"job_title": "theirs", "department": "theirs"})
 	b.sync(t)
 	a.save(t, "contact", r.ID, map[string]any{"job_title": "mine"})
-	for _, lost := range []string{"START TRANSACTION", "UPDATE `contact`", "COMMIT", "SELECT @r"} {
+	for _, lost := range []string{"START TRANSACTION", "UPDATE `contact`", "COMMIT", "SELECT result"} {
 		p.On(lost, func() bool { return false })
 		_, err := a.try(t)
 		tells(t, err, model.Unreachable)

@@ -12,7 +12,7 @@ import (
 )
 
 // Proxy stands between clients and a server. It counts their commands and can
-// lose the answer to one of them.
+// change one of them or lose the answer to it.
 type Proxy struct {
 	Commands atomic.Int64 // that clients sent
 
@@ -26,6 +26,7 @@ type Proxy struct {
 	version  string // that the server is to greet with; "" for its own
 	marker   []byte
 	hook     func() (answer bool)
+	from, to []byte
 }
 
 // NewProxy puts a proxy before a server. It ends with the test.
@@ -64,6 +65,33 @@ func (p *Proxy) On(marker string, hook func() (answer bool)) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.marker, p.hook = []byte(marker), hook
+}
+
+// Change puts to in the place of from, once, in the next command that holds it.
+// What it returns tells whether that has come.
+func (p *Proxy) Change(from, to string) (done func() bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.from, p.to = []byte(from), []byte(to)
+	return func() bool {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		return p.from == nil
+	}
+}
+
+// changed is a packet as the server gets it.
+func (p *Proxy) changed(packet []byte) []byte {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.from == nil || !bytes.Contains(packet[4:], p.from) {
+		return packet
+	}
+	command := bytes.Replace(packet[4:], p.from, p.to, 1)
+	p.from = nil
+	head := binary.LittleEndian.AppendUint32(nil, uint32(len(command)))
+	head[3] = packet[3]
+	return append(head, command...)
 }
 
 func (p *Proxy) take(command []byte) func() bool {
@@ -118,6 +146,7 @@ func (p *Proxy) serve(client net.Conn) {
 			if hook := p.take(packet[4:]); hook != nil && !hook() {
 				muted.Store(true)
 			}
+			packet = p.changed(packet)
 		}
 		continued = len(packet) == 4+1<<24-1
 		if _, err := server.Write(packet); err != nil {
