@@ -326,7 +326,7 @@ func (r *refresher) fromTable(w *remake, ids []string) error {
 // nothing, because another program writes around it.
 func (r *refresher) recover(w *remake, ids []string) error {
 	e := w.entity
-	log, err := r.readLog(e, ids)
+	log, err := r.readLog(e, ids, 0)
 	if err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -32,11 +33,11 @@ type recovered struct {
 	applied int
 }
 
-// readLog returns what the change log knows of some rows, in order, by id in
-// hexadecimal.
-func (r *refresher) readLog(e *model.Entity, ids []string) (map[string][]logged, error) {
+// readLog returns what the change log knows of some rows from a line on, in
+// order, by id in hexadecimal.
+func (r *refresher) readLog(e *model.Entity, ids []string, from int64) (map[string][]logged, error) {
 	out := map[string][]logged{}
-	err := r.query(r.ctx, "SELECT HEX(pk),at,person,action,changes FROM sync_audit WHERE tbl="+quote(string(e.Noun))+" AND pk IN ("+hexList(ids)+") ORDER BY seq", func(_ int, v []driver.Value) error {
+	err := r.query(r.ctx, "SELECT HEX(pk),at,person,action,changes FROM sync_audit WHERE tbl="+quote(string(e.Noun))+" AND pk IN ("+hexList(ids)+") AND seq>="+strconv.FormatInt(from, 10)+" ORDER BY seq", func(_ int, v []driver.Value) error {
 		at, _ := parseMillis([]byte(asText(v[1])))
 		l := logged{at: at, person: asText(v[2]), action: asText(v[3]), changes: map[string][2]any{}}
 		dec := json.NewDecoder(strings.NewReader(asText(v[4])))

@@ -50,6 +50,8 @@ type restoreEntry struct {
 	Nouns []model.Noun `json:"nouns,omitempty"`
 	// Head is where the feed was before.
 	Head int64 `json:"head"`
+	// History is the first line of the history that came after it.
+	History int64 `json:"history"`
 	// Undoes is the restore that this one takes back.
 	Undoes int64 `json:"undoes,omitempty"`
 }
@@ -276,12 +278,20 @@ func (r *restorer) positions() {
 	r.run("INSERT INTO " + runs + " (run_id,last_seq,nonce,at) SELECT run_id,seq," + nonceSQL + ",UTC_TIMESTAMP(3) FROM " + counter)
 	r.run(fmt.Sprintf("UPDATE %s SET epoch=%s,parent_epoch=%s,fork_seq=%d,writer_term=%s,schema_version=%d,min_client=GREATEST(min_client,%d),min_seq=(SELECT seq FROM %s),columns_hash=%s",
 		meta, quote(r.entry.Epoch), parent, r.asked.Position, term, model.SchemaVersion, model.OldestClient, counter, quote(nextFingerprint(had[0]))))
-	if r.now("sync_audit") != "sync_audit" {
-		next := r.list("SELECT GREATEST((SELECT COALESCE(MAX(seq),0) FROM sync_audit),(SELECT COALESCE(MAX(seq),0) FROM " + ident(r.now("sync_audit")) + "))+1")
-		if r.err == nil {
-			r.run("ALTER TABLE " + ident(r.now("sync_audit")) + " AUTO_INCREMENT=" + orZero(next[0]))
-		}
+	audit := r.now(historyTables[0])
+	next := r.list("SELECT GREATEST((SELECT COALESCE(MAX(seq),0) FROM sync_audit),(SELECT COALESCE(MAX(seq),0) FROM " + ident(audit) + "))+1")
+	if r.err != nil {
+		return
 	}
+	if audit != historyTables[0] {
+		r.run("ALTER TABLE " + ident(audit) + " AUTO_INCREMENT=" + orZero(next[0]))
+	}
+	r.entry.History, _ = strconv.ParseInt(next[0], 10, 64)
+	plan, err := json.Marshal(r.entry)
+	if r.err == nil {
+		r.err = err
+	}
+	r.run(fmt.Sprintf("UPDATE sync_restore SET plan=%s WHERE id=%d", quote(string(plan)), r.entry.ID))
 }
 
 // now is where a table lies before the exchange, as it will be after it.

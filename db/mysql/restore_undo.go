@@ -10,8 +10,7 @@ import (
 )
 
 // UndoRestore puts the tables back that the last restore replaced, in the way
-// of a restore: what changed since is replaced in its turn, and every laptop
-// offers what it has of it. A restore that was interrupted is ended instead:
+// of a restore. What was entered since stays: see keepEntered. A restore that was interrupted is ended instead:
 // one that had not exchanged the tables leaves nothing. With dryRun it only
 // tells. Errors: NotFound where there is nothing to put back, Locked.
 func UndoRestore(ctx context.Context, url string, dryRun bool, erase func(context.Context, *Loaded) error, n model.Notify) (Restored, error) {
@@ -92,9 +91,9 @@ func tellUndo(ctx context.Context, url string) (Restored, error) {
 			out.Tables, out.Kept = append(out.Tables, x.Table), append(out.Kept, x.Former)
 		}
 	}
-	since := b.list(fmt.Sprintf("SELECT COUNT(*) FROM sync_audit WHERE at>=(SELECT COALESCE(ended_at,begun_at) FROM sync_restore WHERE id=%d)", last.ID))
+	since := b.list(fmt.Sprintf("SELECT COUNT(*) FROM sync_audit WHERE seq>=%d", last.History))
 	if b.err == nil {
-		out.Done = append(out.Done, fmt.Sprintf("%s changes were made since; laptops that have them offer them again", since[0]))
+		out.Done = append(out.Done, fmt.Sprintf("%s changes were made since, and stay", since[0]))
 	}
 	return out, b.err
 }
@@ -123,6 +122,7 @@ func (r *restorer) undo(last *restoreEntry) {
 	r.nameFormer(former)
 	r.begin()
 	r.persist(r.referAgain)
+	r.keepEntered(last)
 	r.carry()
 	r.erase()
 	r.place()

@@ -247,12 +247,7 @@ func capture(e *model.Entity, op, scopeOld, scopeNew, id string) string {
 //
 // JSON is the matter of statements that only a change reaches.
 func audit(e *model.Entity, action string) string {
-	var columns []model.Column
-	for _, c := range counted(e) {
-		if c.Name != model.ColumnCreatedAt && c.Name != model.ColumnCreatedBy {
-			columns = append(columns, c)
-		}
-	}
+	columns := audited(e)
 	var b strings.Builder
 	b.WriteString("  BEGIN\n    DECLARE changes LONGTEXT CHARACTER SET utf8mb4;\n")
 	for some := range slices.Chunk(columns, comparedAtOnce) {
@@ -286,6 +281,11 @@ func audit(e *model.Entity, action string) string {
 	}
 	b.WriteString("    " + noteAudit(e, id, action, "CONCAT('{', COALESCE(changes, ''), '}')") + "\n  END;\n")
 	return b.String()
+}
+
+// audited are the columns that the history tells of.
+func audited(e *model.Entity) []model.Column {
+	return slices.DeleteFunc(counted(e), func(c model.Column) bool { return c.Name == model.ColumnCreatedAt || c.Name == model.ColumnCreatedBy })
 }
 
 // noteAudit writes a line of the history.

@@ -30,7 +30,8 @@ func (a *app) backupRestore() *cobra.Command {
 			"First it tells what would come, change and go, and who syncs with it; then it asks. The records are loaded beside the present\n" +
 			"ones and compared with the backup; then all tables change places at once. Meanwhile nobody can send anything, and everybody's\n" +
 			"unsent changes are kept. Afterwards the database has a new identity, by which every computer compares its records and offers\n" +
-			"again what the database lost. What was there stays beside it for 30 days: --undo puts it back.\n" +
+			"again what the database lost. What was there stays beside it for 30 days: --undo puts it back,\n" +
+			"with what was entered meanwhile.\n" +
 			"People, their rights, devices, and what was erased for good stay as they are now.\n\n" +
 			"A restore that was interrupted leaves the old records or the new ones; run it again, or --undo, which also ends one.",
 		Example: "  rapport --home ~/crm backup restore latest --from /media/usb/rapport\n" +
