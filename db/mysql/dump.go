@@ -24,7 +24,8 @@ import (
 // sharedLease. Where somebody else alters a table all the same, reading that
 // table gives ErrChanged, for the moment cannot be read to its end any more.
 type Dump struct {
-	control *session // sequences, holds the lease and asks for definitions
+	control *session // asks the server that is read for definitions
+	primary *session // sequences and holds the lease; nil where no server takes changes
 	readers []*session
 	info    DumpInfo
 	tables  []DumpTable
@@ -118,6 +119,11 @@ type DumpFrom struct {
 	// Check has each copy that is read be compared with its table at the
 	// moment of the dump.
 	Check bool
+	// Standby reads a server of the list that mirrors the primary, when it
+	// has everything that the primary has.
+	Standby bool
+	// Wait is how long that is waited for; 0 means half a minute.
+	Wait time.Duration
 }
 
 // dumpSession sets up a session that reads for a long time and waits for
@@ -150,7 +156,7 @@ func OpenDumpFrom(ctx context.Context, url string, from DumpFrom, readers int, n
 		}
 	}
 	o := DialOptions{Read: dumpAnswer, Program: "rapport-backup"}
-	if d.control, err = openPrimary(ctx, a, o, a.Database); err != nil {
+	if err := d.dial(ctx, a, o); err != nil {
 		return nil, err
 	}
 	if err := d.open(ctx, o, min(max(readers, 1), maxDumpReaders), n); err != nil {
@@ -161,7 +167,7 @@ func OpenDumpFrom(ctx context.Context, url string, from DumpFrom, readers int, n
 
 func (d *Dump) open(ctx context.Context, o DialOptions, readers int, n model.Notify) error {
 	n.Tell("opening", 0, 0)
-	closed, err := d.begin(ctx)
+	err := d.begin(ctx)
 	if err != nil {
 		return err
 	}
@@ -179,7 +185,7 @@ func (d *Dump) open(ctx context.Context, o DialOptions, readers int, n model.Not
 			}
 		})
 	}
-	if !closed {
+	if d.primary == d.control {
 		err = d.sequence(ctx)
 	}
 	group.Wait()
@@ -199,36 +205,52 @@ func (d *Dump) open(ctx context.Context, o DialOptions, readers int, n model.Not
 	return nil
 }
 
-// begin sets up the first session and takes the lease. It tells whether the
-// server takes no changes.
-func (d *Dump) begin(ctx context.Context) (closed bool, err error) {
-	found, version := "", ""
-	err = d.control.query(ctx, sessionSQL+dumpSession+"SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED;SELECT "+readOnlySQL+",(SELECT COUNT(*) FROM information_schema.tables WHERE table_schema=DATABASE() AND table_name IN ('"+metaTable+"','sync_lease')),VERSION()", func(_ int, v []driver.Value) error {
+// begin sets up the first session and takes the lease.
+func (d *Dump) begin(ctx context.Context) error {
+	found, version, closed := "", "", false
+	err := d.control.query(ctx, sessionSQL+dumpSession+"SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED;SELECT "+readOnlySQL+",(SELECT COUNT(*) FROM information_schema.tables WHERE table_schema=DATABASE() AND table_name IN ('"+metaTable+"','sync_lease')),VERSION()", func(_ int, v []driver.Value) error {
 		closed, found, version = truth(asText(v[0])), asText(v[1]), asText(v[2])
 		return nil
 	})
 	switch {
 	case err != nil:
-		return closed, err
+		return err
 	case found == "0":
-		return closed, model.Errorf(model.NoCentral, "the central database is not set up").WithHint("run `rapport central init` first")
+		return model.Errorf(model.NoCentral, "the central database is not set up").WithHint("run `rapport central init` first")
 	case found != "2":
-		return closed, model.Errorf(model.TooNew, "the central is older than this program").WithHint("run `rapport central migrate`")
+		return model.Errorf(model.TooNew, "the central is older than this program").WithHint("run `rapport central migrate`")
 	}
 	d.info.Server, d.info.Role = version, rolePrimary
-	if closed {
+	switch {
+	case !closed:
+		d.primary = d.control
+		return d.note(ctx)
+	case d.primary == nil:
 		d.info.Role = roleReplica
-		return closed, nil
+		d.instead = append(d.instead, "a standby was read: no server answers that takes changes, and what only that has is not in the backup")
+		return nil
 	}
+	d.info.Role = roleReplica
+	there, err := d.beside(ctx)
+	if err == nil && !there {
+		if err = d.turnToPrimary("has not what the primary has"); err == nil {
+			err = d.begin(ctx)
+		}
+	}
+	return err
+}
+
+// note takes the lease.
+func (d *Dump) note(ctx context.Context) (err error) {
 	name := dumpLease
 	if d.from.Copies && d.copies.unused == "" {
 		name = copiesLease
 	}
-	d.shared, err = takeShared(ctx, d.control, name)
+	d.shared, err = takeShared(ctx, d.primary, name)
 	if err == nil && d.shared != nil && name == copiesLease {
-		err = awaitExchange(ctx, d.control)
+		err = awaitExchange(ctx, d.primary)
 	}
-	return closed, err
+	return err
 }
 
 // sequence gives positions to what is committed, so that the next increment
@@ -236,14 +258,14 @@ func (d *Dump) begin(ctx context.Context) (closed bool, err error) {
 // yet comes with the next increment.
 func (d *Dump) sequence(ctx context.Context) error {
 	for before := int64(-1); ; {
-		err := retry(ctx, func() error { return d.control.exec(ctx, d.control.dialect.sequenceSQL()) })
+		err := retry(ctx, func() error { return d.primary.exec(ctx, d.primary.dialect.sequenceSQL()) })
 		if number(err) != 0 {
 			return nil
 		}
 		if err != nil {
 			return err
 		}
-		text, err := d.control.text(ctx, "SELECT seq FROM sync_counter WHERE id=1")
+		text, err := d.primary.text(ctx, "SELECT seq FROM sync_counter WHERE id=1")
 		if err != nil {
 			return err
 		}
@@ -277,6 +299,9 @@ func (d *Dump) Close() error {
 	}
 	if d.shared != nil {
 		d.shared.release()
+	}
+	if d.leads() {
+		errs = append(errs, d.primary.close())
 	}
 	errs = append(errs, d.control.close())
 	return mapError("end the backup", errors.Join(errs...))

@@ -141,8 +141,6 @@ func (r *refresher) unusable(m *mirror, t DumpTable, loose bool) string {
 		return m.title() + " " + why
 	case loose:
 		return m.title() + " is kept outside of transactions"
-	case !t.Followed:
-		return "nobody notes what changes there"
 	}
 	for _, name := range t.Columns {
 		own, copied := r.have[t.Name][name], r.have[m.title()][name]
@@ -152,6 +150,9 @@ func (r *refresher) unusable(m *mirror, t DumpTable, loose bool) string {
 		case own.kind != copied.kind || own.charset != copied.charset:
 			return m.title() + " keeps its column " + name + " in another form"
 		}
+	}
+	if !t.Followed {
+		return "nobody notes what changes there"
 	}
 	return ""
 }

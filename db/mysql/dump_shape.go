@@ -202,6 +202,15 @@ func (d *Dump) head(ctx context.Context) error {
 	if err == nil && !found {
 		return model.Errorf(model.NoCentral, "the central database is not set up").WithHint("run `rapport central init` first")
 	}
+	if err == nil && d.leads() {
+		// Backups of one central are dated by one clock.
+		now := ""
+		if now, err = d.primary.text(ctx, "SELECT UTC_TIMESTAMP(3)"); err == nil {
+			ms, _ := parseMillis([]byte(now))
+			d.info.At = time.UnixMilli(ms).UTC()
+			d.info.Mark.At = d.info.At
+		}
+	}
 	return d.reading(metaTable, err)
 }
 

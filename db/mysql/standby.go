@@ -80,21 +80,17 @@ func open(ctx context.Context, a Address, o DialOptions) (s *session, rest []Add
 	return nil, nil, errs[0]
 }
 
-// openPrimary logs in to the server of a list that takes changes, to the one of
-// the highest term where several do, and to the first that answers where none
-// does: an administrator's work is done on the primary. database is the one to
-// use, "" for none.
-func openPrimary(ctx context.Context, a Address, o DialOptions, database string) (*session, error) {
-	all := a.servers()
-	if len(all) == 1 {
-		return openOne(ctx, a, o, database)
-	}
-	type asked struct {
-		session *session
-		err     error
-		closed  bool
-		term    int64
-	}
+// asked is what one server of a list answered.
+type asked struct {
+	session *session
+	err     error
+	closed  bool // it takes no changes
+	term    int64
+}
+
+// askServers logs in to servers, to all at once, and asks what they are.
+// database is the one to use, "" for none.
+func askServers(ctx context.Context, all []Address, o DialOptions, database string) []asked {
 	answers := make([]asked, len(all))
 	var group sync.WaitGroup
 	for i, one := range all {
@@ -111,12 +107,32 @@ func openPrimary(ctx context.Context, a Address, o DialOptions, database string)
 		})
 	}
 	group.Wait()
+	return answers
+}
+
+// best is the server that takes changes, that of the highest term where several
+// do, and the first that answers where none does; -1 where none answers.
+func best(answers []asked) int {
 	best := -1
 	for i, r := range answers {
 		if r.err == nil && (best < 0 || answers[best].closed && !r.closed || answers[best].closed == r.closed && !r.closed && r.term > answers[best].term) {
 			best = i
 		}
 	}
+	return best
+}
+
+// openPrimary logs in to the server of a list that takes changes, to the one of
+// the highest term where several do, and to the first that answers where none
+// does: an administrator's work is done on the primary. database is the one to
+// use, "" for none.
+func openPrimary(ctx context.Context, a Address, o DialOptions, database string) (*session, error) {
+	all := a.servers()
+	if len(all) == 1 {
+		return openOne(ctx, a, o, database)
+	}
+	answers := askServers(ctx, all, o, database)
+	best := best(answers)
 	for i, r := range answers {
 		if r.err == nil && i != best {
 			_ = r.session.close() // it was only asked
