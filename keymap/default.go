@@ -77,6 +77,8 @@ const (
 	Verify      Action = "verify"
 	Trial       Action = "trial"
 	Prune       Action = "prune"
+	TakeBack    Action = "take-back"
+	SetUp       Action = "set-up"
 	Different   Action = "different"
 	AllFields   Action = "all-fields"
 )
@@ -251,10 +253,12 @@ func Default() *Map {
 		Binding{Backups, Open, []string{"enter"}, "look into it", 1},
 		Binding{Backups, Add, []string{"n"}, "new backup", 2},
 		Binding{Backups, Verify, []string{"v"}, "verify", 3},
-		Binding{Backups, Restore, []string{"r"}, "restore all of it", 5},
-		Binding{Backups, Trial, []string{"t"}, "try to restore it", 4},
-		Binding{Backups, Prune, []string{"p"}, "let go of old ones", 6},
-		Binding{Backups, Refresh, []string{"f"}, "refresh the report tables", 7},
+		Binding{Backups, Restore, []string{"r"}, "restore all", 4},
+		Binding{Backups, TakeBack, []string{"U"}, "take the restore back", 5},
+		Binding{Backups, SetUp, []string{"s"}, "place and keys", 6},
+		Binding{Backups, Trial, []string{"t"}, "try to restore it", 7},
+		Binding{Backups, Prune, []string{"p"}, "let go of old ones", 8},
+		Binding{Backups, Refresh, []string{"f"}, "refresh the report tables", 9},
 	)
 
 	add(moving(Archive)...)

@@ -38,6 +38,8 @@ func workspace() *fake.Workspace {
 		Checks: []model.Check{{Name: "files", State: "ok", Detail: "only you can read them"}, {Name: "password", State: "warn", Detail: "stands in config.toml", Fix: "use password_command"},
 			{Name: "database", State: "fail", Detail: "page 7 is damaged", Fix: "restore a backup"}},
 		Exported: "id,name\n",
+		Chosen:   model.Settings{Home: "/home/ada", Central: "mysql://ada@crm.example.com/crm"},
+		Restores: restores(),
 		Folk: []model.Person{
 			{Login: "ada", Name: "Ada Lovelace", Role: model.RoleAdministrator, Scope: model.ScopeAll, Active: true, Account: "ok", Devices: 2, LastSeen: at.Add(-time.Minute)},
 			{Login: "bob", Name: "Bob\x1b[5m", Role: model.RoleSales, Scope: model.ScopeTeam, Team: "North", Active: true, Account: "ok", Devices: 1, LastSeen: at.AddDate(0, 0, -3)},
@@ -57,7 +59,7 @@ func opener(t *testing.T, ws *fake.Workspace, k screen.Kind) func(*theme.Theme) 
 	return fake.Opener(t, ws, screen.OpenMsg{Kind: k, ID: "i1", Noun: "contact", Other: fake.ID("p2")}, New)
 }
 
-var kinds = []screen.Kind{screen.Admin, screen.Import, screen.ExportTo, screen.Backups, screen.Archive, screen.Compare, screen.Pipelines, screen.Central, screen.Doctor, screen.People, screen.Devices}
+var kinds = []screen.Kind{screen.Admin, screen.Import, screen.ExportTo, screen.Backups, screen.Archive, screen.Compare, screen.Restore, screen.SetUp, screen.Pipelines, screen.Central, screen.Doctor, screen.People, screen.Devices}
 
 func TestLooks(t *testing.T) {
 	for _, k := range kinds {

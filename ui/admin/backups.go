@@ -19,15 +19,16 @@ type backups struct {
 	page
 	load   *screen.Loader
 	all    model.BackupOverview
+	undo   *model.RestoreResult // what can be taken back on the central
 	loaded bool
 	placed bool // the cursor was put on the newest backup
 }
 
 // What the jobs of the page answer, so that each is told in its own words.
 type (
-	restored struct {
-		info model.BackupInfo
-		safe string
+	glanced struct {
+		all  model.BackupOverview
+		undo *model.RestoreResult
 	}
 	verified  struct{ info model.BackupInfo }
 	tried     struct{ info model.BackupInfo }
@@ -58,11 +59,21 @@ func (s *backups) Working() string {
 
 func (s *backups) reload() tea.Cmd {
 	ws := s.env.Workspace
-	return s.load.Load(func(ctx context.Context) (any, error) { return ws.BackupOverview(ctx) })
+	return s.load.Load(func(ctx context.Context) (any, error) {
+		all, err := ws.BackupOverview(ctx)
+		if err != nil || all.Central == "" || all.CentralProblem != "" {
+			return glanced{all: all}, err
+		}
+		return glanced{all, undoable(ctx, ws)}, nil
+	})
 }
 
-// Update takes the overview and the outcome of what ran.
+// Update takes the overview, the outcome of what ran, and the news that much
+// may have changed.
 func (s *backups) Update(msg tea.Msg) tea.Cmd {
+	if c, ok := msg.(screen.ChangedMsg); ok && c.Change.Nouns == nil && s.loaded && !s.load.Busy() && !s.job.running() {
+		return s.reload()
+	}
 	m, ok := msg.(screen.LoadedMsg)
 	if !ok {
 		return nil
@@ -71,7 +82,8 @@ func (s *backups) Update(msg tea.Msg) tea.Cmd {
 		if m.Err != nil {
 			s.err = m.Err
 		} else {
-			s.all = m.Value.(model.BackupOverview)
+			g := m.Value.(glanced)
+			s.all, s.undo = g.all, g.undo
 		}
 		s.loaded = true
 		s.rebuild()
@@ -82,6 +94,7 @@ func (s *backups) Update(msg tea.Msg) tea.Cmd {
 		return cmd
 	}
 	if s.err = m.Err; m.Err != nil {
+		s.rebuild()
 		return s.reload()
 	}
 	said := ""
@@ -93,8 +106,8 @@ func (s *backups) Update(msg tea.Msg) tea.Cmd {
 		}
 	case verified:
 		said = "The backup is whole: every row was read back."
-	case restored:
-		said = "Restored. What was here before is kept in " + v.safe + "."
+	case takenBack:
+		said = tookBack(v.RestoreResult)
 	case tried:
 		said = "The backup was restored beside and compared: it would restore."
 	case planned:
@@ -134,7 +147,11 @@ func (s *backups) Do(a keymap.Action) (tea.Cmd, bool) {
 	case keymap.Verify:
 		do = func() tea.Cmd { return s.verify(b) }
 	case keymap.Restore:
-		do = func() tea.Cmd { return s.askRestore(b) }
+		return screen.Open(screen.OpenMsg{Kind: screen.Restore, ID: model.ID(b.ID)}), true
+	case keymap.TakeBack:
+		do = s.askTakeBack
+	case keymap.SetUp:
+		do = openSetUp
 	case keymap.Trial:
 		do = s.trial
 	case keymap.Prune:
@@ -155,8 +172,12 @@ func (s *backups) Do(a keymap.Action) (tea.Cmd, bool) {
 func (s *backups) Can(a keymap.Action) bool {
 	_, on := s.chosen()
 	switch a {
-	case keymap.Verify, keymap.Restore:
+	case keymap.Verify:
 		return on
+	case keymap.Restore:
+		return len(s.all.Items) > 0
+	case keymap.TakeBack:
+		return s.undo != nil
 	case keymap.Trial:
 		_, any := s.toTry()
 		return any
@@ -177,8 +198,36 @@ const (
 	localSource   = "this workspace"
 )
 
-// create asks for what and of what kind.
+const (
+	setUpFirst = "choose where they lie and who can read them"
+	hereAndNow = "begin at once, on this computer alone"
+)
+
+// create asks for what and of what kind, and before the very first backup where
+// it is to lie.
 func (s *backups) create() tea.Cmd {
+	if kept := s.env.Workspace.Settings().Backup; len(s.all.Items) == 0 && kept.To == "" && len(kept.Recipients) == 0 && s.all.PlaceProblem == "" {
+		text := "Nothing is set yet. A backup beside the data, in " + model.Visible(s.all.Place) + ", helps against a mistake; it does not help when this computer is lost."
+		return choose("The first backup", text, setUpFirst, []string{setUpFirst, hereAndNow}, func(v string) tea.Cmd {
+			if v == setUpFirst {
+				return openSetUp()
+			}
+			return s.askSource()
+		})
+	}
+	return s.askSource()
+}
+
+// openSetUp leads to the page of place and keys.
+func openSetUp() tea.Cmd { return screen.Open(screen.OpenMsg{Kind: screen.SetUp}) }
+
+func (s *backups) askTakeBack() tea.Cmd {
+	return askTakeBack(s.env, *s.undo, func(do func(ctx context.Context, n model.Notify) (any, error)) tea.Cmd {
+		return s.run(takingBack, takingBackKept, do)
+	})
+}
+
+func (s *backups) askSource() tea.Cmd {
 	if s.all.Central == "" {
 		return s.askKind(model.SourceLocal)
 	}
@@ -299,23 +348,4 @@ func (s *backups) look(b model.BackupInfo) tea.Cmd {
 		return screen.Notice(model.Visible(b.Problem))
 	}
 	return screen.Open(screen.OpenMsg{Kind: screen.Archive, ID: model.ID(b.ID), Noun: "contact"})
-}
-
-// askRestore names what is replaced.
-func (s *backups) askRestore(b model.BackupInfo) tea.Cmd {
-	when := b.At.In(s.env.Now().Location()).Format("2 January 2006 15:04")
-	if b.Source == model.SourceCentral {
-		text := "A whole restore of the company's database concerns everybody and is planned first, with the command\n\n  rapport backup restore " + model.ID(b.ID).Short() +
-			" --plan\n\nSingle records come back from here: look into the backup."
-		return choose("Backup of "+when, text, "look into it", []string{"look into it"}, func(string) tea.Cmd { return s.look(b) })
-	}
-	text := "Every record of this workspace is replaced by the " + draw.Plural(b.Rows, "row", "rows") + " of " + when +
-		". What is here now, unsent changes included, is kept as a safety copy."
-	return ask(screen.AskMsg{Title: "Restore all of this backup?", Text: text, Yes: "Replace", Do: func(string) tea.Cmd {
-		ws, req := s.env.Workspace, model.BackupRequest{ID: b.ID}
-		return s.run("Restoring", "Until the last step the workspace stays as it is.", func(ctx context.Context, n model.Notify) (any, error) {
-			info, safe, err := ws.RestoreBackup(ctx, req, n)
-			return restored{info, safe}, err
-		})
-	}})
 }

@@ -233,40 +233,102 @@ func TestCreateAsksForSourceAndKind(t *testing.T) {
 	}
 }
 
-func TestRestoreOfAllNamesWhatIsReplaced(t *testing.T) {
-	ws := workspace()
-	s := onBackups(t, ws)
+// onto puts the cursor on a backup.
+func onto(s *backups, id string) {
 	for i, r := range s.rows {
-		if b, ok := r.of.(model.BackupInfo); ok && b.ID == "w1" {
+		if b, ok := r.of.(model.BackupInfo); ok && b.ID == id {
 			s.at = i
 		}
 	}
-	sure := fake.Want[screen.AskMsg](t, fake.Do(t, s, keymap.Restore))
-	if len(ws.Restored) != 0 || !strings.Contains(sure.Text, "48,200 rows") || !strings.Contains(sure.Text, "safety copy") {
-		t.Fatalf("restored %v, asks %q", ws.Restored, sure.Text)
-	}
-	m := fake.Want[screen.NoticeMsg](t, fake.Run(s, sure.Do("")))
-	if len(ws.Restored) != 1 || ws.Restored[0].ID != "w1" || !strings.Contains(m.Text, "before-restore") {
-		t.Errorf("restored %+v, said %q", ws.Restored, m.Text)
-	}
+}
+
+func TestBackupsLeadOn(t *testing.T) {
+	ws := workspace()
+	s := onBackups(t, ws)
+	onto(s, "w1")
 	if m := fake.Want[screen.NoticeMsg](t, fake.Do(t, s, keymap.Verify)); !strings.Contains(m.Text, "whole") {
 		t.Error(m.Text)
 	}
-	if m := fake.Want[screen.OpenMsg](t, fake.Do(t, s, keymap.Open)); m.Kind != screen.Archive || m.ID != "w1" {
-		t.Errorf("%+v", m)
+	for a, want := range map[keymap.Action]screen.OpenMsg{keymap.Open: {Kind: screen.Archive, ID: "w1"}, keymap.Restore: {Kind: screen.Restore, ID: "w1"}, keymap.SetUp: {Kind: screen.SetUp}} {
+		if m := fake.Want[screen.OpenMsg](t, fake.Do(t, s, a)); m.Kind != want.Kind || m.ID != want.ID {
+			t.Errorf("%s leads to %+v", a, m)
+		}
 	}
 }
 
-// TestWholeCentralIsNotRestoredFromHere names the command instead.
-func TestWholeCentralIsNotRestoredFromHere(t *testing.T) {
+// TestTheFirstBackupBeginsWithItsPlace asks where it is to lie where nobody has
+// chosen yet, and only then.
+func TestTheFirstBackupBeginsWithItsPlace(t *testing.T) {
+	ws := workspace()
+	ws.Glance = model.BackupOverview{At: fake.Now(), Place: "/home/ada/backups"}
+	s := onBackups(t, ws)
+	q := fake.Want[screen.AskMsg](t, fake.Do(t, s, keymap.Add))
+	if m := fake.Want[screen.OpenMsg](t, fake.Run(s, q.Do(setUpFirst))); m.Kind != screen.SetUp || !strings.Contains(q.Text, "/home/ada/backups") {
+		t.Errorf("leads to %+v", m)
+	}
+	if kind := fake.Want[screen.AskMsg](t, fake.Run(s, q.Do(hereAndNow))); kind.Value != wholeKind {
+		t.Errorf("asks %+v", kind)
+	}
+	ws.Chosen.Backup.To = "/mnt/share"
+	if kind := fake.Want[screen.AskMsg](t, fake.Do(t, s, keymap.Add)); kind.Value != wholeKind {
+		t.Errorf("asks %+v", kind)
+	}
+}
+
+// TestAPlaceThatIsGoneLeadsOn offers to ask again and to choose another one.
+func TestAPlaceThatIsGoneLeadsOn(t *testing.T) {
+	ws := workspace()
+	ws.Glance = model.BackupOverview{At: fake.Now(), Place: "/mnt/share", PlaceProblem: "the share is gone"}
+	s := onBackups(t, ws)
+	s.goTo("Place and keys")
+	if m := fake.Want[screen.OpenMsg](t, fake.Run(s, s.rows[s.at].do())); m.Kind != screen.SetUp {
+		t.Errorf("%+v", m)
+	}
+	before := ws.Calls()
+	s.goTo("Ask again")
+	fake.Do(t, s, keymap.Open)
+	if ws.Calls() == before {
+		t.Error("it does not ask again")
+	}
+}
+
+// TestABackupThatFailedBeginsAgain offers it on the page, with what was asked
+// for.
+func TestABackupThatFailedBeginsAgain(t *testing.T) {
 	ws := workspace()
 	s := onBackups(t, ws)
-	q := fake.Want[screen.AskMsg](t, fake.Do(t, s, keymap.Restore))
-	if !strings.Contains(q.Text, "rapport backup restore") || !strings.Contains(q.Text, "--plan") {
-		t.Error(q.Text)
+	ws.Err = model.Errorf(model.Unreachable, "the share is gone")
+	kind := fake.Want[screen.AskMsg](t, fake.Run(s, s.askKind(model.SourceLocal)))
+	fake.Run(s, kind.Do(incrKind))
+	if v := ansi.Strip(s.View()); len(ws.Made) != 0 || !strings.Contains(v, "the share is gone") || !strings.Contains(v, "Backing up did not come to its end: enter begins it again") {
+		t.Errorf("made %v\n%s", ws.Made, v)
 	}
-	if m := fake.Want[screen.OpenMsg](t, fake.Run(s, q.Do("look into it"))); m.Kind != screen.Archive || len(ws.Restored) != 0 {
-		t.Errorf("%+v, restored %v", m, ws.Restored)
+	ws.Err = nil
+	s.goTo("Once more")
+	fake.Want[screen.NoticeMsg](t, fake.Do(t, s, keymap.Open))
+	if len(ws.Made) != 1 || ws.Made[0].Kind != model.BackupIncremental {
+		t.Errorf("made %+v", ws.Made)
+	}
+	if v := ansi.Strip(s.View()); strings.Contains(v, "Once more") {
+		t.Errorf("it is offered still\n%s", v)
+	}
+}
+
+// TestTheLastRestoreIsTakenBackFromTheBackups asks for the database's name.
+func TestTheLastRestoreIsTakenBackFromTheBackups(t *testing.T) {
+	ws := workspace()
+	s := onBackups(t, ws)
+	q := fake.Want[screen.AskMsg](t, fake.Do(t, s, keymap.TakeBack))
+	if q.Must != "crm" || !strings.Contains(q.Text, "3 tables") || !strings.Contains(q.Text, "17 changes were made since") {
+		t.Errorf("asks %+v", q)
+	}
+	m := fake.Want[screen.NoticeMsg](t, fake.Run(s, q.Do("crm")))
+	if ws.Restores.Undone != 1 || !strings.Contains(m.Text, "back in its place") {
+		t.Errorf("undone %d, said %q", ws.Restores.Undone, m.Text)
+	}
+	ws.Restores.UndoErr = model.Errorf(model.NotFound, "no restore is known that could be undone")
+	if s = onBackups(t, ws); s.Can(keymap.TakeBack) {
+		t.Error("nothing can be taken back")
 	}
 }
 
@@ -312,7 +374,7 @@ func TestLooksIntoBackupsWhileOneIsMade(t *testing.T) {
 	if m := fake.Want[screen.OpenMsg](t, fake.Do(t, s, keymap.Open)); m.Kind != screen.Archive {
 		t.Errorf("%+v", m)
 	}
-	for _, a := range []keymap.Action{keymap.Verify, keymap.Restore, keymap.Trial, keymap.Prune, keymap.Refresh, keymap.Add} {
+	for _, a := range []keymap.Action{keymap.Verify, keymap.TakeBack, keymap.Trial, keymap.Prune, keymap.Refresh, keymap.Add} {
 		if m := fake.Want[screen.NoticeMsg](t, fake.Do(t, s, a)); !strings.Contains(m.Text, "One thing at a time") {
 			t.Errorf("%s: %q", a, m.Text)
 		}

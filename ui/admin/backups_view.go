@@ -64,9 +64,16 @@ func (s *backups) rebuild() {
 			rows = append(rows, s.answer(a))
 		}
 		if n := int64(s.all.Left); n > 0 {
-			text := draw.Count(n) + ", under way elsewhere or interrupted. None of it counts; the next backup begins anew, and what was interrupted is removed when it is two days old"
+			text := draw.Count(n) + ", under way elsewhere or interrupted. None of it counts; the next backup takes away what this computer left"
 			rows = append(rows, row{label: "Unfinished", sign: "·", text: text})
 		}
+		if s.undo != nil {
+			rows = append(rows, row{label: "Last restore", sign: "·", text: s.key(keymap.TakeBack) + " " + undoText(*s.undo), do: s.askTakeBack})
+		}
+	}
+	if err := s.job.failed; err != nil && s.job.again != nil {
+		th := s.env.Theme
+		rows = append(rows, row{label: "Once more", text: s.job.name + " did not come to its end: " + s.key(keymap.Open) + " begins it again", sign: "!", style: &th.Warn, do: s.job.again})
 	}
 	place := ""
 	if s.all.Place != "" {
@@ -74,7 +81,12 @@ func (s *backups) rebuild() {
 	}
 	rows = append(rows, row{head: true, label: "Backups", note: place})
 	rows = append(rows, s.listRows()...)
-	if len(s.all.Items) == 0 && s.loaded && s.all.PlaceProblem == "" {
+	switch {
+	case !s.loaded:
+	case s.all.PlaceProblem != "":
+		rows = append(rows, row{label: "Ask again", text: "when it is there again", do: s.reload},
+			row{label: "Place and keys", text: s.key(keymap.SetUp) + " chooses another place", do: openSetUp})
+	case len(s.all.Items) == 0:
 		rows = append(rows, row{label: "None yet", text: s.key(keymap.Add) + " makes the first one, which takes a moment only", do: s.create})
 	}
 	s.set(rows)
@@ -82,6 +94,12 @@ func (s *backups) rebuild() {
 		s.at, s.placed = i, true
 		s.settle(1)
 	}
+}
+
+// SetSize gives the page its rectangle; in a narrow one it tells less.
+func (s *backups) SetSize(w, h int) {
+	s.page.SetSize(w, h)
+	s.rebuild()
 }
 
 func (s *backups) asOf() string {
@@ -127,7 +145,10 @@ func (s *backups) backupRow(b, of model.BackupInfo, n int64) row {
 	}
 	state := "verified"
 	r := row{label: draw.Ago(of.At, now), sign: "✓", style: &th.Good, of: of, id: of.ID, do: func() tea.Cmd { return s.look(of) },
-		note: draw.Plural(b.Rows, "row", "rows") + ", " + draw.Bytes(b.Bytes)}
+		note: draw.Bytes(b.Bytes)}
+	if s.Width >= 100 {
+		r.note = draw.Plural(b.Rows, "row", "rows") + ", " + r.note
+	}
 	switch {
 	case b.Problem != "":
 		r.sign, r.style, state = "!", &th.Danger, model.Visible(b.Problem)

@@ -176,13 +176,18 @@ func (p *page) cut() string {
 	// The mark, the sign and the label come before it.
 	room := p.Width - 2 - 2 - p.labelWidth() - 1
 	if r.note != "" && p.Width >= 70 {
-		room -= min(draw.Width(r.note), p.Width/4) + 1
+		room -= p.noteWidth(r) + 1
 	}
 	if s := model.Visible(r.text); draw.Width(s) > room {
 		return s
 	}
 	return ""
 }
+
+// widestNote has room for a moment, or for a number of rows and bytes.
+const widestNote = 22
+
+func (p *page) noteWidth(r row) int { return min(draw.Width(r.note), max(widestNote, p.Width/4)) }
 
 // labelWidth is that of the labels: as wide as they are, within bounds.
 func (p *page) labelWidth() int {
@@ -218,7 +223,7 @@ func (p *page) View() string {
 		}
 		cells := []draw.Cell{{Text: r.sign, Width: 1, Style: style}, {Text: r.label, Width: lw, Style: th.Text}, {Text: r.text, Style: style}}
 		if r.note != "" && p.Width >= 70 {
-			cells = append(cells, draw.Cell{Text: r.note, Width: min(draw.Width(r.note), p.Width/4), Right: true, Style: th.Muted})
+			cells = append(cells, draw.Cell{Text: r.note, Width: p.noteWidth(r), Right: true, Style: th.Muted})
 		}
 		lines = append(lines, draw.Row(th, i == p.at, p.Width, cells...))
 	}

@@ -25,7 +25,7 @@ type restore struct {
 
 	source string
 	id     string     // of the backup, "" for a moment
-	at     time.Time  // the moment that was typed
+	when   time.Time  // the moment that was typed
 	noun   model.Noun // "" for everything
 	bare   bool       // what is there now is not backed up first
 
@@ -113,7 +113,7 @@ func (s *restore) Update(msg tea.Msg) tea.Cmd {
 	}
 	defer s.rebuild()
 	if s.err = m.Err; m.Err != nil {
-		s.ahead = model.KindOf(m.Err) == model.NotFound && !s.at.IsZero() && len(s.items) > 0
+		s.ahead = model.KindOf(m.Err) == model.NotFound && !s.when.IsZero() && len(s.items) > 0
 		return nil
 	}
 	return s.took(m.Value)
@@ -130,7 +130,7 @@ func (s *restore) apply(m screen.LoadedMsg) {
 	s.items = slices.DeleteFunc(slices.Clone(got.items), func(b model.BackupInfo) bool { return !b.Verified || b.Problem != "" })
 	if b, ok := s.backup(); ok {
 		s.source = b.Source
-	} else if s.id == "" && s.at.IsZero() || s.source == "" {
+	} else if s.id == "" && s.when.IsZero() || s.source == "" {
 		s.choose(s.newest())
 	}
 }
@@ -156,7 +156,7 @@ func (s *restore) of(source string) []model.BackupInfo {
 
 // choose takes a backup.
 func (s *restore) choose(b model.BackupInfo) {
-	s.source, s.id, s.at = b.Source, b.ID, time.Time{}
+	s.source, s.id, s.when = b.Source, b.ID, time.Time{}
 	s.forget()
 }
 
@@ -218,7 +218,7 @@ func (s *restore) moment(t time.Time) string {
 
 // request is what the page asks for.
 func (s *restore) request() model.RestoreRequest {
-	req := model.RestoreRequest{BackupRequest: model.BackupRequest{ID: s.id, Source: model.SourceCentral}, At: s.at, NoSafety: s.bare}
+	req := model.RestoreRequest{BackupRequest: model.BackupRequest{ID: s.id, Source: model.SourceCentral}, At: s.when, NoSafety: s.bare}
 	if s.noun != "" {
 		req.Nouns = []model.Noun{s.noun}
 	}
@@ -294,7 +294,7 @@ func (s *restore) askMoment() tea.Cmd {
 // typeMoment asks for a moment.
 func (s *restore) typeMoment() tea.Cmd {
 	now := s.env.Now()
-	value := s.at
+	value := s.when
 	if value.IsZero() {
 		value = now.Add(-time.Hour)
 	}
@@ -308,7 +308,7 @@ func (s *restore) typeMoment() tea.Cmd {
 			return screen.Fail(model.Errorf(model.Invalid, "that moment has not come yet").WithHint("choose one that is over"))
 		}
 		s.forget()
-		s.source, s.id, s.at = model.SourceCentral, "", at
+		s.source, s.id, s.when = model.SourceCentral, "", at
 		s.rebuild()
 		s.goTo(workOut)
 		return nil

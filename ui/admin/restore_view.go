@@ -33,7 +33,7 @@ func (s *restore) rebuild() {
 		s.set(append(rows, s.undoRows()...))
 		return
 	}
-	rows := []row{{head: true, label: "What is to come back", note: "nothing is changed before you are asked"}}
+	rows := []row{{head: true, label: "What is to come back", note: "you are asked first"}}
 	if len(s.of(model.SourceCentral)) > 0 && s.env.Workspace.Settings().Central != "" {
 		rows = append(rows, row{label: "Of", text: sourceWord(s.source), do: s.change(s.askSource)})
 	}
@@ -48,8 +48,8 @@ func (s *restore) rebuild() {
 
 // asOf is the moment that is chosen.
 func (s *restore) asOf() string {
-	if !s.at.IsZero() {
-		return s.moment(s.at) + ", out of the history"
+	if !s.when.IsZero() {
+		return s.moment(s.when) + ", out of the history"
 	}
 	b, ok := s.backup()
 	if !ok {
@@ -99,7 +99,7 @@ func changed(t model.RestoreTable) int64 { return t.Inserts + t.Updates + t.Dele
 func (s *restore) planRows() []row {
 	th, p := s.env.Theme, s.plan
 	rows := []row{{head: true, label: "What would happen", note: "it takes about " + p.Estimate.String()},
-		{label: restoreNow, text: "into " + model.Visible(p.Target) + ", as of " + s.moment(p.At), sign: "!", style: &th.Danger, do: s.askCentral}}
+		{label: restoreNow, text: "as of " + s.moment(p.At) + ", into " + model.Visible(p.Target), sign: "!", style: &th.Danger, do: s.askCentral}}
 	if p.Fresh {
 		rows = append(rows, row{label: "Empty", text: "there is nothing that could be replaced", sign: "✓", style: &th.Good})
 	} else {
@@ -121,7 +121,7 @@ func (s *restore) planRows() []row {
 	case same == int64(len(p.Tables)):
 		rows = append(rows, row{label: "Tables", text: "every row is there already as it was then", sign: "✓", style: &th.Good})
 	case same > 0:
-		rows = append(rows, row{label: "Other tables", text: draw.Count(same) + " stay as they are"})
+		rows = append(rows, row{label: "Other tables", text: draw.Plural(same, "stays as it is", "stay as they are")})
 	}
 	for _, l := range p.Laptops {
 		r := row{label: "Computer", id: "computer " + l.Person + " " + l.Name, text: joined(l.Person, l.Name, "compares every record at its next sync"), note: "seen " + draw.Ago(l.LastSeen, s.env.Now())}
@@ -219,7 +219,7 @@ func (s *restore) undoRows() []row {
 func undoText(r model.RestoreResult) string {
 	var out []string
 	if n := int64(len(r.Kept)); n > 0 {
-		out = append(out, draw.Plural(n, "table that it replaced is", "tables that it replaced are")+" kept for 30 days after it")
+		out = append(out, "puts "+draw.Plural(n, "table", "tables")+" back, kept for 30 days")
 	}
 	for _, d := range r.Done {
 		out = append(out, model.Visible(d))

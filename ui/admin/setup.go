@@ -348,7 +348,7 @@ func (s *setup) rebuild() {
 	}
 	rows = append(rows, row{head: true, label: "3  Begin"})
 	if s.env.Hooks.Backups == nil {
-		rows = append(rows, row{label: "Not from here", text: "an administrator of this computer sets the place and the keys under [backup] in config.toml", sign: "·"})
+		rows = append(rows, row{label: "Not from here", text: "they are set under [backup] in the config.toml of this workspace", sign: "·"})
 	} else {
 		rows = append(rows, row{label: "Keep and back up", text: "write this to config.toml and make the first backup", style: &th.Text, do: s.begin},
 			row{label: "Keep only", text: "write this to config.toml", do: func() tea.Cmd { return s.keep("") }})

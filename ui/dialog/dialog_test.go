@@ -220,3 +220,18 @@ func TestTextScrolls(t *testing.T) {
 		t.Errorf("the wheel shows %q", got)
 	}
 }
+
+// TestWhatMustBeTyped accepts nothing else, and says so.
+func TestWhatMustBeTyped(t *testing.T) {
+	e, _ := env(t)
+	a := NewAsk(e, screen.AskMsg{Title: "Restore?", Text: "Type crm to do it.", Yes: "Restore", Input: "Database", Must: "crm", Do: func(string) tea.Cmd { return say("yes") }}, false)
+	if out, done := key(a, "enter"); done || len(out) > 0 {
+		t.Fatal("enter alone does it")
+	}
+	if out, done := key(a, "c", "r", "enter"); done || len(out) > 0 || !strings.Contains(ansi.Strip(a.View(76, 20)), "! That is not “crm”. Nothing was done.") {
+		t.Errorf("half of it does it, or it is not said:\n%s", ansi.Strip(a.View(76, 20)))
+	}
+	if out, done := key(a, "M", "enter"); !done || len(out) != 1 {
+		t.Error("the word does not do it")
+	}
+}
