@@ -115,6 +115,7 @@ func (r RecordsRestored) Records() int64 { return r.Added + r.Restored + r.Edite
 // prove that it can be.
 type TrialRestore struct {
 	At      time.Time `json:"at"`
+	Source  string    `json:"source,omitempty"` // what the backup is of
 	Backup  string    `json:"backup"`
 	OK      bool      `json:"ok"`
 	Problem string    `json:"problem,omitempty"`
@@ -131,7 +132,8 @@ type BackupOverview struct {
 	// Left counts the backups that were interrupted and have not been removed
 	// yet.
 	Left int
-	// Trial is the last trial restore, nil if there never was one.
+	// Trial is the last trial restore, of that source of which it failed if it
+	// did of one; nil if there never was any.
 	Trial *TrialRestore
 	// Central is the address of the central, "" if there is none;
 	// CentralProblem why it does not answer.

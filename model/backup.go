@@ -19,6 +19,13 @@ const (
 	SourceCentral = "central" // the company's central
 )
 
+// What a backup of the central reads.
+const (
+	ReadPrimary = "primary" // the tables in which people work
+	ReadStandby = "standby" // those of a server that mirrors the primary
+	ReadReport  = "report"  // the copies that reports read
+)
+
 // BackupInfo describes one backup.
 type BackupInfo struct {
 	ID     string `json:"id"`
@@ -44,7 +51,8 @@ type BackupInfo struct {
 	// Level is how thoroughly it was verified last, at CheckedAt.
 	Level     string    `json:"level,omitempty"`
 	CheckedAt time.Time `json:"checked_at,omitzero"`
-	// Note says why another kind was made than the one that was asked for.
+	// Note says why another kind was made, or something else was read, than
+	// was asked for.
 	Note string `json:"note,omitempty"`
 }
 
@@ -62,6 +70,12 @@ type BackupRequest struct {
 	// CredentialsFile holds the key of the place; "" for that of the settings.
 	CredentialsFile string
 	Level           string // how thoroughly to verify: one of the levels; "" for V2
+	// ReadFrom is what a backup of the central reads; "" for what the settings
+	// say. Where it cannot be read, the primary is, and the backup's Note says
+	// why.
+	ReadFrom string
+	// Check has the copies that are read be compared with their tables.
+	Check bool
 	// Wait is how long a backup that is being made waits for its place when that
 	// is gone: 0 for a quarter of an hour, less for not at all.
 	Wait time.Duration
@@ -136,9 +150,13 @@ type BackupSettings struct {
 	// CredentialsCommand prints the key of the place, CredentialsFile holds
 	// it; they are asked only when the place is.
 	CredentialsCommand, CredentialsFile string
-	// Schedule says when a backup is due and Keep which ones prune leaves.
+	// Schedule says when a backup is due, Trial when one is to be restored on
+	// trial, and Keep which ones prune leaves.
 	Schedule Schedule
+	Trial    Schedule
 	Keep     KeepRules
+	// ReadFrom is what backups of the central read; "" for the primary.
+	ReadFrom string
 }
 
 // BackupStep is what a continuous backup did: a backup that it made, or an

@@ -61,6 +61,13 @@ type BackupState struct {
 	Next     time.Time   `json:"next_due"`
 	Due      bool        `json:"due"`
 	Pruned   time.Time   `json:"last_prune"` // that went to its end; zero if none did
+	// Trial is the last trial restore of a backup of the source, nil if there
+	// never was one; TrialSchedule says when they are due, "" where it is not
+	// set.
+	Trial         *TrialRestore `json:"last_trial"`
+	TrialSchedule string        `json:"trial_schedule,omitempty"`
+	NextTrial     time.Time     `json:"next_trial"`
+	TrialDue      bool          `json:"trial_due"`
 	// Skew is how far this computer's clock is ahead of the server's; nothing
 	// depends on it.
 	Skew time.Duration `json:"-"`
@@ -81,6 +88,13 @@ type Retainer interface {
 	// the settings if it is empty. It returns the newest verified one and
 	// whether it was made now.
 	BackupIfDue(ctx context.Context, req BackupRequest, s Schedule, n Notify) (info BackupInfo, made bool, err error)
+	// TrialIfDue restores the newest verified backup of the source beside, and
+	// compares what came of it, if the last trial is older than the last due
+	// moment of the schedule, or failed and there is a newer backup. The
+	// schedule is that of the settings if it is empty, else weekly. It returns
+	// the backup that was tried last and whether it was now. Errors: NotFound
+	// where there is nothing to try, Corrupt where the trial fails.
+	TrialIfDue(ctx context.Context, req BackupRequest, s Schedule, n Notify) (info BackupInfo, tried bool, err error)
 	// BackupState tells how the backups of a source are. The schedule is
 	// that of the settings if it is empty.
 	BackupState(ctx context.Context, req BackupRequest, s Schedule) (BackupState, error)

@@ -9,7 +9,8 @@ import (
 	"rapport/model"
 )
 
-// While the interface is open it makes the backup that is due. It looks once
+// While the interface is open it makes the backup that is due, and then the trial
+// restore that is, where the settings want trials. It looks once
 // the session has settled, then each minute at its own clock alone; the place
 // of the backups is asked only when a moment of the schedule has passed, and
 // after a failure not before a quarter of an hour.
@@ -44,6 +45,9 @@ func (r *Root) backUpIfDue() tea.Cmd {
 	ws, ctx := r.env.Workspace, r.env.Context
 	return func() tea.Msg {
 		_, made, err := ws.BackupIfDue(ctx, model.BackupRequest{}, model.Schedule{}, nil)
+		if err == nil && ws.Settings().Backup.Trial.Expr != "" {
+			_, _, err = ws.TrialIfDue(ctx, model.BackupRequest{}, model.Schedule{}, nil)
+		}
 		return backedMsg{made, err}
 	}
 }
@@ -55,7 +59,7 @@ func (r *Root) backed(m backedMsg) tea.Cmd {
 	r.nextBackup = r.env.Workspace.Settings().Backup.Schedule.Next(now)
 	if m.err != nil {
 		r.nextBackup = now.Add(dueAgain)
-		slog.Warn("the backup that is due was not made", "kind", model.KindOf(m.err).String())
+		slog.Warn("the backup or trial that is due was not made", "kind", model.KindOf(m.err).String())
 	}
 	return r.env.Later(dueEvery, dueMsg{})
 }

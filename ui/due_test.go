@@ -35,6 +35,14 @@ func TestBacksUpWhenDue(t *testing.T) {
 	asked(2)
 	x.now = x.now.Add(time.Hour)
 	asked(3)
+	if n := len(x.ws.TrialAsked); n > 0 {
+		t.Errorf("%d trials without a schedule of theirs", n)
+	}
+	trying := begin(t, 100, 24, model.Settings{Backup: model.BackupSettings{Schedule: schedule, Trial: schedule}})
+	trying.wait()
+	if n := len(trying.ws.TrialAsked); n != 1 {
+		t.Errorf("a trial was asked for %d times", n)
+	}
 	if none := begin(t, 100, 24, model.Settings{}); len(none.late) > 0 {
 		t.Errorf("without a schedule something waits: %v", none.late)
 	}

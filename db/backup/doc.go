@@ -90,8 +90,9 @@
 // manifest first, increments before what they need. Until then they are whole,
 // and no new backup builds upon them.
 //
-// l/<name>/<token> is held by who works alone: name is prune, or backup- with the
-// source for the moment in which one of several ends a scheduled backup. The
+// l/<name>/<token> is held by who works alone: name is prune, backup- with the
+// source for the moment in which one of several ends a scheduled backup, or trial-
+// with the source for as long as one of several restores a backup on trial. The
 // token has ten digits and rises; the highest one counts, for a minute after its
 // time, unless <token>-free or <token>-done lies beside it; -done says that the
 // work went to its end. l/clock-<id> and l/probe-<id> asked the store something
@@ -191,7 +192,7 @@
 // time adds its key, where it may overwrite REPO.json.
 //
 // The outcome of a verification, in v/, is a JSON object: format, id, backup,
-// level, at, ok and problem. Its name says level (V0, V1, V2, V4) and outcome,
+// source and lineage of that, level, at, ok and problem. Its name says level (V0, V1, V2, V4) and outcome,
 // sound or damaged. Damage counts until a look at the same level or a deeper one
 // finds none.
 //

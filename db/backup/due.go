@@ -41,12 +41,9 @@ func (b *Backuper) nowOf(ctx context.Context, source string) (time.Time, error) 
 // one of this copy, of a central any. One whose time lies in the future was
 // made under a clock that was wrong and proves nothing.
 func (b *Backuper) newest(ctx context.Context, list []entry, source string, now time.Time) (*model.BackupInfo, error) {
-	lineage := ""
-	if source == model.SourceLocal {
-		var err error
-		if lineage, err = b.o.DB().Lineage(ctx); err != nil {
-			return nil, err
-		}
+	lineage, err := b.ownLineage(ctx, source)
+	if err != nil {
+		return nil, err
 	}
 	c := chainsOf(infosOf(list))
 	sound := slices.DeleteFunc(c.soundOf(c.list, byAt), func(i model.BackupInfo) bool {
@@ -56,6 +53,15 @@ func (b *Backuper) newest(ctx context.Context, list []entry, source string, now 
 		return nil, nil
 	}
 	return &sound[0], nil
+}
+
+// ownLineage is the lineage of this copy of the workspace, "" for a central,
+// whose backups are everybody's.
+func (b *Backuper) ownLineage(ctx context.Context, source string) (string, error) {
+	if source != model.SourceLocal || b.o.DB == nil {
+		return "", nil
+	}
+	return b.o.DB().Lineage(ctx)
 }
 
 // BackupIfDue makes a backup if none was made since the last due moment. Of
@@ -171,7 +177,7 @@ func (b *Backuper) BackupState(ctx context.Context, req model.BackupRequest, whe
 	}
 	st.Pruned = h.done
 	st.Warnings = append(st.Warnings, b.warnings(&st, list, when, now)...)
-	return st, nil
+	return st, b.trialState(ctx, s, list, now, &st)
 }
 
 // Ages from which on a person is told.

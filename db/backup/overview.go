@@ -1,11 +1,7 @@
 package backup
 
 import (
-	"cmp"
 	"context"
-	"encoding/json"
-	"path"
-	"slices"
 
 	"rapport/model"
 )
@@ -40,32 +36,15 @@ func (b *Backuper) Overview(ctx context.Context, out *model.BackupOverview) erro
 			out.Left++
 		}
 	}
-	out.Trial, err = lastTrial(ctx, s)
-	return err
-}
-
-// mostChecks is how many outcomes of verifications are read to find the last
-// trial restore.
-const mostChecks = 100
-
-// lastTrial returns the outcome of the last trial restore, nil if there is none
-// among the newest verifications.
-func lastTrial(ctx context.Context, s Store) (*model.TrialRestore, error) {
-	objects, err := s.List(ctx, checksPrefix)
-	if err != nil {
-		return nil, cannotRead(s, err)
-	}
-	// A name ends in the check's id, which begins with its time.
-	slices.SortFunc(objects, func(a, b Object) int { return cmp.Compare(path.Base(b.Key), path.Base(a.Key)) })
-	for _, o := range objects[:min(len(objects), mostChecks)] {
-		data, err := s.Get(ctx, o.Key)
-		if unanswered(err) {
-			return nil, err
+	for _, source := range []string{model.SourceCentral, model.SourceLocal} {
+		t, err := b.lastTrial(ctx, s, list, source)
+		if err != nil {
+			return err
 		}
-		var c check
-		if err == nil && json.Unmarshal(data, &c) == nil && c.Level == model.LevelRestored {
-			return &model.TrialRestore{At: c.At, Backup: string(c.Backup), OK: c.OK, Problem: c.Problem}, nil
+		// One that failed is told before one that did not.
+		if t != nil && (out.Trial == nil || out.Trial.OK && (!t.OK || t.At.After(out.Trial.At))) {
+			out.Trial = t.told()
 		}
 	}
-	return nil, nil
+	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"rapport/model"
@@ -21,6 +22,7 @@ const guardFor = time.Minute
 const (
 	guardPrune  = "prune"
 	guardBackup = "backup-" // and the source
+	guardTrial  = "trial-"  // and the source
 )
 
 // Ends of the names of objects that say how a guard was given back.
@@ -92,11 +94,12 @@ func (b *Backuper) takeGuard(ctx context.Context, s Store, name string) (*guard,
 	return g, nil
 }
 
-// asksCentral tells whether others than this computer may want the guard, so
-// that the central is asked too.
+// asksCentral tells whether the guard is for work that destroys, or that is of a
+// central, and others than this computer may want it, so that the central is
+// asked too. Two trials at once do no harm.
 func (b *Backuper) asksCentral(s Store, name string) bool {
 	_, folder := s.(Folder)
-	return b.o.Lease != nil && name != guardBackup+model.SourceLocal && !(folder && b.within(s))
+	return b.o.Lease != nil && (name == guardPrune || name == guardBackup+model.SourceCentral) && !(folder && b.within(s))
 }
 
 func taken() error {
@@ -178,6 +181,26 @@ func (g *guard) keep(ctx context.Context) error {
 	}
 	g.now = o.At
 	return nil
+}
+
+// hold keeps the guard while long work goes on, until stop is called. Whether it
+// was lost is no matter to the work.
+func (g *guard) hold(ctx context.Context) (stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	var wait sync.WaitGroup
+	wait.Go(func() {
+		t := time.NewTicker(guardFor / 3)
+		defer t.Stop()
+		for {
+			select {
+			case <-t.C:
+				_ = g.keep(ctx)
+			case <-ctx.Done():
+				return
+			}
+		}
+	})
+	return func() { cancel(); wait.Wait() }
 }
 
 func lostGuard() error {

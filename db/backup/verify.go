@@ -52,7 +52,7 @@ func (b *Backuper) VerifyBackup(ctx context.Context, req model.BackupRequest, n 
 	if err != nil && model.KindOf(err) != model.Corrupt {
 		return e.info, err
 	}
-	found := check{Format: formatName, ID: b.o.IDs.New(), Backup: e.id, Level: level, OK: err == nil}
+	found := check{Format: formatName, ID: b.o.IDs.New(), Backup: e.id, Source: e.info.Source, Lineage: e.lineage, Level: level, OK: err == nil}
 	found.At = timeOf(found.ID)
 	if err != nil {
 		found.Problem = messageOf(err)
@@ -192,6 +192,8 @@ type check struct {
 	Format  string    `json:"format"`
 	ID      model.ID  `json:"id"`
 	Backup  model.ID  `json:"backup"`
+	Source  string    `json:"source,omitempty"`
+	Lineage string    `json:"lineage,omitempty"`
 	Level   string    `json:"level"`
 	At      time.Time `json:"at"`
 	OK      bool      `json:"ok"`

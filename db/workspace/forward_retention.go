@@ -28,6 +28,15 @@ func (w *Workspace) BackupIfDue(ctx context.Context, req model.BackupRequest, s 
 	return info, made, err
 }
 
+// TrialIfDue restores a backup on trial if that is due.
+func (w *Workspace) TrialIfDue(ctx context.Context, req model.BackupRequest, s model.Schedule, n model.Notify) (model.BackupInfo, bool, error) {
+	info, tried, err := w.backups.TrialIfDue(ctx, req, s, n)
+	if tried || err != nil {
+		w.log.Info("trial restore ended", "kind", outcome(err), "id", info.ID, "rows", info.Rows)
+	}
+	return info, tried, err
+}
+
 // BackupState tells how the backups are.
 func (w *Workspace) BackupState(ctx context.Context, req model.BackupRequest, s model.Schedule) (model.BackupState, error) {
 	return w.backups.BackupState(ctx, req, s)

@@ -13,7 +13,7 @@ import (
 
 func (a *app) backup() *cobra.Command {
 	return branch("backup", "Backups of the workspace: init, create, list, show, verify, restore, prune, schedule",
-		a.backupStatus(), a.backupInit(), a.whenDue(a.backupCreate()), a.backupList(), a.withBrowsing(a.backupOne("show", "Show one backup, its records, or how one of them differs from today's")), a.backupOne("verify", "Read a backup whole and prove that it restores"),
+		a.backupStatus(), a.backupInit(), a.whenDue(a.backupCreate()), a.backupList(), a.withBrowsing(a.backupOne("show", "Show one backup, its records, or how one of them differs from today's")), a.whenTrialDue(a.backupOne("verify", "Read a backup whole and prove that it restores")),
 		a.withRecords(a.backupRestore()), a.backupPrune(), a.backupSchedule())
 }
 

@@ -1,6 +1,7 @@
 package cli_test
 
 import (
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -42,6 +43,60 @@ func TestBackupWhenDue(t *testing.T) {
 		if a := s.run(append([]string{"backup", "create"}, bad...)...); a.code != 2 {
 			t.Errorf("%v: %+v", bad, a)
 		}
+	}
+}
+
+// TestTrialWhenDue restores a backup on trial once for each due moment, tells of
+// it, and fails loudly.
+func TestTrialWhenDue(t *testing.T) {
+	s := newShell(t)
+	s.configure("[backup]\nschedule = \"daily\"\ntrial = \"weekly\"\n")
+	if a := s.run("backup", "verify", "--if-due"); a.code != 10 {
+		t.Errorf("of no backups: %+v", a)
+	}
+	made := s.ok("backup", "create", "--if-due")
+	st := s.ok("backup", "schedule")
+	s.want(st["trial_due"], "true")
+	s.want(st["last_trial"], "null")
+	s.want(st["trial_schedule"], `"0 0 * * 1 (UTC)"`)
+	trial := s.ok("backup", "verify", "--if-due")
+	s.want(trial["tried"], "true")
+	s.want(trial["id"], text(made["id"]))
+	s.want(trial["level"], `"V4"`)
+	again := s.ok("backup", "verify", "--if-due=weekly")
+	s.want(again["tried"], "false")
+	s.want(again["id"], text(made["id"]))
+	st = s.ok("backup", "schedule")
+	s.want(st["trial_due"], "false")
+	s.want(st["last_trial"].(map[string]any)["ok"], "true")
+	if a := s.run("backup", "schedule"); a.code != 0 || !strings.Contains(a.out, "it restores  "+made["id"].(string)) || !strings.Contains(a.out, "by 0 0 * * 1 (UTC), next ") {
+		t.Errorf("%+v", a)
+	}
+	if a := s.run("backup", "status"); !strings.Contains(a.out, "yes, tried") {
+		t.Errorf("%+v", a)
+	}
+	for _, bad := range [][]string{{"--if-due=often"}, {"--if-due", "latest"}, {"--if-due", "--level", "V2"}, {"--if-due", "--source", "moon"}} {
+		if a := s.run(append([]string{"backup", "verify"}, bad...)...); a.code != 2 {
+			t.Errorf("%v: %+v", bad, a)
+		}
+	}
+	// Its parts are gone: the list does not see it, the trial does.
+	place := t.TempDir()
+	s.ok("backup", "create", "--to", place)
+	err := filepath.WalkDir(place, func(name string, d fs.DirEntry, err error) error {
+		if err == nil && strings.HasSuffix(name, ".zst") {
+			err = os.Remove(name)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a := s.run("backup", "verify", "--if-due", "--from", place); a.code != 8 || !strings.Contains(a.err, "is damaged") {
+		t.Errorf("%+v", a)
+	}
+	if a := s.run("backup", "schedule", "--to", place); !strings.Contains(a.out, "failed: the backup ") {
+		t.Errorf("%+v", a)
 	}
 }
 
@@ -103,6 +158,13 @@ func TestUnitsAreQuoted(t *testing.T) {
 		"OnCalendar=*-01..03-01 08..18/2:15,45:00 Europe/Zurich\n", "OnCalendar=Mon..Fri *-01..03-* 08..18/2:15,45:00 Europe/Zurich\n")
 	print("cron", `/100\% o'\''clock'`, "*/5 * * * * ", "--if-due", " && ")
 	print("windows", `/100% o''clock"`, "-StartWhenAvailable", "-Minutes 5", "--if-due")
+	if a := s.run("backup", "schedule", "--print", "systemd"); strings.Contains(a.out, "verify") {
+		t.Errorf("a trial that nobody asked for:\n%s", a.out)
+	}
+	s.configure("[backup]\nschedule = \"daily\"\ntrial = \"weekly\"\n")
+	for _, format := range []string{"systemd", "cron", "windows"} {
+		print(format, " backup verify --if-due --source local")
+	}
 	s.configure("[backup]\nschedule = \"0 0 l * *\"\n")
 	print("systemd", "OnCalendar=hourly\n")
 	s.configure("")
@@ -111,7 +173,7 @@ func TestUnitsAreQuoted(t *testing.T) {
 	if a := s.run("backup", "schedule", "--print", "launchd"); a.code != 2 {
 		t.Errorf("%+v", a)
 	}
-	for _, bad := range []string{"schedule = \"0 0 31 2 *\"", "schedule = \"* * * *\"", "time_zone = \"Mars\""} {
+	for _, bad := range []string{"schedule = \"0 0 31 2 *\"", "schedule = \"* * * *\"", "trial = \"often\"", "time_zone = \"Mars\""} {
 		s.configure("[backup]\n" + bad + "\n")
 		if a := s.run("backup", "schedule"); a.code != 2 {
 			t.Errorf("%s: %+v", bad, a)

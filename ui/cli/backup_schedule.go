@@ -20,7 +20,10 @@ that have the computer make them.
 The schedule is [backup] schedule in config.toml, for example "30 2 * * *", in
 the time zone of time_zone (UTC if there is none). What runs it calls
 rapport backup create --if-due, so that a backup that several computers share is
-made once, and one that was missed is caught up.`
+made once, and one that was missed is caught up.
+
+With trial of [backup] in config.toml, for example "weekly", the printed files also call
+rapport backup verify --if-due, which restores the newest backup beside and compares every row.`
 
 func (a *app) backupSchedule() *cobra.Command {
 	var place, source, format string
@@ -69,7 +72,8 @@ func (a *app) printState(st model.BackupState) error {
 			last = backupObject(*st.Verified)
 		}
 		return a.result(object{{"source", st.Source}, {"place", st.Place}, {"schedule", orNull(st.Schedule)}, {"last_verified", last}, {"last_due", orNull(st.LastDue)},
-			{"next_due", orNull(st.Next)}, {"due", st.Due}, {"last_prune", orNull(st.Pruned)}, {"clock_ahead_s", int64(st.Skew / time.Second)}, {"warnings", st.Warnings}})
+			{"next_due", orNull(st.Next)}, {"due", st.Due}, {"last_prune", orNull(st.Pruned)},
+			{"trial_schedule", orNull(st.TrialSchedule)}, {"last_trial", st.Trial}, {"next_trial", orNull(st.NextTrial)}, {"trial_due", st.TrialDue}, {"clock_ahead_s", int64(st.Skew / time.Second)}, {"warnings", st.Warnings}})
 	}
 	lines := []string{"source    " + st.Source, "place     " + st.Place}
 	if st.Verified == nil {
@@ -84,6 +88,20 @@ func (a *app) printState(st model.BackupState) error {
 		lines = append(lines, "schedule  "+st.Schedule, "due       since "+a.value(model.Time, st.LastDue))
 	default:
 		lines = append(lines, "schedule  "+st.Schedule, "next      "+a.value(model.Time, st.Next))
+	}
+	switch t := st.Trial; {
+	case t != nil && t.OK:
+		lines = append(lines, "trial     "+a.value(model.Time, t.At)+"  it restores  "+t.Backup)
+	case t != nil:
+		lines = append(lines, "trial     "+a.value(model.Time, t.At)+"  failed: "+model.Visible(t.Problem)+"  "+t.Backup)
+	default:
+		lines = append(lines, "trial     none")
+	}
+	switch {
+	case st.TrialDue:
+		lines = append(lines, "          by "+st.TrialSchedule+", due now")
+	case st.TrialSchedule != "":
+		lines = append(lines, "          by "+st.TrialSchedule+", next "+a.value(model.Time, st.NextTrial))
 	}
 	if !st.Pruned.IsZero() {
 		lines = append(lines, "pruned    "+a.value(model.Time, st.Pruned))
@@ -118,12 +136,16 @@ func (a *app) unit(s *settings, format, place, source string) (string, error) {
 	}
 	create := append(append([]string{}, base...), "--no-input", "--quiet", "backup", "create", "--if-due", "--source", source)
 	prune := append(append([]string{}, base...), "--no-input", "--quiet", "--yes", "backup", "prune", "--source", source)
+	trial := append(append([]string{}, base...), "--no-input", "--quiet", "backup", "verify", "--if-due", "--source", source)
 	if place != "" {
-		create, prune = append(create, "--to", place), append(prune, "--to", place)
+		create, prune, trial = append(create, "--to", place), append(prune, "--to", place), append(trial, "--to", place)
 	}
 	commands := [][]string{create}
 	if s.keep != (model.KeepRules{}) {
 		commands = append(commands, prune)
+	}
+	if s.trial.Expr != "" {
+		commands = append(commands, trial)
 	}
 	switch format {
 	case "systemd":

@@ -45,6 +45,7 @@ type configFile struct {
 		CredentialsCommand string   `toml:"credentials_command"`
 		CredentialsFile    string   `toml:"credentials_file"`
 		Schedule           string   `toml:"schedule"`
+		Trial              string   `toml:"trial"`
 		TimeZone           string   `toml:"time_zone"`
 		KeepLast           int      `toml:"keep_last"`
 		KeepDaily          int      `toml:"keep_daily"`
@@ -63,7 +64,7 @@ type settings struct {
 	credentialsCommand, credentialsFile                string // of the place of backups
 	recipients                                         []string
 	oneKey                                             bool // one recipient is enough
-	schedule                                           model.Schedule
+	schedule, trial                                    model.Schedule
 	keep                                               model.KeepRules
 	configFound                                        bool
 	syncInterval                                       time.Duration
@@ -73,7 +74,7 @@ func (s *settings) workspace() model.Settings {
 	return model.Settings{Home: s.home, Config: s.config, Me: s.me, Currency: s.currency, Region: s.region, Central: s.central,
 		PasswordCommand: s.passwordCommand, PasswordFile: s.passwordFile, SyncInterval: s.syncInterval,
 		Backup: model.BackupSettings{To: s.backupTo, Recipients: s.recipients, OneKey: s.oneKey, Identity: s.identity, CredentialsCommand: s.credentialsCommand, CredentialsFile: s.credentialsFile,
-			Schedule: s.schedule, Keep: s.keep}}
+			Schedule: s.schedule, Trial: s.trial, Keep: s.keep}}
 }
 
 // load reads the settings, once.
@@ -127,7 +128,11 @@ func (a *app) readSettings() (*settings, error) {
 	if v := a.Env("RAPPORT_BACKUP__RECIPIENTS"); v != "" {
 		s.recipients = strings.Split(v, ",")
 	}
-	if s.schedule, err = model.ParseSchedule(pick(a.Env("RAPPORT_BACKUP__SCHEDULE"), file.Backup.Schedule), pick(a.Env("RAPPORT_BACKUP__TIME_ZONE"), file.Backup.TimeZone)); err != nil {
+	zone := pick(a.Env("RAPPORT_BACKUP__TIME_ZONE"), file.Backup.TimeZone)
+	if s.schedule, err = model.ParseSchedule(pick(a.Env("RAPPORT_BACKUP__SCHEDULE"), file.Backup.Schedule), zone); err != nil {
+		return nil, err
+	}
+	if s.trial, err = model.ParseSchedule(pick(a.Env("RAPPORT_BACKUP__TRIAL"), file.Backup.Trial), zone); err != nil {
 		return nil, err
 	}
 	k := file.Backup

@@ -15,6 +15,7 @@ type Retention struct {
 	Pruned     []model.PruneRequest
 	DueAsked   []model.BackupRequest
 	DueSetting []model.Schedule
+	TrialAsked []model.BackupRequest
 }
 
 // PruneBackups notes the request.
@@ -25,6 +26,15 @@ func (w *Workspace) PruneBackups(_ context.Context, req model.PruneRequest, _ mo
 // BackupIfDue notes the request and answers with the first of Copies.
 func (w *Workspace) BackupIfDue(_ context.Context, req model.BackupRequest, s model.Schedule, _ model.Notify) (model.BackupInfo, bool, error) {
 	err := w.called(func() { w.DueAsked, w.DueSetting = append(w.DueAsked, req), append(w.DueSetting, s) })
+	if len(w.Copies) == 0 {
+		return model.BackupInfo{}, false, err
+	}
+	return w.Copies[0], w.IsDue && err == nil, err
+}
+
+// TrialIfDue notes the request and answers with the first of Copies.
+func (w *Workspace) TrialIfDue(_ context.Context, req model.BackupRequest, _ model.Schedule, _ model.Notify) (model.BackupInfo, bool, error) {
+	err := w.called(func() { w.TrialAsked = append(w.TrialAsked, req) })
 	if len(w.Copies) == 0 {
 		return model.BackupInfo{}, false, err
 	}
