@@ -192,8 +192,9 @@
 // time adds its key, where it may overwrite REPO.json.
 //
 // The outcome of a verification, in v/, is a JSON object: format, id, backup,
-// source and lineage of that, level, at, ok and problem. Its name says level (V0, V1, V2, V4) and outcome,
-// sound or damaged. Damage counts until a look at the same level or a deeper one
+// source and lineage of that, level, at, ok and problem. Its name says level (V0,
+// V1, V2, V4) and outcome, sound or damaged. A prune removes those of backups that
+// are gone, but for the newest trial (V4) of each lineage. Damage counts until a look at the same level or a deeper one
 // finds none.
 //
 // # One moment

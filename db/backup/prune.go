@@ -143,6 +143,9 @@ func (p *pruner) run(ctx context.Context, own map[string]bool, id model.ID) erro
 	if p.res.Swept, err = sweepLeft(ctx, p.store, p.now, p.guard.keep); err != nil {
 		return err
 	}
+	if err := sweepChecks(ctx, p.store); err != nil {
+		return err
+	}
 	return sweepGuards(ctx, p.store, p.now.Add(-leftoverAge))
 }
 

@@ -1,13 +1,17 @@
 package backup
 
 import (
+	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"io/fs"
 	"path"
 	"slices"
 	"strings"
 	"time"
+
+	"rapport/model"
 )
 
 // sweepLeft removes what interrupted work left: folders of backups without a
@@ -64,6 +68,52 @@ func sweepLeft(ctx context.Context, s Store, now time.Time, keep func(context.Co
 		n++
 	}
 	return n, nil
+}
+
+// sweepChecks removes the outcomes of verifications of backups that are gone, but
+// for the newest trial restore of each lineage among them: that a restore was
+// tried still counts when the backup it tried is gone.
+func sweepChecks(ctx context.Context, s Store) error {
+	// An outcome comes after its backup, so that the backups are listed later.
+	checks, err := s.List(ctx, checksPrefix)
+	if err != nil {
+		return cannotRead(s, err)
+	}
+	objects, err := s.List(ctx, "b/")
+	if err != nil {
+		return cannotRead(s, err)
+	}
+	there := map[model.ID]bool{}
+	for _, o := range objects {
+		if p, name, ok := placeOf(o.Key); ok && isManifest(name) {
+			there[p.id] = true
+		}
+	}
+	slices.SortFunc(checks, func(a, b Object) int {
+		return cmp.Or(b.At.Compare(a.At), strings.Compare(path.Base(b.Key), path.Base(a.Key)))
+	})
+	kept := map[string]bool{}
+	for _, o := range checks {
+		c, ok := checkOf(o.Key)
+		if !ok || there[c.Backup] {
+			continue
+		}
+		if c.Level == model.LevelRestored {
+			data, err := s.Get(ctx, o.Key)
+			if unanswered(err) {
+				return err
+			}
+			of := check{}
+			if err == nil && json.Unmarshal(data, &of) == nil && of.Lineage != "" && !kept[of.Lineage] {
+				kept[of.Lineage] = true
+				continue
+			}
+		}
+		if err := s.Delete(ctx, o.Key); err != nil {
+			return cannotWrite(s, err)
+		}
+	}
+	return nil
 }
 
 // sweepGuards removes the objects of guards below the one that holds, but for

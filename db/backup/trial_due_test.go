@@ -185,3 +185,62 @@ func TestTrialIsMadeByOne(t *testing.T) {
 		t.Errorf("%v", checks)
 	}
 }
+
+// TestPruneForgetsChecks deletes with backups what verifications of them found,
+// and keeps that there was a trial.
+func TestPruneForgetsChecks(t *testing.T) {
+	t.Parallel()
+	h := newHome(t)
+	h.fill(1, "contact")
+	shelf := newShelf()
+	h.store = shelf
+	var ids []string
+	for range 4 {
+		info := h.create(model.BackupRequest{})
+		ids = append(ids, info.ID)
+		for _, level := range []string{model.LevelRead, model.LevelRestored} {
+			if _, err := h.VerifyBackup(t.Context(), model.BackupRequest{ID: info.ID, Level: level}, nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+		h.now = h.now.Add(day)
+		shelf.pass(day)
+	}
+	prune := func(keep int) {
+		t.Helper()
+		for range 2 {
+			if _, err := h.PruneBackups(t.Context(), model.PruneRequest{Rules: model.KeepRules{Last: keep}}, nil); err != nil {
+				t.Fatal(err)
+			}
+			h.now = h.now.Add(grace)
+			shelf.pass(grace)
+		}
+	}
+	holds := func(want ...int) {
+		t.Helper()
+		for i, id := range ids {
+			if got := keysOf(t, shelf, checksPrefix+id); len(got) != want[i] {
+				t.Errorf("of backup %d there is %v, want %d", i, got, want[i])
+			}
+		}
+	}
+	holds(2, 2, 2, 2)
+	prune(3)
+	holds(1, 2, 2, 2)
+	prune(2)
+	holds(0, 1, 2, 2)
+	if trial, err := h.lastTrial(t.Context(), shelf, nil, model.SourceLocal); err != nil || trial == nil || string(trial.Backup) != ids[3] {
+		t.Errorf("%+v, %v", trial, err)
+	}
+	for _, id := range ids[2:] {
+		for _, key := range keysOf(t, shelf, checksPrefix+id) {
+			if err := shelf.Delete(t.Context(), key); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	info, tried, err := h.TrialIfDue(t.Context(), model.BackupRequest{}, schedule(t, "0 0 1 1 *", ""), nil)
+	if tried || err != nil || info.ID != ids[1] || !info.Verified || info.Level != model.LevelRestored {
+		t.Errorf("%+v, tried %v, %v", info, tried, err)
+	}
+}
