@@ -95,7 +95,8 @@ type Privacy interface {
 	// at once, from every cache at its next sync, and out of every later
 	// restore. It cannot be undone. Errors: NotFound, Refused for somebody
 	// who is no administrator, Unreachable where the central does not answer:
-	// then nothing is erased.
+	// then nothing is erased. What else holds the record only the plan tells:
+	// Backups is 0 here.
 	EraseRecord(ctx context.Context, id ID) (ErasurePlan, error)
 	// Erasures lists the ledger, newest first.
 	Erasures(ctx context.Context) ([]Erased, error)

@@ -232,14 +232,18 @@ func (d *DB) EraseRecord(ctx context.Context, id model.ID) (model.ErasurePlan, e
 // PlanErasure tells what erasing a contact removes and leaves.
 func (d *DB) PlanErasure(ctx context.Context, id model.ID) (model.ErasurePlan, error) {
 	var plan model.ErasurePlan
-	err := d.write(ctx, "plan erasure", func(t *Tx) error {
-		s, err := t.traces(id)
-		if err == nil {
-			plan = s.plan
-		}
-		return err
-	})
-	return plan, err
+	tx, err := d.Snapshot(ctx)
+	if err != nil {
+		return plan, err
+	}
+	defer tx.Rollback()
+	t := d.newTx(tx)
+	defer t.closeStatements()
+	s, err := t.traces(id)
+	if err == nil {
+		plan = s.plan
+	}
+	return plan, mapError("plan erasure", err)
 }
 
 // unlink lets what stays point to nothing: a part that is only the link goes.

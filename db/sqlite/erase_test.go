@@ -71,6 +71,22 @@ func erasable(t *testing.T, d *DB) (person, alone, shared, deal *model.Record) {
 	return r, about("called "+secret, who), about("met at the fair", who, model.Ref{Noun: "deal", ID: deal.ID}), deal
 }
 
+// TestPlanErasureWaitsForNobody who writes.
+func TestPlanErasureWaitsForNobody(t *testing.T) {
+	d, _ := testDB(t)
+	person, _, _, _ := erasable(t, d)
+	err := d.write(ctx, "hold the lock", func(*Tx) error {
+		plan, err := d.PlanErasure(ctx, person.ID)
+		if err == nil && (plan.Done || plan.Erased["contact"] != 1) {
+			t.Errorf("planned %+v", plan)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 // TestEraseRecord erases a contact: no file of the cache holds a word of it,
 // what was about others too stays and points to it no more, and it never comes
 // back.

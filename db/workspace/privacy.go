@@ -75,7 +75,7 @@ func (w *Workspace) EraseRecord(ctx context.Context, id model.ID) (model.Erasure
 }
 
 func (w *Workspace) erase(ctx context.Context, id model.ID) (model.ErasurePlan, error) {
-	here, err := w.PlanErasure(ctx, id)
+	here, err := w.cache().PlanErasure(ctx, id)
 	unknown := model.KindOf(err) == model.NotFound
 	if err != nil && !unknown {
 		return here, err
@@ -84,9 +84,7 @@ func (w *Workspace) erase(ctx context.Context, id model.ID) (model.ErasurePlan, 
 		if unknown {
 			return here, err
 		}
-		plan, err := w.cache().EraseRecord(ctx, id)
-		plan.Backups, plan.Notes = here.Backups, here.Notes
-		return plan, err
+		return w.cache().EraseRecord(ctx, id)
 	}
 	url, err := w.central(ctx)
 	if err != nil {
@@ -100,7 +98,7 @@ func (w *Workspace) erase(ctx context.Context, id model.ID) (model.ErasurePlan, 
 	if err != nil {
 		return plan, err
 	}
-	plan.Record, plan.Look, plan.Alike, plan.Backups, plan.Notes = here.Record, here.Look, here.Alike, here.Backups, here.Notes
+	plan.Record, plan.Look, plan.Alike, plan.Notes = here.Record, here.Look, here.Alike, here.Notes
 	if plan.Look == nil {
 		plan.Look, plan.Alike, plan.Notes = []model.Ref{}, []model.Ref{}, []string{}
 	}

@@ -102,10 +102,12 @@ func (a *app) privacyErase() *cobra.Command {
 			if err := a.confirm(ctx, "Erase %s for good? It cannot be undone.", model.Visible(plan.Record.Name)); err != nil {
 				return err
 			}
-			if plan, err = ws.EraseRecord(ctx, id); err != nil {
+			done, err := ws.EraseRecord(ctx, id)
+			if err != nil {
 				return err
 			}
-			return a.erasure(plan)
+			done.Backups, done.Notes = plan.Backups, slices.Concat(plan.Notes, done.Notes)
+			return a.erasure(done)
 		},
 	}
 	return c

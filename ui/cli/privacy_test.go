@@ -36,7 +36,9 @@ func TestPrivacy(t *testing.T) {
 	}
 	s.ok("contact", "show", id)
 	s.ok("backup", "create")
-	s.want(s.ok("privacy", "erase", id, "--yes")["dry_run"], "false")
+	done := s.ok("privacy", "erase", id, "--yes")
+	s.want(done["dry_run"], "false")
+	s.want(done["backups"], "1")
 	s.ok("backup", "restore", "--yes")
 	if a := s.run("contact", "show", id); a.code != 10 {
 		t.Errorf("after a restore: exit %d %s", a.code, a.out)
