@@ -243,7 +243,7 @@ func (c *choice) collect(ctx context.Context, s *spool) error {
 		rd := newRowReader(e, te)
 		left := len(c.ids[e.Noun])
 		keep := func(values []any) (err error) {
-			if line, err = appendRow(line[:0], te.Types, values); err != nil {
+			if line, err = te.encoding.appendRow(line[:0], te.Types, values); err != nil {
 				return err
 			}
 			return s.add(append(line, '\n'))
@@ -300,7 +300,7 @@ func (c *choice) feed(ctx context.Context, s *spool, back *sqlite.Back) error {
 					return stopped(err)
 				}
 			}
-			values, err := parseRow(line[:len(line)-1], run.te.Types)
+			values, err := run.te.encoding.parseRow(line[:len(line)-1], run.te.Types)
 			if err != nil {
 				return err
 			}

@@ -73,7 +73,7 @@ func (c *company) sums() map[string]tableSum {
 		var all []byte
 		n := int64(0)
 		if err := snap.rows(c.Context(), 0, t, func(v []any) (err error) {
-			all, err = appendRow(all, t.Types, v)
+			all, err = written.appendRow(all, t.Types, v)
 			all, n = append(all, '\n'), n+1
 			return err
 		}); err != nil {

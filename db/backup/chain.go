@@ -53,7 +53,7 @@ func openChain(ctx context.Context, s Store, k keys, list []entry, end entry) (*
 
 // continues proves that a backup begins where its parent ended.
 func continues(m, parent *manifest) error {
-	if m.From != nil && m.From.equal(parent.Mark) && m.Lineage == parent.Lineage && m.Definition == parent.Definition && m.Source == parent.Source {
+	if m.From != nil && m.From.equal(parent.Mark) && m.Lineage == parent.Lineage && m.Definition == parent.Definition && m.Encoding == parent.Encoding && m.Source == parent.Source {
 		return nil
 	}
 	return model.Errorf(model.Corrupt, "the backup %s does not begin where the backup %s ends", m.ID.Short(), parent.ID.Short()).

@@ -314,7 +314,7 @@ func (s *fakeSource) state(t interface{ Fatal(...any) }) map[string][]byte {
 		var b []byte
 		for _, v := range f.all() {
 			var err error
-			if b, err = appendRow(b, f.Types, v); err != nil {
+			if b, err = written.appendRow(b, f.Types, v); err != nil {
 				t.Fatal(err)
 			}
 			b = append(b, '\n')
@@ -428,6 +428,7 @@ func TestPromotions(t *testing.T) {
 		"not verified":             {[]string{full}, func(_ *fakeSource, m *memory) { m.edit("summary.json", `"verified": true`, `"verified": false`) }, incremental, "is not verified"},
 		"damaged":                  {[]string{full}, func(_ *fakeSource, m *memory) { m.edit("manifest.json", `"rows"`, `"rowz"`) }, differential, "is not verified"},
 		"tables":                   {[]string{full, incremental}, func(s *fakeSource, _ *memory) { s.list[0].Definition = "other" }, incremental, "the tables are not what they were"},
+		"encoding":                 {[]string{full}, func(_ *fakeSource, m *memory) { m.edit("summary.json", ` "encoding": 2,`, "") }, incremental, "in an older form"},
 		"feed cut":                 {[]string{full}, func(s *fakeSource, _ *memory) { s.min = s.seq + 1 }, incremental, "changes are known from later on"},
 		"long chain":               {[]string{full}, func(_ *fakeSource, m *memory) { m.edit("summary.json", `"links": 1`, `"links": 30`) }, incremental, "the chain has 30 backups"},
 		"long chain, differential": {[]string{full}, func(_ *fakeSource, m *memory) { m.edit("summary.json", `"links": 1`, `"links": 30`) }, differential, ""},
@@ -515,7 +516,7 @@ func TestMergeAgainstAMap(t *testing.T) {
 		var sets [][2]set
 		for age := range rapid.IntRange(1, 6).Draw(rt, "sets") {
 			rows := rapid.MapOf(rapid.StringN(0, 2, 4), rapid.Bool()).Draw(rt, "rows")
-			here := [2]set{{table: "t" + fmt.Sprint(age), folder: rowFolder, columns: columns, types: types}, {table: "t" + fmt.Sprint(age), folder: goneFolder, columns: columns[1:], types: types[1:]}}
+			here := [2]set{{table: "t" + fmt.Sprint(age), folder: rowFolder, encoding: written, columns: columns, types: types}, {table: "t" + fmt.Sprint(age), folder: goneFolder, encoding: written, columns: columns[1:], types: types[1:]}}
 			w, err := newPartWriter(keys{})
 			if err != nil {
 				rt.Fatal(err)
@@ -529,10 +530,10 @@ func TestMergeAgainstAMap(t *testing.T) {
 						continue
 					case i == 0:
 						oracle[k] = int64(age)
-						data, err = appendRow(data, types, []any{int64(age), k})
+						data, err = written.appendRow(data, types, []any{int64(age), k})
 					default:
 						delete(oracle, k)
-						data, err = appendRow(data, types[1:], []any{k})
+						data, err = written.appendRow(data, types[1:], []any{k})
 					}
 					if err != nil {
 						rt.Fatal(err)
@@ -543,7 +544,7 @@ func TestMergeAgainstAMap(t *testing.T) {
 				if n == 0 {
 					continue
 				}
-				head, err := headLine(header{Table: here[i].table, Columns: here[i].columns, Types: here[i].types, Encoding: encodingVersion, Part: 1, Gone: i == 1})
+				head, err := headLine(header{Table: here[i].table, Columns: here[i].columns, Types: here[i].types, Encoding: written, Part: 1, Gone: i == 1})
 				if err := cmp.Or(err, w.begin(head), w.lines(data, n)); err != nil {
 					rt.Fatal(err)
 				}

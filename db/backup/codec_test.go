@@ -35,21 +35,22 @@ func TestRowsSurviveTheirForm(t *testing.T) {
 	t.Parallel()
 	types := []string{"text", "int", "id", "blob", "text"}
 	rapid.Check(t, func(rt *rapid.T) {
+		in := rapid.SampledFrom([]encoding{encodingUUID, encodingShort}).Draw(rt, "encoding")
 		text := rapid.OneOf(rapid.String(), rapid.Map(rapid.SliceOf(rapid.Byte()), func(b []byte) string { return string(b) }), rapid.SampledFrom(strange))
 		values := []any{text.Draw(rt, "text"), rapid.Int64().Draw(rt, "int"), rapid.SliceOfN(rapid.Byte(), 16, 17).Draw(rt, "id"),
 			rapid.SliceOf(rapid.Byte()).Draw(rt, "blob"), nil}
-		line, err := appendRow(nil, types, values)
+		line, err := in.appendRow(nil, types, values)
 		if err != nil {
 			rt.Fatal(err)
 		}
 		if strings.ContainsAny(string(line), "\n\r\x00") {
 			rt.Fatalf("a control character in %q", line)
 		}
-		got, err := parseRow(line, types)
+		got, err := in.parseRow(line, types)
 		if err != nil || !equalRows(got, values) {
 			rt.Fatalf("%s became %q, %v; want %q", line, got, err, values)
 		}
-		again, err := appendRow(nil, types, got)
+		again, err := in.appendRow(nil, types, got)
 		if err != nil || string(again) != string(line) {
 			rt.Fatalf("%s has another form %s, %v", line, again, err)
 		}
@@ -63,10 +64,13 @@ func equalRows(a, b []any) bool {
 func FuzzParseRow(f *testing.F) {
 	f.Add([]byte(`["a",1,"00000000-0000-0000-0000-000000000000","AA==",null]`))
 	f.Add([]byte(`[{"b64":"AA=="},-1,{"b64":""},null,"\u0000"]`))
+	f.Add([]byte(`["a",1,"AAAAAAAAAAAAAAAAAAAAAA","AA==",null]`))
 	f.Fuzz(func(t *testing.T, line []byte) {
 		types := []string{"text", "int", "id", "blob", "text"}
-		if values, err := parseRow(line, types); err == nil && len(values) != len(types) {
-			t.Errorf("%q gave %d values", line, len(values))
+		for _, in := range []encoding{encodingUUID, encodingShort} {
+			if values, err := in.parseRow(line, types); err == nil && len(values) != len(types) {
+				t.Errorf("%q gave %d values", line, len(values))
+			}
 		}
 	})
 }

@@ -216,7 +216,7 @@ func (b *Backuper) manifest(ctx context.Context, snap snapshot, p plan, recipien
 	}
 	m := &manifest{
 		Format: formatName, ID: b.o.IDs.New(), Kind: p.kind, Source: what.Source, Lineage: what.Lineage, At: what.At, Position: what.Mark.Position, Number: number,
-		Mark: what.Mark, Links: 1, Schema: what.Schema, Encoding: encodingVersion, Definition: definition, Untold: namesOf(snap.tables(), func(t table) bool { return t.Untold }), Whole: namesOf(snap.tables(), func(t table) bool { return t.Whole }), Server: what.Server,
+		Mark: what.Mark, Links: 1, Schema: what.Schema, Encoding: written, Definition: definition, Untold: namesOf(snap.tables(), func(t table) bool { return t.Untold }), Whole: namesOf(snap.tables(), func(t table) bool { return t.Whole }), Server: what.Server,
 		Recipients: recipients, Settings: settings, Extras: what.Extras,
 	}
 	if p.parent != nil {

@@ -84,7 +84,7 @@ func TestDeepDamage(t *testing.T) {
 	t.Parallel()
 	columns := sqlite.Table{Name: "t", Columns: []string{"a"}, Types: []string{"text"}}
 	one := func(edit func(*partWriter, *header)) (Store, tableEntry) {
-		h := header{Table: "t", Columns: columns.Columns, Types: columns.Types, Encoding: encodingVersion, Part: 1}
+		h := header{Table: "t", Columns: columns.Columns, Types: columns.Types, Encoding: written, Part: 1}
 		if edit != nil {
 			edit(nil, &h)
 		}
@@ -115,12 +115,13 @@ func TestDeepDamage(t *testing.T) {
 		if err := s.Put(t.Context(), d.Name, w.stored.Bytes()); err != nil {
 			t.Fatal(err)
 		}
-		return s, tableEntry{Name: "t", Columns: columns.Columns, Types: columns.Types, Rows: 1, Hash: hash, Parts: []part{d}}
+		return s, tableEntry{encoding: written, Name: "t", Columns: columns.Columns, Types: columns.Types, Rows: 1, Hash: hash, Parts: []part{d}}
 	}
 	for name, edit := range map[string]func(*partWriter, *header){
 		"OK":             nil,
 		"other table":    func(w *partWriter, h *header) { h.Table = "u" },
 		"other part":     func(w *partWriter, h *header) { h.Part = 2 },
+		"other encoding": func(w *partWriter, h *header) { h.Encoding = encodingUUID },
 		"keys that went": func(w *partWriter, h *header) { h.Gone = true },
 		"other columns":  func(w *partWriter, h *header) { h.Columns = []string{"b"} },
 		"not a row": func(w *partWriter, h *header) {

@@ -103,7 +103,7 @@
 // A part is UTF-8 text in lines that end in a line feed, compressed as one
 // zstd frame with checksum, then perhaps encrypted. The plain text is
 //
-//	{"table":T,"columns":[…],"types":[…],"schema":N,"encoding":1,"part":P,"gone":true}
+//	{"table":T,"columns":[…],"types":[…],"schema":N,"encoding":2,"part":P,"gone":true}
 //	[…]                                          one line for each row
 //	{"rows":N,"sha256":H}
 //
@@ -122,12 +122,19 @@
 //	"text"               a text in UTF-8 (type text), escaped are only " and \
 //	                     (by \), line feed, carriage return and tab (\n \r \t)
 //	                     and the other characters below 0x20 (\u00xx)
-//	"8-4-4-4-12"         16 bytes as a lower-case UUID (type id)
+//	"22 characters"      16 bytes in base64 without its padding (type id)
 //	"…"                  bytes in padded base64 (type blob)
 //	{"b64":"…"}          what its type cannot write: a text that is not UTF-8,
 //	                     an id that is not 16 bytes, as bytes in base64
 //
 // Each value has one form only, so equal rows are equal bytes.
+//
+// This is encoding 2. Encoding 1, of earlier backups, is the same but for ids:
+// "8-4-4-4-12", a lower-case UUID with its dashes. Random digits hardly shrink,
+// and in base64 there are fewer of them: a backup is a tenth smaller. Manifest,
+// summary and each part name their encoding; a summary that does not is of
+// encoding 1. All backups of a chain have the same, so that a full one is made
+// where the parent would be of encoding 1.
 //
 // # Chains
 //
@@ -153,8 +160,8 @@
 // increments that begin before and end after.
 //
 // A full backup is made instead where no verified backup can be followed: none
-// is there, the lineage, the schema or the definition of a table is another, the
-// source does not know the changes any more, the chain has 30 backups (segments
+// is there, the lineage, the schema, the encoding or the definition of a table is
+// another, the source does not know the changes any more, the chain has 30 backups (segments
 // left aside), or a differential one has come to more than half of the full one.
 // Its "note" says why.
 //

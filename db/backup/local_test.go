@@ -31,7 +31,7 @@ func (h *home) hashes() map[string]tableSum {
 	defer tx.Rollback()
 	out := map[string]tableSum{}
 	for _, t := range tables {
-		if out[t.Name], err = hashTable(h.t.Context(), tx, t); err != nil {
+		if out[t.Name], err = hashTable(h.t.Context(), tx, t, written); err != nil {
 			h.t.Fatal(err)
 		}
 	}

@@ -15,12 +15,9 @@ import (
 	"rapport/model"
 )
 
-// formatName and encodingVersion name the format that this program writes; it
-// refuses others.
-const (
-	formatName      = "rapport-backup/1"
-	encodingVersion = 1
-)
+// formatName names the format that this program reads and writes; it refuses
+// others.
+const formatName = "rapport-backup/1"
 
 // repo is REPO.json.
 type repo struct {
@@ -54,6 +51,7 @@ type tableEntry struct {
 	Hash       string   `json:"sha256_rows"`
 	Parts      []part   `json:"parts"`
 	Gone       *gone    `json:"gone,omitempty"`
+	encoding   encoding // that of the manifest
 }
 
 // gone describes the keys of the rows of a table that went since the parent of
@@ -67,17 +65,18 @@ type gone struct {
 // set is a run of lines in the parts of one folder: the rows of a table, or the
 // keys of those that went.
 type set struct {
-	table   string
-	folder  string // t or g
-	columns []string
-	types   []string
-	rows    int64
-	hash    string
-	parts   []part
+	table    string
+	folder   string // t or g
+	encoding encoding
+	columns  []string
+	types    []string
+	rows     int64
+	hash     string
+	parts    []part
 }
 
 func (te *tableEntry) rowSet() set {
-	return set{te.Name, rowFolder, te.Columns, te.Types, te.Rows, te.Hash, te.Parts}
+	return set{te.Name, rowFolder, te.encoding, te.Columns, te.Types, te.Rows, te.Hash, te.Parts}
 }
 
 func (te *tableEntry) goneSet() set {
@@ -85,7 +84,7 @@ func (te *tableEntry) goneSet() set {
 	for i, c := range keyOf(te.Columns, te.Key) {
 		types[i] = te.Types[c]
 	}
-	out := set{table: te.Name, folder: goneFolder, columns: te.Key, types: types}
+	out := set{table: te.Name, folder: goneFolder, encoding: te.encoding, columns: te.Key, types: types}
 	if te.Gone != nil {
 		out.rows, out.hash, out.parts = te.Gone.Rows, te.Gone.Hash, te.Gone.Parts
 	}
@@ -117,7 +116,7 @@ type manifest struct {
 	Mark       mark         `json:"mark"`
 	Links      int          `json:"links"` // backups in the chain, this one included
 	Schema     int          `json:"schema"`
-	Encoding   int          `json:"encoding"`
+	Encoding   encoding     `json:"encoding"`
 	Definition string       `json:"definition"`       // what the tables are
 	Untold     []string     `json:"untold,omitempty"` // tables that the next increment holds whole
 	Whole      []string     `json:"whole,omitempty"`  // and those of which an increment to here told no single changes
@@ -147,6 +146,7 @@ type summary struct {
 	From       *mark     `json:"from,omitempty"`
 	Mark       mark      `json:"mark"`
 	Links      int       `json:"links"`
+	Encoding   encoding  `json:"encoding,omitempty"` // none in backups of encodingUUID
 	Definition string    `json:"definition"`
 	Untold     []string  `json:"untold,omitempty"`
 	Whole      []string  `json:"whole,omitempty"`
@@ -220,9 +220,13 @@ func checkFormat(what, format string) error {
 	case format == formatName:
 		return nil
 	case strings.HasPrefix(format, "rapport-backup/"):
-		return model.Errorf(model.TooNew, "%s was made by a newer Rapport", what).WithHint("update the program")
+		return tooNew(what)
 	}
 	return model.Errorf(model.Corrupt, "%s is damaged", what)
+}
+
+func tooNew(what string) error {
+	return model.Errorf(model.TooNew, "%s was made by a newer Rapport", what).WithHint("update the program")
 }
 
 // openRepo reads what a store is, and makes it a repository if create is set and
@@ -307,8 +311,14 @@ func readManifest(ctx context.Context, s Store, p place, k keys, name, hash stri
 	if err := checkFormat("the backup "+p.id.Short(), m.Format); err != nil {
 		return nil, err
 	}
-	if m.ID != p.id || m.Encoding != encodingVersion {
+	if m.Encoding > written {
+		return nil, tooNew("the backup " + p.id.Short())
+	}
+	if m.ID != p.id || !m.Encoding.known() {
 		return nil, damaged(p, name, "")
+	}
+	for i := range m.Tables {
+		m.Tables[i].encoding = m.Encoding
 	}
 	return &m, nil
 }

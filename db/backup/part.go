@@ -23,7 +23,7 @@ type header struct {
 	Columns  []string `json:"columns"`
 	Types    []string `json:"types"`
 	Schema   int      `json:"schema"`
-	Encoding int      `json:"encoding"`
+	Encoding encoding `json:"encoding"`
 	Part     int      `json:"part"`
 	Gone     bool     `json:"gone,omitempty"` // the lines are keys of rows that went
 }

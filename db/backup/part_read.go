@@ -81,7 +81,7 @@ func (r *setReader) nextRow() (line []byte, values []any, err error) {
 	if line == nil || err != nil {
 		return nil, nil, err
 	}
-	values, err = parseRow(line[:len(line)-1], r.set.types)
+	values, err = r.set.encoding.parseRow(line[:len(line)-1], r.set.types)
 	if err != nil {
 		return nil, nil, r.bad(err)
 	}
@@ -167,7 +167,7 @@ func (r *setReader) head() error {
 	if err := json.Unmarshal(first, &h); err != nil {
 		return err
 	}
-	if h.Table != r.set.table || h.Part != r.number || h.Gone != (r.set.folder == goneFolder) || h.Encoding != encodingVersion ||
+	if h.Table != r.set.table || h.Part != r.number || h.Gone != (r.set.folder == goneFolder) || h.Encoding != r.set.encoding ||
 		!slices.Equal(h.Columns, r.set.columns) || !slices.Equal(h.Types, r.set.types) {
 		return errDamaged("the head of the part is not that of part %d of %s", r.number, r.set.table)
 	}

@@ -1,6 +1,7 @@
 package backup
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -45,6 +46,8 @@ func planOf(ctx context.Context, snap snapshot, list []entry, kind string) (plan
 		switch {
 		case !e.info.Verified || e.info.Problem != "":
 			reason = "the backup " + e.id.Short() + " is not verified"
+		case cmp.Or(e.sum.Encoding, encodingUUID) != written:
+			reason = "the backup " + e.id.Short() + " writes its rows in an older form"
 		case e.sum.Definition != definition:
 			reason = "the tables are not what they were"
 		default:

@@ -165,7 +165,7 @@ func compareRestored(ctx context.Context, db *sqlite.DB, c *chain, sums map[stri
 		if te == nil || sqlite.IsOwn(t.Name) {
 			continue
 		}
-		got, err := hashTable(ctx, snapshot, t)
+		got, err := hashTable(ctx, snapshot, t, te.encoding)
 		if err != nil {
 			return err
 		}
@@ -177,11 +177,12 @@ func compareRestored(ctx context.Context, db *sqlite.DB, c *chain, sums map[stri
 	return nil
 }
 
-func hashTable(ctx context.Context, tx *sql.Tx, t sqlite.Table) (tableSum, error) {
+// hashTable sums the rows of a table in an encoding.
+func hashTable(ctx context.Context, tx *sql.Tx, t sqlite.Table, in encoding) (tableSum, error) {
 	all, rows := sha256.New(), int64(0)
 	var line []byte
 	err := scan(ctx, tx, t.Select(), nil, len(t.Columns), func(values []any) (err error) {
-		if line, err = appendRow(line[:0], t.Types, values); err != nil {
+		if line, err = in.appendRow(line[:0], t.Types, values); err != nil {
 			return err
 		}
 		rows++

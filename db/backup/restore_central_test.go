@@ -53,7 +53,7 @@ func stateSums(t *testing.T, s *centralState) map[string]tableSum {
 		var all []byte
 		n := int64(0)
 		if err := s.Rows(t.Context(), tb.Name, func(v []any) (err error) {
-			all, err = appendRow(all, tb.Types, v)
+			all, err = written.appendRow(all, tb.Types, v)
 			all, n = append(all, '\n'), n+1
 			return err
 		}); err != nil {

@@ -133,7 +133,7 @@ func (a *shed) addTo(source, lineage, kind, parent string, verified bool) string
 	if err := a.Put(context.Background(), p.prefix+"t/contact/00001.jsonl.zst", []byte("rows")); err != nil {
 		a.t.Fatal(err)
 	}
-	m := a.put(p.prefix+manifestName, manifest{Format: formatName, ID: id, Encoding: encodingVersion, Parent: model.ID(parent)})
+	m := a.put(p.prefix+manifestName, manifest{Format: formatName, ID: id, Encoding: written, Parent: model.ID(parent)})
 	a.put(p.prefix+summaryName, summary{Format: formatName, ID: id, Kind: kind, Source: source, Parent: model.ID(parent), At: a.now, Number: a.made,
 		Rows: 1, Bytes: 4, Verified: verified, Manifest: hashOf(m)})
 	return string(id)

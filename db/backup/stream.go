@@ -30,14 +30,14 @@ type taker interface {
 
 // feeder makes chunks of rows.
 type feeder struct {
-	types []string
-	head  func(number int) ([]byte, error) // the first line of a part, nil for none
-	gone  bool
-	buf   []byte
-	rows  int64
-	size  int // of the part so far, of its plain text
-	part  int
-	send  func(chunk) ([]byte, error) // returns an empty buffer
+	set  set
+	head func(number int) ([]byte, error) // the first line of a part, nil for none
+	gone bool
+	buf  []byte
+	rows int64
+	size int // of the part so far, of its plain text
+	part int
+	send func(chunk) ([]byte, error) // returns an empty buffer
 }
 
 // row adds a row.
@@ -51,7 +51,7 @@ func (f *feeder) row(values []any) error {
 		f.size = len(head)
 	}
 	before := len(f.buf)
-	b, err := appendRow(f.buf, f.types, values)
+	b, err := f.set.encoding.appendRow(f.buf, f.set.types, values)
 	if err != nil {
 		return err
 	}
@@ -148,8 +148,8 @@ func takeAll(ctx context.Context, full <-chan chunk, empty chan<- []byte, to tak
 // feed reads the rows of a table, or those that changed and the keys of those
 // that went.
 func (w *writer) feed(ctx context.Context, reader int, t table, te *tableEntry, send func(chunk) ([]byte, error)) error {
-	rows := &feeder{types: t.Types, send: send, head: w.headOf(te.rowSet())}
-	keys := &feeder{types: te.goneSet().types, send: send, head: w.headOf(te.goneSet()), gone: true}
+	rows := &feeder{set: te.rowSet(), send: send, head: w.headOf(te.rowSet())}
+	keys := &feeder{set: te.goneSet(), send: send, head: w.headOf(te.goneSet()), gone: true}
 	bad := func(err error) error {
 		if errors.Is(err, errNoForm) {
 			return model.Errorf(model.Corrupt, "a row of %s cannot be backed up", t.Name).Because(err)
@@ -171,7 +171,7 @@ func (w *writer) feed(ctx context.Context, reader int, t table, te *tableEntry, 
 // headOf returns what makes the first lines of a set's parts.
 func (w *writer) headOf(s set) func(int) ([]byte, error) {
 	return func(number int) ([]byte, error) {
-		return headLine(header{Table: s.table, Columns: s.columns, Types: s.types, Schema: w.m.Schema, Encoding: encodingVersion, Part: number, Gone: s.folder == goneFolder})
+		return headLine(header{Table: s.table, Columns: s.columns, Types: s.types, Schema: w.m.Schema, Encoding: s.encoding, Part: number, Gone: s.folder == goneFolder})
 	}
 }
 

@@ -128,7 +128,7 @@ func (t *trial) read(i int, te *tableEntry, columns []string) (tableSum, error) 
 	all, rows := sha256.New(), int64(0)
 	var line []byte
 	err = scan(t.ctx, tx, fmt.Sprintf("SELECT %s FROM t%d ORDER BY n", strings.Join(columns, ", "), i), nil, len(columns), func(values []any) (err error) {
-		if line, err = appendRow(line[:0], te.Types, values); err != nil {
+		if line, err = te.encoding.appendRow(line[:0], te.Types, values); err != nil {
 			return err
 		}
 		rows++

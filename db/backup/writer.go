@@ -121,7 +121,7 @@ func (w *writer) jobs(ctx context.Context) ([]job, error) {
 	for i, t := range tables {
 		t.Whole = t.Whole || slices.Contains(w.untold, t.Name)
 		te := &w.m.Tables[i]
-		*te = tableEntry{Name: t.Name, Columns: t.Columns, Types: t.Types, Key: t.Key, Definition: t.Definition, Whole: w.since != nil && t.Whole, Parts: []part{}}
+		*te = tableEntry{encoding: w.m.Encoding, Name: t.Name, Columns: t.Columns, Types: t.Types, Key: t.Key, Definition: t.Definition, Whole: w.since != nil && t.Whole, Parts: []part{}}
 		n, exact, err := w.snap.count(ctx, 0, t)
 		if err != nil {
 			return nil, err
@@ -241,7 +241,7 @@ func (w *writer) finish(ctx context.Context) error {
 	m := w.m
 	sum, err := encodeJSON(summary{
 		Format: formatName, ID: m.ID, Kind: m.Kind, Source: m.Source, Lineage: m.Lineage, Parent: m.Parent, Base: m.Base, At: m.At, Position: m.Position, Number: m.Number,
-		From: m.From, Mark: m.Mark, Links: m.Links, Definition: m.Definition, Untold: m.Untold, Whole: m.Whole, Rows: m.Rows, Bytes: m.Bytes, Encrypted: w.keys.suffix() != "",
+		From: m.From, Mark: m.Mark, Links: m.Links, Encoding: m.Encoding, Definition: m.Definition, Untold: m.Untold, Whole: m.Whole, Rows: m.Rows, Bytes: m.Bytes, Encrypted: w.keys.suffix() != "",
 		Verified: m.Verify.OK, Problem: m.Verify.Problem, Note: w.note, Manifest: hashOf(sealed.Bytes()),
 	})
 	if err != nil {
