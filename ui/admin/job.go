@@ -103,13 +103,13 @@ func (j *job) take(m screen.LoadedMsg) (ended bool, cmd tea.Cmd) {
 
 // What can become of a job when its page is left.
 const (
-	goOn   = "leave this page: it goes on, and the status line says how far it is"
+	goOn   = "leave this page; it goes on"
 	stopIt = "stop it"
 )
 
 // askLeave asks what becomes of it when its page is left.
 func (j *job) askLeave() tea.Cmd {
-	return choose(j.name+" is under way", "Stopped, this holds: "+j.stopped(), goOn, []string{goOn, stopIt}, func(v string) tea.Cmd {
+	return choose(j.name+" is under way", "The status line says how far it is when you leave. If it is stopped: "+j.stopped(), goOn, []string{goOn, stopIt}, func(v string) tea.Cmd {
 		if v == goOn {
 			return screen.Back
 		}

@@ -62,7 +62,7 @@ func TestRestoreOfTheCentral(t *testing.T) {
 		t.Fatalf("planned %+v, did %+v", ws.Restores.Planned, ws.Restores.Asked)
 	}
 	v := ansi.Strip(s.View())
-	for _, want := range []string{"it takes about 41s", "123 changes made since then", "2 come, 31 change, 1 goes: Max Miller comes", "1 changes (the present ones stay)", "1 stays as it is", "12 unsent", "What is there now is backed up first."} {
+	for _, want := range []string{"it takes about 41s", "123 changes made since then", "2 come, 31 change, 1 goes: Max Miller comes", "1 changes (the present ones stay)", "1 stays as it is", "12 unsent", "what is there now is backed up first"} {
 		if !strings.Contains(v, want) {
 			t.Errorf("%q is missing in\n%s", want, v)
 		}

@@ -132,7 +132,7 @@ func (s *restore) planRows() []row {
 		rows = append(rows, r)
 	}
 	for _, n := range p.Notes {
-		rows = append(rows, row{label: "Note", id: "note " + n, text: draw.Sentence(n)})
+		rows = append(rows, row{label: "Note", id: "note " + n, text: model.Visible(n)})
 	}
 	return rows
 }
@@ -179,7 +179,7 @@ func (s *restore) doneRows() []row {
 		rows = append(rows, row{label: "Before", text: "what was there is the backup of " + s.moment(r.Safety.At), sign: "✓", style: &th.Good})
 	}
 	for _, d := range r.Done {
-		rows = append(rows, row{label: "Note", id: "note " + d, text: draw.Sentence(d)})
+		rows = append(rows, row{label: "Note", id: "note " + d, text: model.Visible(d)})
 	}
 	for _, p := range r.People {
 		rows = append(rows, row{label: "Account", id: "account " + p, text: p})

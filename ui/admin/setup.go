@@ -64,6 +64,8 @@ func (s *setup) Update(msg tea.Msg) tea.Cmd {
 			s.target = nil
 			return nil
 		}
+		s.rebuild()
+		s.goTo("Keys")
 		return screen.Notice("The place is ready for backups.")
 	case keysMade:
 		if s.err = unusable(v.BackupTarget, m.Err); s.err != nil {
@@ -80,6 +82,7 @@ func (s *setup) Update(msg tea.Msg) tea.Cmd {
 			s.kept = s.kept || s.env.Workspace.Settings().Backup.To == s.chosen.To
 			return nil
 		}
+		s.kept = true
 		said := "Backups go there from now on."
 		if v.info != nil {
 			said = "Backed up " + draw.Plural(v.info.Rows, "row", "rows") + ", read back and compared. The next one is made with " + s.env.Keys.KeyOf(keymap.Add, keymap.Backups) + "."
@@ -163,7 +166,7 @@ func (s *setup) askPlace() tea.Cmd {
 		if value == "" || strings.Contains(value, "://") != (v != placeFolder) || v != placeFolder && !strings.HasPrefix(value, before) {
 			value = placeExamples[v]
 		}
-		return ask(screen.AskMsg{Title: v, Text: placeHelp[v], Yes: "Try it", Input: "Place", Value: value, Do: func(to string) tea.Cmd {
+		return ask(screen.AskMsg{Title: strings.ToUpper(v[:1]) + v[1:], Text: placeHelp[v], Yes: "Try it", Input: "Place", Value: value, Do: func(to string) tea.Cmd {
 			if to = strings.TrimSpace(to); to == "" {
 				return screen.Fail(model.Errorf(model.Invalid, "the place is missing").WithHint("type where the backups are to lie"))
 			}
@@ -211,6 +214,8 @@ func (s *setup) askCredentials() tea.Cmd {
 		return s.try()
 	}})
 }
+
+const keepAndBegin = "Keep and back up"
 
 const (
 	keysTwo  = "two keys: this computer's, and one to keep elsewhere"
@@ -274,11 +279,10 @@ const provedBy = 8
 // typed.
 func (s *setup) showRecovery(k keysMade) tea.Cmd {
 	secret := k.Recovery.Identity
-	text := "This is the recovery key. It is shown this once and kept nowhere. Write it down or print it, and keep it away from this computer: it opens the backups when all else is lost.\n\n" + secret +
+	text := "This is the recovery key. It is shown this once and kept nowhere. Write it down or print it, and keep it away from this computer: it opens the backups when all else is lost. It is one word, without a blank:\n\n" + secret +
 		"\n\nWhen you have it, type its last eight letters."
 	return ask(screen.AskMsg{Title: "The recovery key", Text: text, Yes: "I have it", Input: "Its end", Must: secret[max(0, len(secret)-provedBy):], Do: func(string) tea.Cmd {
 		s.takeKeys(k)
-		s.rebuild()
 		return nil
 	}})
 }
@@ -289,6 +293,8 @@ func (s *setup) takeKeys(k keysMade) {
 	if k.Recovery != nil {
 		s.chosen.Recipients = append(s.chosen.Recipients, k.Recovery.Recipient)
 	}
+	s.rebuild()
+	s.goTo(keepAndBegin)
 }
 
 // keep writes what is chosen and makes a backup of a source, none for "".
@@ -350,7 +356,7 @@ func (s *setup) rebuild() {
 	if s.env.Hooks.Backups == nil {
 		rows = append(rows, row{label: "Not from here", text: "they are set under [backup] in the config.toml of this workspace", sign: "·"})
 	} else {
-		rows = append(rows, row{label: "Keep and back up", text: "write this to config.toml and make the first backup", style: &th.Text, do: s.begin},
+		rows = append(rows, row{label: keepAndBegin, text: "write this to config.toml and make the first backup", style: &th.Text, do: s.begin},
 			row{label: "Keep only", text: "write this to config.toml", do: func() tea.Cmd { return s.keep("") }})
 	}
 	s.set(rows)

@@ -61,8 +61,13 @@ func TestTheWayToTheFirstBackup(t *testing.T) {
 	if v := ansi.Strip(s.View()); strings.Contains(v, "AGE-SECRET") || !strings.Contains(v, "/home/ada/backup-identity.txt") {
 		t.Error(v)
 	}
-	s.goTo("Keep and back up")
+	if s.rows[s.at].label != keepAndBegin {
+		t.Errorf("the cursor is on %q", s.rows[s.at].label)
+	}
 	fake.Want[screen.BackMsg](t, fake.Do(t, s, keymap.Open))
+	if s.Dirty() {
+		t.Error("leaving it would ask")
+	}
 	want := model.BackupSettings{To: "s3://crm/ann?region=eu-central-1", CredentialsFile: "/home/ada/keys", Identity: "/home/ada/backup-identity.txt", Recipients: []string{"age1own", "age1recovery"}}
 	if len(kept) != 1 || !sameKeeping(kept[0], want) || len(ws.Made) != 1 || ws.Made[0].Source != model.SourceLocal {
 		t.Errorf("kept %+v, made %+v", kept, ws.Made)

@@ -131,7 +131,11 @@ func (a *Ask) do(text string) tea.Cmd {
 // View implements Dialog.
 func (a *Ask) View(w, h int) string {
 	th := a.env.Theme
-	inner := min(w-4, 64)
+	inner := 64
+	for _, word := range strings.Fields(a.m.Text) {
+		inner = max(inner, ansi.StringWidth(word)) // a key is read and copied whole where there is room
+	}
+	inner = min(w-4, inner)
 	var lines []string
 	for _, l := range widget.Wrap(a.m.Text, inner) {
 		if a.m.Text != "" {
