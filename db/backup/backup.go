@@ -115,6 +115,7 @@ func (b *Backuper) store(req *model.BackupRequest) (Store, error) {
 	s := b.settingsOf().Backup
 	req.To = cmp.Or(req.To, s.To, filepath.Join(b.o.Home, "backups"))
 	req.Identity = cmp.Or(req.Identity, s.Identity)
+	req.ReadFrom = cmp.Or(req.ReadFrom, s.ReadFrom)
 	if len(req.Recipients) == 0 {
 		req.Recipients = s.Recipients
 	}

@@ -31,7 +31,7 @@ func (b *Backuper) BackUpContinuously(ctx context.Context, req model.BackupReque
 	if err != nil {
 		return err
 	}
-	src, err := b.source(req.Source, s)
+	src, err := b.source(req, s)
 	if err != nil {
 		return err
 	}

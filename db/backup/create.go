@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"rapport/db/mysql"
 	"rapport/model"
 )
 
@@ -33,7 +34,7 @@ func (b *Backuper) CreateBackup(ctx context.Context, req model.BackupRequest, n 
 	if err != nil {
 		return model.BackupInfo{}, err
 	}
-	src, err := b.source(req.Source, to.store)
+	src, err := b.source(req, to.store)
 	if err != nil {
 		return model.BackupInfo{}, err
 	}
@@ -95,8 +96,8 @@ func (b *Backuper) target(ctx context.Context, req *model.BackupRequest) (target
 }
 
 // source returns what a request wants backed up into a store.
-func (b *Backuper) source(name string, s Store) (source, error) {
-	switch cmp.Or(name, model.SourceLocal) {
+func (b *Backuper) source(req model.BackupRequest, s Store) (source, error) {
+	switch cmp.Or(req.Source, model.SourceLocal) {
 	case model.SourceLocal:
 		return localSource{db: b.o.DB(), now: b.o.Now, place: s.String()}, nil
 	case model.SourceCentral:
@@ -104,9 +105,12 @@ func (b *Backuper) source(name string, s Store) (source, error) {
 			return nil, model.Errorf(model.NoCentral, "no central database is configured").
 				WithHint("name it with --central mysql://user@host/database, RAPPORT_CENTRAL or in config.toml")
 		}
-		return centralSource{url: b.o.Central}, nil
+		if !slices.Contains([]string{"", model.ReadPrimary, model.ReadStandby, model.ReadReport}, req.ReadFrom) {
+			return nil, model.Errorf(model.Invalid, "a backup cannot be read from %q", req.ReadFrom).WithHint("it is read from the primary, standby or report")
+		}
+		return centralSource{url: b.o.Central, from: mysql.DumpFrom{Standby: req.ReadFrom == model.ReadStandby, Copies: req.ReadFrom == model.ReadReport, Check: req.Check}}, nil
 	}
-	return nil, model.Errorf(model.Invalid, "%q cannot be backed up", name).WithHint("the source is local or central")
+	return nil, model.Errorf(model.Invalid, "%q cannot be backed up", req.Source).WithHint("the source is local or central")
 }
 
 // create makes one backup of a source.

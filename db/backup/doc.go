@@ -55,6 +55,25 @@
 // so, once. The same holds for .trial-<random> and .restore-<random>, in which
 // backups are restored. What other homes left goes by its age.
 //
+// # What is read
+//
+// A backup of a central reads its primary, or spares that. A standby of it is
+// read once it has all that the primary had when the backup began; the primary
+// is asked for positions and the time, and holds the lease that keeps tables in
+// place. From the report tables come the rows of records: of each table all that
+// its copy has, but for the rows of which the feed, at the moment of the backup,
+// knows a newer change; these are looked up by their ids. The archive, its
+// position and its moment are those of any other, and increments may follow
+// whichever was read. "copies" in the manifest has the position of the copies,
+// the tables, and the number of rows that were newer.
+//
+// A copy is proved before it is read: by the hash of each of its rows and by
+// their sum; on request it is also compared with its table. Where that finds
+// something, a column is missing or nobody notes the changes, the table is read;
+// where no standby has everything in half a minute, the primary is. A backup
+// that takes more of the server is better than none. "instead" and the note of
+// the backup say what and why.
+//
 // # Layout
 //
 // A repository is a tree of objects. Names are separated by slashes.
@@ -173,7 +192,8 @@
 // mark, links (how many backups its chain has), schema, encoding, definition (a
 // hash of what the tables are), untold, whole, server (of a central: version,
 // role, method by which its readers saw one moment, readers, gtid, min_seq,
-// schema_version, columns_hash, unread), recipients, and for each table its
+// schema_version, columns_hash, unread, copies,
+// instead), recipients, and for each table its
 // name, columns, types, key, definition (the statement that makes it, of a
 // central), whole, total (rows at the moment, where they were counted), number
 // of rows, the SHA-256 over its row lines with their line feeds, its parts, each

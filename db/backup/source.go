@@ -27,6 +27,8 @@ type source interface {
 // and is returned as it is. With errMoved in its chain, an error says that the
 // moment is lost and that a new one has to be opened.
 type snapshot interface {
+	// info says what the snapshot is of. What was read instead of what was
+	// asked for is known to its end when all is read.
 	info() moment
 	// tables are what a backup holds, owners before their parts.
 	tables() []table
@@ -77,7 +79,16 @@ type server struct {
 	MinSeq  int64    `json:"min_seq,omitempty"`
 	Schema  int      `json:"schema_version"`
 	Columns string   `json:"columns_hash,omitempty"`
-	Unread  []string `json:"unread,omitempty"` // what of it is not in the backup, a sentence each
+	Unread  []string `json:"unread,omitempty"`  // what of it is not in the backup, a sentence each
+	Copies  *copied  `json:"copies,omitempty"`  // report tables that were read
+	Instead []string `json:"instead,omitempty"` // what was read in place of what was asked for, and why, a sentence each
+}
+
+// copied says what was read from report tables.
+type copied struct {
+	Position int64    `json:"position"` // of the feed, that all of them had reached
+	Tables   []string `json:"tables"`   // whose rows are those of their copies
+	Newer    int64    `json:"newer"`    // but for so many, which were newer and read from the tables
 }
 
 // extra is what a whole system needs beside its tables: statements for people

@@ -12,7 +12,8 @@ import (
 
 // centralSource is the central of a URL.
 type centralSource struct {
-	url func(ctx context.Context) (string, error)
+	url  func(ctx context.Context) (string, error)
+	from mysql.DumpFrom
 }
 
 var _ source = centralSource{}
@@ -22,7 +23,7 @@ func (s centralSource) open(ctx context.Context, readers int, _ bool, n model.No
 	if err != nil {
 		return nil, err
 	}
-	d, err := mysql.OpenDump(ctx, url, readers, n)
+	d, err := mysql.OpenDumpFrom(ctx, url, s.from, readers, n)
 	if err != nil {
 		return nil, moved(err)
 	}
@@ -75,7 +76,16 @@ func newCentralSnapshot(ctx context.Context, d *mysql.Dump) (*centralSnapshot, e
 	return s, nil
 }
 
-func (s *centralSnapshot) info() moment    { return s.what }
+func (s *centralSnapshot) info() moment {
+	what, is := s.what, *s.what.Server
+	if c := s.d.Copies(); c != nil {
+		is.Copies = &copied{Position: c.Position, Tables: c.Tables, Newer: c.Newer}
+	}
+	is.Instead = s.d.Instead()
+	what.Server = &is
+	return what
+}
+
 func (s *centralSnapshot) tables() []table { return s.list }
 func (s *centralSnapshot) close() error    { return s.d.Close() }
 

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -76,6 +77,10 @@ func (w *writer) run(ctx context.Context, now func() time.Time) (entry, error) {
 	v, err := w.work(ctx, jobs)
 	if err != nil {
 		return e, err
+	}
+	w.m.Server = w.snap.info().Server
+	if w.m.Server != nil {
+		w.note = strings.Join(slices.DeleteFunc(slices.Insert(slices.Clone(w.m.Server.Instead), 0, w.note), func(s string) bool { return s == "" }), "; ")
 	}
 	w.m.Verify = v
 	w.m.Verify.At = now().UTC().Truncate(time.Millisecond)

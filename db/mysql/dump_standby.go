@@ -116,7 +116,7 @@ func (d *Dump) beside(ctx context.Context) (bool, error) {
 
 // turnToPrimary reads the primary instead of a standby, and says why.
 func (d *Dump) turnToPrimary(why string) error {
-	d.instead = append(d.instead, "the primary was read: the standby "+d.control.address.where()+" "+why)
+	d.instead = append(d.instead, "the primary was read: the standby "+why)
 	err := d.control.close()
 	d.control = d.primary
 	if d.shared != nil {

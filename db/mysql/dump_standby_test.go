@@ -63,8 +63,7 @@ func TestDumpOfAStandby(t *testing.T) {
 	// One that does not apply what it receives.
 	m.on(m.b, "STOP SLAVE SQL_THREAD")
 	c.sql("INSERT INTO contact (last_name) VALUES ('c')")
-	_, port, _ := strings.Cut(m.b.Address(), ":")
-	d, rows = open(10*time.Millisecond, "the primary was read: the standby 127.0.0.1:"+port+" has not what the primary has")
+	d, rows = open(10*time.Millisecond, "the primary was read: the standby has not what the primary has")
 	if d.Info().Role != rolePrimary || len(rows) != 3 {
 		t.Errorf("%+v, %q", d.Info(), rows)
 	}
