@@ -43,10 +43,12 @@ func (a *app) backupCreate() *cobra.Command {
 	var every, wait time.Duration
 	c := &cobra.Command{
 		Use: "create", Short: "Back the workspace or the company's database up and prove the backup", Args: exactly(0),
-		Long: createHelp + placesHelp,
+		Long: createHelp + readHelp + placesHelp,
 		Example: "  rapport backup create\n  rapport backup create --kind incremental --to /media/usb/rapport\n" +
 			"  rapport backup create --source central --to 's3://crm-backups/acme?region=eu-central-1'\n" +
-			"  rapport backup create --source central --continuous --every 10s --to 's3://crm/acme?endpoint=minio.example.org:9000'",
+			"  rapport backup create --source central --continuous --every 10s --to 's3://crm/acme?endpoint=minio.example.org:9000'\n" +
+			"  rapport backup create --source central --read-from standby --central 'mysql://ann@db1.example.org,db2.example.org/crm'\n" +
+			"  rapport backup create --source central --read-from report --check",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx := cmd.Context()
 			kinds := []string{model.BackupFull, model.BackupIncremental, model.BackupDifferential}
@@ -55,6 +57,8 @@ func (a *app) backupCreate() *cobra.Command {
 				return model.Errorf(model.Invalid, "--kind is full, incremental or differential")
 			case req.Source != model.SourceLocal && req.Source != model.SourceCentral:
 				return model.Errorf(model.Invalid, "--source is local or central")
+			case a.reading(req) != nil:
+				return a.reading(req)
 			case continuous && cmd.Flags().Changed("kind"):
 				return model.Errorf(model.Invalid, "a continuous backup chooses its kinds by itself").WithHint("leave --kind out")
 			case every < time.Second:
@@ -87,6 +91,7 @@ func (a *app) backupCreate() *cobra.Command {
 	f.StringVar(&req.Kind, "kind", model.BackupFull, "full, incremental or differential")
 	f.StringVar(&req.To, "to", "", toHelp)
 	f.StringVar(&req.Source, "source", model.SourceLocal, "local for this workspace, central for the company's database")
+	readFlags(c, &req)
 	f.DurationVar(&wait, "wait", 15*time.Minute, "how long to wait for a place that goes away meanwhile, 0 for not at all")
 	f.BoolVar(&req.OneKey, "one-key", false, "encrypt for one recipient only, so that a lost key means lost backups")
 	f.BoolVar(&continuous, "continuous", false, "keep on backing up what changes until stopped")

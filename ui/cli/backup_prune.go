@@ -151,13 +151,15 @@ func (a *app) whenDue(c *cobra.Command) *cobra.Command {
 			}
 		}
 		req := model.BackupRequest{}
-		for name, into := range map[string]*string{"kind": &req.Kind, "to": &req.To, "source": &req.Source} {
+		for name, into := range map[string]*string{"kind": &req.Kind, "to": &req.To, "source": &req.Source, "read-from": &req.ReadFrom} {
 			if *into, err = cmd.Flags().GetString(name); err != nil {
 				return err
 			}
 		}
-		if req.OneKey, err = cmd.Flags().GetBool("one-key"); err != nil {
-			return err
+		for name, into := range map[string]*bool{"one-key": &req.OneKey, "check": &req.Check} {
+			if *into, err = cmd.Flags().GetBool(name); err != nil {
+				return err
+			}
 		}
 		wait, err := cmd.Flags().GetDuration("wait")
 		if err != nil {
@@ -166,6 +168,9 @@ func (a *app) whenDue(c *cobra.Command) *cobra.Command {
 		req.Wait = waitOf(wait)
 		if !slices.Contains([]string{model.SourceLocal, model.SourceCentral}, req.Source) {
 			return model.Errorf(model.Invalid, "--source is local or central")
+		}
+		if err := a.reading(req); err != nil {
+			return err
 		}
 		if a.flags.dryRun {
 			return model.Errorf(model.Invalid, "a backup has no dry run").WithHint("rapport backup schedule tells whether one is due")
@@ -182,8 +187,11 @@ func (a *app) whenDue(c *cobra.Command) *cobra.Command {
 		if a.json {
 			return a.result(append(backupObject(b), pair{"made", made}))
 		}
-		if !made {
+		switch {
+		case !made:
 			a.say("not due: the newest verified backup stands")
+		case b.Note != "":
+			a.say("%s", model.Visible(b.Note))
 		}
 		return a.backupLine(b)
 	}

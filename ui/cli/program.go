@@ -66,7 +66,7 @@ func (a *app) config() *cobra.Command {
 			{"sync", object{{"interval", orNull(pause(s.syncInterval))}}},
 			{"backup", object{{"to", orNull(redactedPlace(s.backupTo))}, {"recipients", list(s.recipients)}, {"one_key", s.oneKey},
 				{"credentials_command", s.credentialsCommand != ""}, {"credentials_file", orNull(s.credentialsFile)},
-				{"schedule", orNull(s.schedule.Expr)}, {"trial", orNull(s.trial.Expr)}, {"time_zone", orNull(s.schedule.Zone)}, {"keep", s.keep}}}}
+				{"read_from", orNull(s.readFrom)}, {"schedule", orNull(s.schedule.Expr)}, {"trial", orNull(s.trial.Expr)}, {"time_zone", orNull(s.schedule.Zone)}, {"keep", s.keep}}}}
 		if a.json {
 			return a.result(values)
 		}

@@ -44,6 +44,7 @@ type configFile struct {
 		Identity           string   `toml:"identity"`
 		CredentialsCommand string   `toml:"credentials_command"`
 		CredentialsFile    string   `toml:"credentials_file"`
+		ReadFrom           string   `toml:"read_from"`
 		Schedule           string   `toml:"schedule"`
 		Trial              string   `toml:"trial"`
 		TimeZone           string   `toml:"time_zone"`
@@ -60,7 +61,7 @@ type configFile struct {
 type settings struct {
 	home, config, central, me, currency, region, theme string
 	passwordCommand, passwordFile                      string
-	backupTo, identity                                 string
+	backupTo, identity, readFrom                       string
 	credentialsCommand, credentialsFile                string // of the place of backups
 	recipients                                         []string
 	oneKey                                             bool // one recipient is enough
@@ -74,7 +75,7 @@ func (s *settings) workspace() model.Settings {
 	return model.Settings{Home: s.home, Config: s.config, Me: s.me, Currency: s.currency, Region: s.region, Central: s.central,
 		PasswordCommand: s.passwordCommand, PasswordFile: s.passwordFile, SyncInterval: s.syncInterval,
 		Backup: model.BackupSettings{To: s.backupTo, Recipients: s.recipients, OneKey: s.oneKey, Identity: s.identity, CredentialsCommand: s.credentialsCommand, CredentialsFile: s.credentialsFile,
-			Schedule: s.schedule, Trial: s.trial, Keep: s.keep}}
+			Schedule: s.schedule, Trial: s.trial, Keep: s.keep, ReadFrom: s.readFrom}}
 }
 
 // load reads the settings, once.
@@ -133,6 +134,9 @@ func (a *app) readSettings() (*settings, error) {
 		return nil, err
 	}
 	if s.trial, err = model.ParseSchedule(pick(a.Env("RAPPORT_BACKUP__TRIAL"), file.Backup.Trial), zone); err != nil {
+		return nil, err
+	}
+	if s.readFrom, err = readFromOf(pick(a.Env("RAPPORT_BACKUP__READ_FROM"), file.Backup.ReadFrom)); err != nil {
 		return nil, err
 	}
 	k := file.Backup

@@ -2,6 +2,8 @@ package cli_test
 
 import (
 	"encoding/json"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -42,6 +44,7 @@ func TestStandbyCommands(t *testing.T) {
 	if out := run(0, "status").out; !strings.Contains(out, "the primary, term 1") || !strings.Contains(out, "newest heartbeat") || !strings.Contains(out, "semi-synchronous") {
 		t.Errorf("status:\n%s", out)
 	}
+	backUpBeside(s, filepath.Join(t.TempDir(), "backups"))
 	type servers struct {
 		Servers []struct {
 			Address, Role string
@@ -81,6 +84,48 @@ func TestStandbyCommands(t *testing.T) {
 	}
 	if text := printed.String(); strings.Contains(text, "sesame") || strings.Contains(text, "PASSWORD '*") {
 		t.Errorf("a password was printed:\n%s", text)
+	}
+}
+
+// backUpBeside makes backups of a central that do not read its primary's tables
+// of records, and one that follows them and does.
+func backUpBeside(s *shell, to string) {
+	s.t.Helper()
+	create := func(args ...string) map[string]any {
+		s.t.Helper()
+		return s.ok(append([]string{"backup", "create", "--source", "central", "--to", to}, args...)...)
+	}
+	manifestOf := func(b map[string]any) string {
+		s.t.Helper()
+		files, err := filepath.Glob(filepath.Join(to, "b", "*", b["id"].(string)+"-*", "manifest.json"))
+		if err != nil || len(files) != 1 {
+			s.t.Fatalf("manifests %q, %v", files, err)
+		}
+		data, err := os.ReadFile(files[0])
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		return string(data)
+	}
+	first := create("--read-from", "standby")
+	if m := manifestOf(first); first["note"] != nil || first["verified"] != true || !strings.Contains(m, `"role": "replica"`) {
+		s.t.Errorf("of the standby: %v\n%s", first, m)
+	}
+	if none := create("--read-from", "report", "--kind", "incremental"); none["note"] != "the report tables were not read: there are none; `rapport central refresh-reports` makes them" || none["kind"] != "incremental" || none["verified"] != true {
+		s.t.Errorf("without report tables: %v", none)
+	}
+	s.ok("central", "refresh-reports")
+	if r := s.run("backup", "create", "--source", "central", "--to", to, "--if-due", "* * * * *", "--read-from", "report", "--check"); r.code != 0 || !strings.Contains(r.out, "verified") || strings.Contains(r.err, "read") {
+		s.t.Errorf("when due: %d %s%s", r.code, r.out, r.err)
+	}
+	s.env["RAPPORT_BACKUP__READ_FROM"] = "report"
+	last := create("--check")
+	if m := manifestOf(last); last["note"] != nil || !strings.Contains(m, `"copies": {`) || !strings.Contains(m, `"role": "primary"`) {
+		s.t.Errorf("of the report tables: %v\n%s", last, m)
+	}
+	delete(s.env, "RAPPORT_BACKUP__READ_FROM")
+	if follows := create("--kind", "incremental"); follows["kind"] != "incremental" || follows["parent"] != last["id"] {
+		s.t.Errorf("of the tables: %v", follows)
 	}
 }
 
