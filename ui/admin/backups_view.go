@@ -74,6 +74,9 @@ func (s *backups) rebuild() {
 	if err := s.job.failed; err != nil && s.job.again != nil {
 		th := s.env.Theme
 		rows = append(rows, row{label: "Once more", text: s.job.name + " did not come to its end: " + s.key(keymap.Open) + " begins it again", sign: "!", style: &th.Warn, do: s.job.again})
+		if s.all.PlaceProblem == "" {
+			rows = append(rows, row{label: "Place and keys", text: s.key(keymap.SetUp) + " shows where the backups lie and which key opens them", sign: "→", do: openSetUp})
+		}
 	}
 	place := ""
 	if s.all.Place != "" {

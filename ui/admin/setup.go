@@ -261,7 +261,7 @@ func (s *setup) askRecipients() tea.Cmd {
 
 // askIdentity asks for the file of the key that opens backups here.
 func (s *setup) askIdentity() tea.Cmd {
-	return ask(screen.AskMsg{Title: "Which file holds the key that opens them here?", Text: "It is needed to look into backups and to restore. Nothing means that it is not on this computer.", Yes: "Set", Input: "File", Value: s.chosen.Identity, Do: func(file string) tea.Cmd {
+	return ask(screen.AskMsg{Title: "Which file holds the key that opens them here?", Text: "A line that begins with AGE-SECRET-KEY. It is needed to look into encrypted backups and to restore them; nothing means that it is not on this computer.", Yes: "Set", Input: "File", Value: s.chosen.Identity, Do: func(file string) tea.Cmd {
 		file, err := screen.HomePath(file)
 		if err != nil {
 			return screen.Fail(err)
@@ -348,10 +348,11 @@ func (s *setup) rebuild() {
 		}
 		rows = append(rows, row{label: "Its key", text: text, do: s.askCredentials})
 	}
-	rows = append(rows, s.triedRow(), row{head: true, label: "2  Who can read them?"}, s.keysRow())
-	if s.chosen.Identity != "" && len(s.chosen.Recipients) > 0 {
-		rows = append(rows, row{label: "Opened with", text: "the key in " + s.chosen.Identity, do: s.askIdentity})
+	opened := "no key: enough for backups that are not encrypted"
+	if s.chosen.Identity != "" {
+		opened = "the key in " + s.chosen.Identity
 	}
+	rows = append(rows, s.triedRow(), row{head: true, label: "2  Who can read them?"}, s.keysRow(), row{label: "Opened with", text: opened, do: s.askIdentity})
 	rows = append(rows, row{head: true, label: "3  Begin"})
 	if s.env.Hooks.Backups == nil {
 		rows = append(rows, row{label: "Not from here", text: "they are set under [backup] in the config.toml of this workspace", sign: "·"})
