@@ -34,20 +34,24 @@ either; what an interruption leaves is then removed by another key.`
 // backupInit makes a place of backups ready and says what may be done there.
 func (a *app) backupInit() *cobra.Command {
 	var to string
-	var newKey bool
+	var newKey, ownKey, trust bool
 	c := &cobra.Command{
 		Use: "init", Short: "Make a place ready for backups and try out what the key may do there", Args: exactly(0),
 		Long: "Make a place ready for backups and try out what may be done there: reading, writing, making an\n" +
 			"object only where none is, deleting. Nothing is left behind where it may be deleted. The key with which\n" +
 			"this copy of the workspace signs its backups becomes one of the place's.\n\n" +
+			"The workspace keeps which keys the place named at its first look. From then on backups of other keys do\n" +
+			"not count, and a place whose keys were replaced is refused. When a computer has joined, run this once with\n" +
+			"--trust on one that was there before: all who know that one believe the new one then.\n\n" +
 			"With --new-key it makes a second key for encrypted backups, prints it once and keeps it nowhere. Write\n" +
-			"it down or print it, and keep it away from this computer: it opens the backups when all else is lost.\n\n" + placesHelp,
-		Example: "  rapport backup init --to /mnt/share/rapport\n  rapport backup init --to gs://crm-backups/ann --new-key",
+			"it down or print it, and keep it away from this computer: it opens the backups when all else is lost.\n" +
+			"With --own-key it makes this computer's key, or takes the one that is there, and says which file holds it.\n\n" + placesHelp,
+		Example: "  rapport backup init --to /mnt/share/rapport\n  rapport backup init --to gs://crm-backups/ann --own-key --new-key",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if a.flags.dryRun {
 				return noDryRun(cmd)
 			}
-			req := model.BackupRequest{To: to, NewKey: newKey}
+			req := model.BackupRequest{To: to, NewKey: newKey, OwnKey: ownKey, Trust: trust}
 			ws, err := a.open(cmd.Context())
 			if err != nil {
 				return err
@@ -56,7 +60,10 @@ func (a *app) backupInit() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if err := a.targetTold(t); err != nil || t.Recovery == nil {
+			if err := a.targetTold(t); err != nil {
+				return err
+			}
+			if err := a.ownTold(t.Own); err != nil || t.Recovery == nil {
 				return err
 			}
 			return a.recoveryTold(cmd.Context(), t.Recovery)
@@ -64,7 +71,17 @@ func (a *app) backupInit() *cobra.Command {
 	}
 	c.Flags().StringVar(&to, "to", "", toHelp)
 	c.Flags().BoolVar(&newKey, "new-key", false, "make a recovery key and print it once")
+	c.Flags().BoolVar(&trust, "trust", false, "believe the keys that the place names now, whatever they were before, and vouch for them")
+	c.Flags().BoolVar(&ownKey, "own-key", false, "make this computer's key, with which it opens its backups")
 	return c
+}
+
+// ownTold prints where this computer's key is.
+func (a *app) ownTold(k *model.OwnKey) error {
+	if k == nil || a.json {
+		return nil // it is part of the result
+	}
+	return a.print("\nThis computer's key is in %s. In config.toml it is [backup] identity, and among recipients:\n  %s", k.File, k.Recipient)
 }
 
 // recoveryTold prints a recovery key and, where a person sits there, has it
@@ -107,9 +124,12 @@ func (a *app) targetTold(t model.BackupTarget) error {
 	}
 	if a.json {
 		o := object{{"address", t.Address}, {"fresh", t.Fresh}, {"read", t.Read}, {"write", t.Write},
-			{"create_if_absent", t.Exclusive}, {"delete", t.Delete}, {"left", orNull(t.Left)}}
+			{"create_if_absent", t.Exclusive}, {"delete", t.Delete}, {"unknown_keys", t.Strangers}, {"left", orNull(t.Left)}}
 		if k := t.Recovery; k != nil {
 			o = append(o, pair{"recovery_key", k.Identity}, pair{"recovery_recipient", k.Recipient})
+		}
+		if k := t.Own; k != nil {
+			o = append(o, pair{"own_key_file", k.File}, pair{"own_recipient", k.Recipient})
 		}
 		return a.result(o)
 	}
@@ -119,6 +139,9 @@ func (a *app) targetTold(t model.BackupTarget) error {
 	}
 	if !t.Delete {
 		deletes = "no: what an interruption leaves stays until a key with more rights removes it, also " + t.Left
+	}
+	if t.Strangers > 0 {
+		a.say("%s may sign backups there that this workspace does not know: --trust believes them", plural(int64(t.Strangers), "key", "keys"))
 	}
 	return a.print("%s is ready for backups\n  read              yes\n  write             yes\n  create if absent  %s\n  delete            %s",
 		t.Address, exclusive, deletes)
