@@ -24,27 +24,8 @@ type RowChange struct {
 // changed a field since that is settled by the order of arrival, the value that
 // was lost had arrived before: such fields count as changed there alone.
 func LostBase(e *Entity, known, theirs Row, since []RowChange) (base Row, lost bool) {
-	i, _ := e.Column(ColumnVersion)
-	version, _ := theirs[i].(int64)
-	born := slices.IndexFunc(since, func(c RowChange) bool { return c.Made }) >= 0
-	past := []Row{theirs} // the server's row, back to where it was put back to
-	for _, c := range slices.Backward(since) {
-		version--
-		if c.Made {
-			break
-		}
-		row := slices.Clone(past[len(past)-1])
-		for name, values := range c.Columns {
-			if at, _ := e.Column(name); at >= 0 {
-				row[at] = values[0]
-			}
-		}
-		past = append(past, row)
-	}
-	if born {
-		version = 0 // it was made again: whatever is known here came before that
-	}
-	if had, _ := known[i].(int64); had <= version {
+	past, lost := pastOf(e, known, theirs, since)
+	if !lost {
 		return nil, false
 	}
 	origin := past[len(past)-1]
@@ -61,6 +42,67 @@ func LostBase(e *Entity, known, theirs Row, since []RowChange) (base Row, lost b
 		base[d] = known[d]
 	}
 	return base, true
+}
+
+// pastOf returns the server's row with what it was before each change since, back
+// to what it was when the server was put back, and whether that is older than
+// what is known here.
+func pastOf(e *Entity, known, theirs Row, since []RowChange) (past []Row, older bool) {
+	i, _ := e.Column(ColumnVersion)
+	version, _ := theirs[i].(int64)
+	born := slices.IndexFunc(since, func(c RowChange) bool { return c.Made }) >= 0
+	past = []Row{theirs}
+	for _, c := range slices.Backward(since) {
+		version--
+		if c.Made {
+			break
+		}
+		row := slices.Clone(past[len(past)-1])
+		for name, values := range c.Columns {
+			if at, _ := e.Column(name); at >= 0 {
+				row[at] = values[0]
+			}
+		}
+		past = append(past, row)
+	}
+	if born {
+		version = 0 // it was made again: whatever is known here came before that
+	}
+	had, _ := known[i].(int64)
+	return past, had > version
+}
+
+// GivenUp is what becomes of a row of which a server that was put back lost
+// something, where that is not to come back.
+type GivenUp struct {
+	Base, Mine Row           // the row as the server was put back to it, and with what is unsent here
+	Changes    []FieldChange // what is given up: New is what the server was put back to
+}
+
+// GiveUp tells what is given up of a row, which is known as it was heard of
+// before the server was put back and is mine with what is unsent; ok is false
+// where the server lost nothing. See LostBase for the rest.
+func GiveUp(e *Entity, known, mine, theirs Row, since []RowChange) (out GivenUp, ok bool) {
+	past, lost := pastOf(e, known, theirs, since)
+	if !lost {
+		return out, false
+	}
+	out.Base = past[len(past)-1]
+	out.Mine = slices.Clone(out.Base)
+	for _, g := range e.groups() {
+		if !equalAt(mine, known, g.cols) {
+			copyAt(out.Mine, mine, g.cols)
+		}
+	}
+	d, _ := e.Column(ColumnDeletedAt)
+	if (mine[d] == nil) != (known[d] == nil) {
+		out.Mine[d] = mine[d]
+	}
+	for _, c := range []string{ColumnUpdatedAt, ColumnUpdatedBy} {
+		out.Mine.Set(e, c, mine.Get(e, c))
+	}
+	out.Changes = Changes(e, known, out.Base)
+	return out, true
 }
 
 // Removed tells whether a row that a server which was put back does not have was

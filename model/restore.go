@@ -28,6 +28,10 @@ type RestoreRequest struct {
 	// Into is the address of another database, which is made where it is not
 	// there; "" replaces what the workspace's central has.
 	Into string
+	// Discard has laptops give up what they sent after the moment, instead of
+	// offering it again: a mistake that has travelled does not come back. It
+	// stays in their history and bins, and what they had not sent is sent.
+	Discard bool
 	// NoSafety leaves out the backup of what is replaced.
 	NoSafety bool
 }
@@ -61,6 +65,12 @@ type RestoreLaptop struct {
 	Pending  int64     `json:"pending"` // records with changes that it had not sent
 }
 
+// RestoreLoss is what somebody did that a restore takes away.
+type RestoreLoss struct {
+	Person  string `json:"person"`
+	Changes int64  `json:"changes"`
+}
+
 // RestorePlan tells what a restore would do.
 type RestorePlan struct {
 	Target   string         `json:"target"` // without its password
@@ -72,13 +82,16 @@ type RestorePlan struct {
 	Lost     int64          `json:"lost"`     // entries of the history after the moment
 	Tables   []RestoreTable `json:"tables"`
 	// Laptops will compare every row at their next sync and offer what the
-	// central lost.
-	Laptops  []RestoreLaptop `json:"laptops"`
-	Rows     int64           `json:"rows"`
-	Bytes    int64           `json:"bytes"` // of the backups that are read
-	Estimate time.Duration   `json:"estimate_ns"`
-	Notes    []string        `json:"notes"`
-	Command  string          `json:"command"` // that does it
+	// central lost, or give it up where Discard says so.
+	Laptops []RestoreLaptop `json:"laptops"`
+	Discard bool            `json:"discard"`
+	// Losses tell whose changes after the moment are lost, most first.
+	Losses   []RestoreLoss `json:"losses"`
+	Rows     int64         `json:"rows"`
+	Bytes    int64         `json:"bytes"` // of the backups that are read
+	Estimate time.Duration `json:"estimate_ns"`
+	Notes    []string      `json:"notes"`
+	Command  string        `json:"command"` // that does it
 }
 
 // RestoreResult is what a restore did.

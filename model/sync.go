@@ -291,6 +291,9 @@ type Central interface {
 	// server's clock, in milliseconds, in its order. Rows of which the server
 	// tells nothing are left out, and those that it does not show.
 	ChangesSince(ctx context.Context, ids map[Noun][]ID, moment int64) (map[ID][]RowChange, error)
+	// Discards tells whether a restore ended an epoch by which what the
+	// server lost of it is given up.
+	Discards(ctx context.Context, epoch string) (bool, error)
 	// Load streams the rows of a table in the order of ids, after one, for
 	// the first load.
 	Load(ctx context.Context, n Noun, after ID, each func(Row) error) error
@@ -335,6 +338,10 @@ const (
 	// ForkLoad follows a server that was restored or replaced: rows and
 	// versions that it lost are offered to it again.
 	ForkLoad LoadMode = "fork"
+	// DiscardLoad is a ForkLoad after a restore by which the administrator
+	// gives up what the server lost: it is not offered, and stays in the
+	// history and the bin here. What was never sent is sent all the same.
+	DiscardLoad LoadMode = "discard"
 	// AccessLoad follows a change of what the person may see: rows that the
 	// server does not show any more have left.
 	AccessLoad LoadMode = "access"

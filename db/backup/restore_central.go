@@ -87,6 +87,9 @@ func (r *centralRestore) command() string {
 	if a, err := mysql.ParseURL(r.req.Into); err == nil {
 		add("--into", a.String())
 	}
+	if r.req.Discard {
+		words = append(words, "--laptops", "discard")
+	}
 	if r.req.NoSafety {
 		words = append(words, "--no-safety-backup")
 	}
@@ -189,6 +192,7 @@ func (b *Backuper) centralRestore(ctx context.Context, req model.RestoreRequest,
 	}
 	end := r.state.base.end()
 	r.asked.Backup, r.asked.Epoch, r.asked.At, r.asked.Position, r.asked.Nouns = string(end.ID), end.Lineage, r.state.at, r.state.position, req.Nouns
+	r.asked.Discard = req.Discard
 	if int64(end.Schema) > model.SchemaVersion {
 		return nil, model.Errorf(model.TooNew, "the backup %s was made by a newer Rapport", end.ID.Short()).WithHint("update the program")
 	}

@@ -49,7 +49,7 @@ func (p procedure) mark() string {
 
 // personProcedures are the procedures that an account of a person executes.
 func personProcedures() []string {
-	return []string{"sync_poll", "sync_sequence", "sync_push", "sync_stage", "sync_pull", "sync_fetch", "sync_since", "sync_load", "sync_digest", "sync_hashes", "sync_survey", "sync_give", "sync_wiped"}
+	return []string{"sync_poll", "sync_sequence", "sync_push", "sync_stage", "sync_pull", "sync_fetch", "sync_since", "sync_discards", "sync_load", "sync_digest", "sync_hashes", "sync_survey", "sync_give", "sync_wiped"}
 }
 
 // allProcedures returns the procedures of a server.
@@ -58,7 +58,7 @@ func allProcedures(d dialect) []procedure {
 		return []procedure{closureProcedure, settleProcedure()} // triggers and plain statements call them
 	}
 	out := []procedure{enterProcedure, closureProcedure, settleProcedure(), headProcedure(), pollProcedure(), sequenceProcedure(), wipedProcedure(), giveProcedure(),
-		listProcedure(), hashProcedure(), pullProcedure(), fetchProcedure(), sinceProcedure(), loadProcedure(), digestProcedure(), hashesProcedure(), surveyProcedure(),
+		listProcedure(), hashProcedure(), pullProcedure(), fetchProcedure(), sinceProcedure(), discardsProcedure(), loadProcedure(), digestProcedure(), hashesProcedure(), surveyProcedure(),
 		pushProcedure(), stageProcedure(), applyProcedure()}
 	out = append(out, alteredProcedures()...)
 	for _, e := range model.Entities() {

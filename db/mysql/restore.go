@@ -53,6 +53,8 @@ type Restoring struct {
 	Floor int64
 	// Nouns are the tables to replace, with their parts; nil for everything.
 	Nouns []model.Noun
+	// Discard has laptops give up what they sent after the state.
+	Discard bool
 	// Erase takes out of the loaded tables what was erased since, before
 	// anybody can see them; nil where nothing was.
 	Erase func(ctx context.Context, t *Loaded) error

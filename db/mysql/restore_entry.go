@@ -16,7 +16,7 @@ import (
 // after one that was interrupted knows what it left.
 var restoreTable = serviceTable{"sync_restore", `
   id BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY COMMENT 'rises with each restore',
-  state VARCHAR(10) CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'begun, done, undone, abandoned',
+  state VARCHAR(10) CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'begun, done, undone, abandoned, forgotten',
   backup VARCHAR(36) CHARACTER SET ascii NOT NULL COMMENT 'what it was restored from, empty for the former tables',
   state_at DATETIME(6) NULL COMMENT 'moment that came back, UTC',
   position BIGINT NOT NULL COMMENT 'feed position at that moment',
@@ -33,6 +33,9 @@ const (
 	restoreDone      = "done"
 	restoreUndone    = "undone"
 	restoreAbandoned = "abandoned"
+	// restoreForgotten is one whose former tables are gone. It stays for laptops
+	// that come late, where they are to give something up.
+	restoreForgotten = "forgotten"
 )
 
 // restoreEntry is an entry of sync_restore.
@@ -52,6 +55,9 @@ type restoreEntry struct {
 	Head int64 `json:"head"`
 	// History is the first line of the history that came after it.
 	History int64 `json:"history"`
+	// Discards is the epoch that it ended, where laptops give up what the
+	// central lost of it.
+	Discards string `json:"discards,omitempty"`
 	// Undoes is the restore that this one takes back.
 	Undoes int64 `json:"undoes,omitempty"`
 }
@@ -104,14 +110,20 @@ func (r *restorer) begin() {
 	if r.err == nil {
 		e.Head, _ = strconv.ParseInt(epoch[2], 10, 64)
 	}
-	plan, err := json.Marshal(e)
-	if r.err == nil {
-		r.err = err
-	}
 	if r.err != nil {
 		return
 	}
 	e.Former, e.Epoch = epoch[0], epoch[1]
+	if r.asked.Discard {
+		e.Discards = e.Former
+		if e.Bare && r.asked.Epoch != "" {
+			e.Discards = r.asked.Epoch
+		}
+	}
+	plan, err := json.Marshal(e)
+	if r.err = err; err != nil {
+		return
+	}
 	at := "NULL"
 	if !r.asked.At.IsZero() {
 		at = quote(r.asked.At.UTC().Format("2006-01-02 15:04:05.000000"))

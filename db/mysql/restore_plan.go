@@ -135,12 +135,30 @@ func (p *planner) present() error {
 	if !p.asked.At.IsZero() {
 		after = p.asked.At.UTC().Format(timeLayout)
 	}
-	p.plan.Laptops = []model.RestoreLaptop{}
-	q := "SELECT seq,(SELECT COUNT(*) FROM sync_audit WHERE at>" + quote(after) + ") FROM sync_counter WHERE id=1;" +
-		"SELECT person,COALESCE(name,''),last_seen,position,pending FROM sync_client WHERE wiped_at IS NULL ORDER BY last_seen DESC"
+	p.plan.Laptops, p.plan.Losses, p.plan.Discard = []model.RestoreLaptop{}, []model.RestoreLoss{}, p.asked.Discard
+	of := ""
+	if len(p.asked.Nouns) > 0 {
+		var tables []string
+		for _, noun := range p.asked.Nouns {
+			tables = append(tables, quote(string(noun)))
+			if e := model.EntityOf(noun); e != nil {
+				for _, name := range withParts(e) {
+					tables = append(tables, quote(name))
+				}
+			}
+		}
+		of = " AND tbl IN (" + strings.Join(tables, ",") + ")"
+	}
+	q := "SELECT seq,(SELECT COUNT(*) FROM sync_audit WHERE at>" + quote(after) + of + ") FROM sync_counter WHERE id=1;" +
+		"SELECT person,COALESCE(name,''),last_seen,position,pending FROM sync_client WHERE wiped_at IS NULL ORDER BY last_seen DESC;" +
+		"SELECT person,COUNT(*) FROM sync_audit WHERE at>" + quote(after) + of + " GROUP BY person ORDER BY 2 DESC,person"
 	return p.query(p.ctx, q, func(set int, v []driver.Value) error {
-		if set == 0 {
+		switch set {
+		case 0:
 			p.plan.Head, p.plan.Lost = integer(v[0]), integer(v[1])
+			return nil
+		case 2:
+			p.plan.Losses = append(p.plan.Losses, model.RestoreLoss{Person: asText(v[0]), Changes: integer(v[1])})
 			return nil
 		}
 		l := model.RestoreLaptop{Person: asText(v[0]), Name: asText(v[1]), Position: integer(v[3]), Pending: integer(v[4])}

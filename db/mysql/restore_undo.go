@@ -159,7 +159,7 @@ func (w *sweeper) forgetRestores() {
 	}
 	old := fmt.Sprintf("ended_at<UTC_TIMESTAMP(3)-INTERVAL %d SECOND", int64(replacedFor.Seconds()))
 	for {
-		e := w.restoreEntry("state<>'" + restoreBegun + "' AND " + old)
+		e := w.restoreEntry("state NOT IN ('" + restoreBegun + "','" + restoreForgotten + "') AND " + old)
 		if e == nil || w.err != nil {
 			return
 		}
@@ -174,6 +174,10 @@ func (w *sweeper) forgetRestores() {
 			w.run("DROP TABLE " + strings.Join(drop, ","))
 			w.say("%d tables are gone that a restore replaced", len(drop))
 		}
-		w.run(fmt.Sprintf("DELETE FROM sync_restore WHERE id=%d", e.ID))
+		if e.State == restoreDone && e.Discards != "" {
+			w.run(fmt.Sprintf("UPDATE sync_restore SET state='%s' WHERE id=%d", restoreForgotten, e.ID))
+		} else {
+			w.run(fmt.Sprintf("DELETE FROM sync_restore WHERE id=%d", e.ID))
+		}
 	}
 }

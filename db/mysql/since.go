@@ -47,6 +47,41 @@ func (c *Central) ChangesSince(ctx context.Context, ids map[model.Noun][]model.I
 	return out, nil
 }
 
+// Discards tells whether a restore ended an epoch by which what was sent after
+// the moment that came back is given up. A server that has no such procedure
+// yet gives up nothing.
+func (c *Central) Discards(ctx context.Context, epoch string) (bool, error) {
+	if err := c.choose(ctx); err != nil {
+		return false, err
+	}
+	q := discardsSQL(quote(discardMark(epoch)))
+	if c.calls() {
+		q = "CALL sync_discards(" + quote(epoch) + ")"
+	}
+	discards := false
+	err := c.query(ctx, q, func(_ int, v []driver.Value) error {
+		discards = integer(v[0]) > 0
+		return nil
+	})
+	if n := number(err); n == erNoProcedure || n == erProcedureDenied || n == erNoTable {
+		return false, nil
+	}
+	return discards, mapError("read the restores", err)
+}
+
+// discardMark stands in the plan of a restore which gives up what an epoch lost.
+func discardMark(epoch string) string { return `"discards":"` + epoch + `"` }
+
+func discardsSQL(mark string) string {
+	return "SELECT COUNT(*) FROM sync_restore WHERE state NOT IN ('" + restoreUndone + "','" + restoreAbandoned + "') AND LOCATE(" + mark + ",plan)>0"
+}
+
+// discardsProcedure is Discards for people.
+func discardsProcedure() procedure {
+	return procedure{"sync_discards", "IN p_epoch VARCHAR(36) CHARACTER SET ascii", me + enter + mustBeKnown +
+		"  " + discardsSQL("CONCAT('\"discards\":\"', p_epoch, '\"')") + ";\n"}
+}
+
 // addChange reads an entry of the history: table, id, what was done, and the
 // columns that changed.
 func addChange(out map[model.ID][]model.RowChange, v []driver.Value) error {

@@ -13,6 +13,7 @@ const (
 	noteMissed  = "somebody deleted this while something was added to it here or pointed to it; it comes back"
 	noteRevived = "one side deleted this while the other edited it; the edit stays"
 	noteGone    = "deleted here and in the company's database; what was changed here before was not sent and is kept in this entry"
+	noteGivenUp = "the company's database was restored, and the administrator gave up what was sent after that; undo it to enter it again"
 	noteResent  = "deleted in the company's database while edited here; the edit stays and is sent again"
 )
 

@@ -26,7 +26,7 @@ func (d *DB) Apply(ctx context.Context, page *model.FeedPage, at model.Position)
 // have depends on the mode.
 func (d *DB) Reconcile(ctx context.Context, mode model.LoadMode, page *model.FeedPage, at model.Position) (model.ApplyResult, error) {
 	return d.apply(ctx, page, at, func(a *applier) {
-		a.loading, a.offer = true, mode == model.ForkLoad
+		a.loading, a.offer, a.discard = true, mode == model.ForkLoad, mode == model.DiscardLoad
 	})
 }
 
@@ -79,6 +79,7 @@ type applier struct {
 	loading bool // a first load writes no history of rows that are new here
 	looking bool // what comes is looked for under another id
 	offer   bool // a fork: rows that the server does not have are offered again
+	discard bool // a fork: what the server lost is given up instead
 	regain  bool // and so is what it lost of those that it has
 	since   map[model.ID][]model.RowChange
 	goneIDs map[model.ID]bool
@@ -154,7 +155,11 @@ func (a *applier) row(ctx context.Context, e *model.Entity, theirs model.Row) er
 		known = base
 	}
 	theirs = theirs.Complete(e, known)
-	if known != nil && a.regain {
+	if known != nil && a.discard {
+		if done, err := a.giveUp(ctx, e, known, local, theirs); done || err != nil {
+			return err
+		}
+	} else if known != nil && a.regain {
 		if from, lost := model.LostBase(e, known, theirs, a.since[id]); lost {
 			// What the server lost is offered, with the edit if there is one.
 			base, pending = from, true
@@ -316,7 +321,7 @@ func (a *applier) gone(ctx context.Context, page *model.FeedPage, present map[mo
 			a.goneIDs[entry.ID] = true
 		}
 	}
-	if a.offer {
+	if a.offer || a.discard {
 		if err := a.findLost(page); err != nil {
 			return err
 		}
@@ -329,9 +334,9 @@ func (a *applier) gone(ctx context.Context, page *model.FeedPage, present map[mo
 			}
 			done[entry.ID] = true
 			take := a.takeOut
-			if a.lost[entry.ID] {
+			if a.offer && a.lost[entry.ID] {
 				take = a.offerAgain
-			} else if a.offer {
+			} else if a.offer || a.discard {
 				entry.Op = model.FeedDelete
 			}
 			if err := take(ctx, entities[i], entry); err != nil {
@@ -418,7 +423,12 @@ func (a *applier) takeOut(ctx context.Context, e *model.Entity, entry model.Feed
 		row.Set(e, model.ColumnDeletedAt, t.now.UnixMilli())
 		row.Set(e, model.ColumnUpdatedBy, nil)
 		a.changed(e, row)
-		if err := a.remember(e, local, row); err != nil {
+		if a.discard && a.lost[entry.ID] {
+			err = a.noteGivenUp(e, row, "delete", model.Changes(e, local, row))
+		} else {
+			err = a.remember(e, local, row)
+		}
+		if err != nil {
 			return err
 		}
 	}

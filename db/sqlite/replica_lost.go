@@ -56,3 +56,29 @@ func (a *applier) offerAgain(_ context.Context, e *model.Entity, entry model.Fee
 	}
 	return a.tx.setBase(e, entry.ID, nil, !deleted(e, row))
 }
+
+// giveUp takes over a row of which a server that was put back lost something
+// that is not to come back, and notes what that was. What is unsent stays. done
+// is false where nothing was lost.
+func (a *applier) giveUp(ctx context.Context, e *model.Entity, known, local, theirs model.Row) (done bool, err error) {
+	out, lost := model.GiveUp(e, known, local, theirs, a.since[theirs.ID()])
+	if !lost {
+		return false, nil
+	}
+	if err := a.tx.back(e, theirs.ID()); err != nil {
+		return true, err
+	}
+	if len(out.Changes) > 0 {
+		if err := a.noteGivenUp(e, theirs, "merge", out.Changes); err != nil {
+			return true, err
+		}
+	}
+	return true, a.merge(ctx, e, out.Base, out.Mine, theirs)
+}
+
+// noteGivenUp writes what was given up into the history, as something that can
+// be undone.
+func (a *applier) noteGivenUp(e *model.Entity, row model.Row, action string, changes []model.FieldChange) error {
+	a.tx.beginAct()
+	return a.note(e, row, action, noteGivenUp, changes...)
+}

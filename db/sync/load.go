@@ -16,6 +16,15 @@ func (r *run) whole(ctx context.Context) error {
 	if !due {
 		return nil
 	}
+	if mode == model.ForkLoad && r.head.Epoch != r.at.Epoch {
+		discards, err := r.central.Discards(ctx, r.at.Epoch)
+		if err != nil {
+			return err
+		}
+		if discards {
+			mode = model.DiscardLoad
+		}
+	}
 	if err := r.askAgain(ctx, mode); err != nil {
 		return err
 	}
@@ -62,7 +71,7 @@ func (r *run) loadMode() (model.LoadMode, bool) {
 // rows since. A server that was restored is compared first, for what it lost
 // would look like a change.
 func (r *run) askAgain(ctx context.Context, mode model.LoadMode) error {
-	if r.head.ReadOnly || mode == model.FirstLoad || mode == model.ForkLoad {
+	if r.head.ReadOnly || mode == model.FirstLoad || mode == model.ForkLoad || mode == model.DiscardLoad {
 		return nil
 	}
 	b, err := r.replica.NextBatch(ctx, 0, 0)

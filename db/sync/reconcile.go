@@ -201,7 +201,7 @@ func (d *drift) settle(ctx context.Context, start model.Position) error {
 }
 
 func (d *drift) store(ctx context.Context, page *model.FeedPage, next model.Position) error {
-	if d.mode == model.ForkLoad {
+	if d.mode == model.ForkLoad || d.mode == model.DiscardLoad {
 		if err := d.recall(ctx, page); err != nil {
 			return err
 		}

@@ -14,10 +14,10 @@ import (
 
 // restoreFlags are those of a restore beside the place of the backups.
 type restoreFlags struct {
-	source, at, into         string
-	position                 int64
-	tables                   []string
-	noSafety, undo, planOnly bool
+	source, at, into, laptops string
+	position                  int64
+	tables                    []string
+	noSafety, undo, planOnly  bool
 }
 
 func (a *app) backupRestore() *cobra.Command {
@@ -32,6 +32,8 @@ func (a *app) backupRestore() *cobra.Command {
 			"unsent changes are kept. Afterwards the database has a new identity, by which every computer compares its records and offers\n" +
 			"again what the database lost. What was there stays beside it for 30 days: --undo puts it back,\n" +
 			"with what was entered meanwhile.\n" +
+			"With --laptops discard they give it up instead, so that a mistake which has reached them does not come back: what was sent after\n" +
+			"the moment stays in their history and bins, from where an undo enters it again; what was not sent is kept and sent.\n" +
 			"People, their rights, devices, and what was erased for good stay as they are now.\n\n" +
 			"A restore that was interrupted leaves the old records or the new ones; run it again, or --undo, which also ends one.",
 		Example: "  rapport --home ~/crm backup restore latest --from /media/usb/rapport\n" +
@@ -39,6 +41,7 @@ func (a *app) backupRestore() *cobra.Command {
 			"  rapport backup restore latest --source central --plan\n" +
 			"  rapport backup restore --source central --at 2026-11-21T10:31:07Z\n" +
 			"  rapport backup restore --source central --position 88214 --table contact\n" +
+			"  rapport backup restore --source central --at 2026-11-21T10:31:07Z --laptops discard --plan\n" +
 			"  rapport backup restore latest --source central --into mysql://root@standby/crm\n" +
 			"  rapport backup restore --undo",
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -65,6 +68,7 @@ func (a *app) backupRestore() *cobra.Command {
 	f.Int64Var(&r.position, "position", 0, "the position of the feed to go back to")
 	f.StringArrayVar(&r.tables, "table", nil, "replace only the records of a noun, with their parts; repeatable")
 	f.StringVar(&r.into, "into", "", "the address of another database, which is empty or not there")
+	f.StringVar(&r.laptops, "laptops", "offer", "what computers do with what the database loses and they have sent: offer it again, or discard it")
 	f.BoolVar(&r.noSafety, "no-safety-backup", false, "do not back up what is replaced")
 	f.BoolVar(&r.undo, "undo", false, "put back what the last restore of the central replaced")
 	return c
@@ -72,13 +76,13 @@ func (a *app) backupRestore() *cobra.Command {
 
 // ofCentral tells whether the company's database is meant.
 func (a *app) ofCentral(ctx context.Context, req model.BackupRequest, r restoreFlags) (bool, error) {
-	only := r.at != "" || r.position != 0 || len(r.tables) > 0 || r.into != "" || r.undo || r.noSafety
+	only := r.at != "" || r.position != 0 || len(r.tables) > 0 || r.into != "" || r.undo || r.noSafety || r.laptops != "offer"
 	switch r.source {
 	case model.SourceCentral:
 		return true, nil
 	case model.SourceLocal:
 		if only {
-			return false, model.Errorf(model.Invalid, "--at, --position, --table, --into, --undo and --no-safety-backup are for backups of the central").WithHint("add --source central")
+			return false, model.Errorf(model.Invalid, "--at, --position, --table, --into, --laptops, --undo and --no-safety-backup are for backups of the central").WithHint("add --source central")
 		}
 		return false, nil
 	case "":
@@ -182,6 +186,13 @@ func restoreRequest(req model.BackupRequest, r restoreFlags) (model.RestoreReque
 	if r.at != "" && r.position != 0 {
 		return out, model.Errorf(model.Invalid, "--at and --position name two moments").WithHint("leave one out")
 	}
+	switch r.laptops {
+	case "offer":
+	case "discard":
+		out.Discard = true
+	default:
+		return out, model.Errorf(model.Invalid, "--laptops is offer or discard")
+	}
 	if r.position < 0 {
 		return out, model.Errorf(model.Invalid, "--position is a number above 0")
 	}
@@ -261,7 +272,7 @@ func planObject(p model.RestorePlan) object {
 		laptops = append(laptops, object{{"person", l.Person}, {"name", orNull(l.Name)}, {"last_seen", orNull(l.LastSeen)}, {"position", l.Position}, {"pending", l.Pending}})
 	}
 	return object{{"target", redacted(p.Target)}, {"fresh", p.Fresh}, {"at", orNull(p.At)}, {"position", p.Position}, {"head", p.Head}, {"lost", p.Lost},
-		{"backups", backups}, {"tables", list(p.Tables)}, {"laptops", laptops}, {"rows", p.Rows}, {"bytes", p.Bytes}, {"estimate_ms", p.Estimate.Milliseconds()}, {"notes", list(p.Notes)}, {"command", p.Command}}
+		{"backups", backups}, {"tables", list(p.Tables)}, {"laptops", laptops}, {"discard", p.Discard}, {"losses", list(p.Losses)}, {"rows", p.Rows}, {"bytes", p.Bytes}, {"estimate_ms", p.Estimate.Milliseconds()}, {"notes", list(p.Notes)}, {"command", p.Command}}
 }
 
 // restorePlan prints a plan.
@@ -273,10 +284,16 @@ func (a *app) restorePlan(p model.RestorePlan, tell func(string, ...any) error) 
 		ids = append(ids, fmt.Sprintf("%s (%s)", model.ID(b.ID).Short(), b.Kind))
 	}
 	add("%s is feed position %d, out of the backups %s.", p.At.UTC().Format("2006-01-02 15:04:05.000Z"), p.Position, strings.Join(ids, ", "))
-	if p.Fresh {
+	switch lost := plural(p.Lost, "change", "changes"); {
+	case p.Fresh:
 		add("%s is empty: %s come.", redacted(p.Target), plural(p.Rows, "row", "rows"))
-	} else {
-		add("%s is at position %d now: %s after that moment are lost there, but for what computers have and offer again.", redacted(p.Target), p.Head, plural(p.Lost, "change", "changes"))
+	case p.Discard:
+		add("%s is at position %d now: %s after that moment are lost there, and computers give them up; they stay in their history and bins.", redacted(p.Target), p.Head, lost)
+	default:
+		add("%s is at position %d now: %s after that moment are lost there, but for what computers have and offer again.", redacted(p.Target), p.Head, lost)
+	}
+	for _, x := range p.Losses {
+		add("  %s of %s", plural(x.Changes, "change", "changes"), x.Person)
 	}
 	for _, s := range lines {
 		if err := tell("%s", model.Visible(s)); err != nil {

@@ -58,6 +58,10 @@ func TestRestoreCentral(t *testing.T) {
 	if command := plan["command"].(string); !strings.HasPrefix(command, "rapport backup restore "+info.ID+" --source central") {
 		t.Errorf("the command: %s", command)
 	}
+	discarding := s.ok("backup", "restore", "latest", "--source", "central", "--from", place, "--laptops", "discard", "--plan")
+	if losses := discarding["losses"].([]any); discarding["discard"] != true || len(losses) != 1 || losses[0].(map[string]any)["changes"] != 2.0 || !strings.Contains(discarding["command"].(string), " --laptops discard") {
+		t.Errorf("the plan of one that gives up: %v", discarding)
+	}
 	a := s.run("backup", "restore", info.ID, "--from", place, "--no-input")
 	if a.code != 2 || !strings.Contains(a.err, "is feed position") || !strings.Contains(a.err, "2 changes after that moment are lost") || !strings.Contains(a.err, "Put the records of") {
 		t.Errorf("unasked: exit %d, %s", a.code, a.err)
@@ -95,6 +99,7 @@ func TestRestoreCentral(t *testing.T) {
 		{[]string{"--at", "yesterday"}, 2, "--at is a moment"},
 		{[]string{"--at", "2026-11-21T10:00:00Z", "--position", "3"}, 2, "two moments"},
 		{[]string{"--position", "-3"}, 2, "above 0"},
+		{[]string{"--source", "central", "--laptops", "keep"}, 2, "offer or discard"},
 		{[]string{"--table", "contact_method"}, 10, "no table"},
 		{[]string{"--table", "contact", "--into", other}, 2, "whole database"},
 		{[]string{"--at", "1999-01-01T10:00:00Z", "--from", place}, 10, "the backups begin at"},

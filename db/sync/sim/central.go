@@ -331,6 +331,9 @@ func (c *conn) ChangesSince(_ context.Context, ids map[model.Noun][]model.ID, mo
 	return out, nil
 }
 
+// Discards tells that nothing is given up: nobody asks for that here.
+func (c *conn) Discards(context.Context, string) (bool, error) { return false, c.request() }
+
 // Load streams the rows of a table as they were when it was asked.
 func (c *conn) Load(_ context.Context, n model.Noun, after model.ID, each func(model.Row) error) error {
 	if err := c.request(); err != nil {

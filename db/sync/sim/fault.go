@@ -201,6 +201,11 @@ func (l *link) ChangesSince(ctx context.Context, ids map[model.Noun][]model.ID, 
 	return out, err
 }
 
+func (l *link) Discards(ctx context.Context, epoch string) (discards bool, err error) {
+	err = l.call("discards", func() error { discards, err = l.Central.Discards(ctx, epoch); return err })
+	return discards, err
+}
+
 func (l *link) Load(ctx context.Context, n model.Noun, after model.ID, each func(model.Row) error) error {
 	left := -1
 	if s, ok := l.peek(); ok && s.Fault == CutLoad {
