@@ -27,6 +27,7 @@ type restore struct {
 	id     string     // of the backup, "" for a moment
 	when   time.Time  // the moment that was typed
 	noun   model.Noun // "" for everything
+	giveUp bool       // computers give up what the central loses
 	bare   bool       // what is there now is not backed up first
 
 	plan  *model.RestorePlan
@@ -218,7 +219,7 @@ func (s *restore) moment(t time.Time) string {
 
 // request is what the page asks for.
 func (s *restore) request() model.RestoreRequest {
-	req := model.RestoreRequest{BackupRequest: model.BackupRequest{ID: s.id, Source: model.SourceCentral}, At: s.when, NoSafety: s.bare}
+	req := model.RestoreRequest{BackupRequest: model.BackupRequest{ID: s.id, Source: model.SourceCentral}, At: s.when, NoSafety: s.bare, Discard: s.giveUp}
 	if s.noun != "" {
 		req.Nouns = []model.Noun{s.noun}
 	}
@@ -376,7 +377,7 @@ func (s *restore) askCentral() tea.Cmd {
 	}
 	text := what + model.Visible(p.Target) + " will be as of " + s.moment(p.At) + "."
 	if !p.Fresh {
-		text += " " + draw.Plural(p.Lost, "change", "changes") + " made since are lost there, but for what computers have and offer again."
+		text += " " + draw.Plural(p.Lost, "change", "changes") + " made since are lost there" + s.lostText() + "."
 	}
 	text += " Until it is done, in about " + p.Estimate.String() + ", nobody can send anything."
 	if !s.bare && !p.Fresh {
@@ -389,6 +390,14 @@ func (s *restore) askCentral() tea.Cmd {
 			return centralRestored{r}, err
 		})
 	}})
+}
+
+// lostText says what becomes of the lost changes that computers have.
+func (s *restore) lostText() string {
+	if s.giveUp {
+		return ", and computers give up what they sent"
+	}
+	return ", but for what computers have and offer again"
 }
 
 // databaseName is the name of the database at an address.

@@ -19,7 +19,7 @@ func restores() fake.Restorer {
 	at := fake.Now()
 	safety := copies()[0]
 	return fake.Restorer{
-		Plan: model.RestorePlan{Target: "mysql://ada@crm.example.com/crm", At: at.Add(-5 * time.Hour), Position: 88000, Head: 88123, Lost: 123, Rows: 912_400, Estimate: 41 * time.Second,
+		Plan: model.RestorePlan{Target: "mysql://ada@crm.example.com/crm", At: at.Add(-5 * time.Hour), Position: 88000, Head: 88123, Lost: 123, Losses: []model.RestoreLoss{{Person: "bob", Changes: 120}, {Person: "ada", Changes: 3}}, Rows: 912_400, Estimate: 41 * time.Second,
 			Tables: []model.RestoreTable{
 				{Table: "contact", Rows: 12_000, Inserts: 2, Updates: 31, Deletes: 1, Samples: []model.RestoreSample{{Action: "insert", Name: "Max Miller"}, {Action: "update", Name: "Ada \x1b[7mLovelace", Fields: []string{"last_name", "notes"}}, {Action: "delete", Name: "Nobody"}}},
 				{Table: "deal", Rows: 8_800}, {Table: "sync_person", Rows: 4, Updates: 1, Stays: true},
@@ -109,16 +109,18 @@ func TestRestoreOfAMoment(t *testing.T) {
 	}
 	fake.Run(s, typed.Do("yesterday 16:00"))
 	choice(t, s, "Records", "Contacts")
-	s.goTo("Back up first")
-	fake.Do(t, s, keymap.Open)
+	for _, label := range []string{"Back up first", "Afterwards"} {
+		s.goTo(label)
+		fake.Do(t, s, keymap.Open)
+	}
 	s.goTo(workOut)
 	fake.Do(t, s, keymap.Open)
 	got := ws.Restores.Planned[0]
-	if want := fake.Now().Add(-17*time.Hour - 30*time.Minute); got.ID != "" || !got.At.Equal(want) || len(got.Nouns) != 1 || got.Nouns[0] != "contact" || !got.NoSafety {
+	if want := fake.Now().Add(-17*time.Hour - 30*time.Minute); got.ID != "" || !got.At.Equal(want) || len(got.Nouns) != 1 || got.Nouns[0] != "contact" || !got.NoSafety || !got.Discard {
 		t.Errorf("planned %+v", got)
 	}
 	sure := fake.Want[screen.AskMsg](t, fake.Do(t, s, keymap.Open))
-	if !strings.HasPrefix(sure.Text, "The contacts in ") || strings.Contains(sure.Text, "backed up first") {
+	if !strings.HasPrefix(sure.Text, "The contacts in ") || strings.Contains(sure.Text, "backed up first") || !strings.Contains(sure.Text, "computers give up what they sent") {
 		t.Error(sure.Text)
 	}
 	choice(t, s, "Records", allRecords)
@@ -211,6 +213,9 @@ func TestRestoreLooks(t *testing.T) {
 }
 
 func TestTheFirstRecordsOfATableAreNamed(t *testing.T) {
+	if got := lossText(restores().Plan.Losses); got != ": 120 of bob, 3 of ada" {
+		t.Errorf("lost %q", got)
+	}
 	want := "2 come, 31 change, 1 goes: Max Miller comes; Ada ␛[7mLovelace changes (last_name, notes); Nobody goes"
 	if got := tableText(restores().Plan.Tables[0]); got != want {
 		t.Errorf("got %q", got)

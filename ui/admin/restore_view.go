@@ -78,7 +78,17 @@ func (s *restore) centralRows() []row {
 	if s.noun != "" {
 		which = model.EntityOf(s.noun).Titles + " with their parts"
 	}
+	after := "computers offer again what the central loses"
+	if s.giveUp {
+		after = "computers give up what they sent since: a mistake that travelled does not come back"
+	}
 	rows := []row{{label: "Records", text: which, do: s.change(s.askNoun)}, s.safetyRow(),
+		{label: "Afterwards", text: after, do: func() tea.Cmd {
+			s.giveUp = !s.giveUp
+			s.forget()
+			s.rebuild()
+			return nil
+		}},
 		{label: workOut, text: "compare every row: what would come, change and go", style: &th.Text, do: s.workItOut}}
 	if s.ahead {
 		rows = append(rows, row{label: "Catch up", text: "back up what happened until now, which holds that moment, and look again", sign: "→", style: &th.Text, do: s.catchUp})
@@ -103,7 +113,7 @@ func (s *restore) planRows() []row {
 	if p.Fresh {
 		rows = append(rows, row{label: "Empty", text: "there is nothing that could be replaced", sign: "✓", style: &th.Good})
 	} else {
-		lost := row{label: "Lost", text: draw.Plural(p.Lost, "change", "changes") + " made since then, but for what computers have and offer again", sign: "!", style: &th.Warn}
+		lost := row{label: "Lost", text: draw.Plural(p.Lost, "change", "changes") + " made since then" + s.lostText() + lossText(p.Losses), sign: "!", style: &th.Warn}
 		if p.Lost == 0 {
 			lost.text, lost.sign, lost.style = "nothing: no change was made since then", "✓", &th.Good
 		}
@@ -135,6 +145,18 @@ func (s *restore) planRows() []row {
 		rows = append(rows, row{label: "Note", id: "note " + n, text: model.Visible(n)})
 	}
 	return rows
+}
+
+// lossText says whose changes are lost.
+func lossText(losses []model.RestoreLoss) string {
+	var out []string
+	for _, l := range losses {
+		out = append(out, draw.Count(l.Changes)+" of "+model.Visible(l.Person))
+	}
+	if len(out) == 0 {
+		return ""
+	}
+	return ": " + strings.Join(out, ", ")
 }
 
 // tableText says what happens to a table, and to which records first.
