@@ -66,6 +66,7 @@ type BackupRequest struct {
 	Recipients []string // age recipients; none means not encrypted
 	OneKey     bool     // encrypt although there is one recipient only
 	NewKey     bool     // make a recovery key with InitBackups
+	Trust      bool     // believe with InitBackups whatever keys the place names now, and vouch for them
 	OwnKey     bool     // make a key for this computer with InitBackups, or take the one that is there
 	// CredentialsFile holds the key of the place; "" for that of the settings.
 	CredentialsFile string
@@ -99,6 +100,7 @@ type BackupTarget struct {
 	Write     bool   `json:"write"`
 	Exclusive bool   `json:"create_if_absent"` // of two writers of one object, one is told
 	Delete    bool   `json:"delete"`
+	Strangers int    `json:"unknown_keys"`   // keys that may sign there, and that this workspace does not believe
 	Left      string `json:"left,omitempty"` // what the trial could not take away again
 	// Recovery is the key that was asked for. It is told this once and kept
 	// nowhere.

@@ -34,7 +34,7 @@ func (b *Backuper) openArchive(ctx context.Context, req model.ArchiveRequest, so
 	if err != nil {
 		return nil, err
 	}
-	list, err := entries(ctx, s)
+	list, err := entries(ctx, s, b.pins())
 	if err != nil {
 		return nil, err
 	}

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"context"
 	"crypto/ed25519"
+	"errors"
+	"io/fs"
 	"path/filepath"
 	"sync/atomic"
 	"time"
@@ -136,7 +138,7 @@ func (b *Backuper) ListBackups(ctx context.Context, req model.BackupRequest) ([]
 	if err != nil {
 		return nil, err
 	}
-	list, err := entries(ctx, s)
+	list, err := b.whole(ctx, s)
 	if err != nil {
 		return nil, err
 	}
@@ -166,10 +168,16 @@ func (b *Backuper) InitBackups(ctx context.Context, req model.BackupRequest) (mo
 	if err := b.know(ctx, s); err != nil {
 		return model.BackupTarget{Address: s.String()}, err
 	}
+	if !req.Trust && !fresh {
+		if _, err := b.pins().check(s, r); err != nil {
+			return model.BackupTarget{Address: s.String()}, err
+		}
+	}
 	t, err := Probe(ctx, s, b.o.IDs.New())
 	t.Fresh = fresh
 	if err == nil && t.Write && key != nil {
-		_, err = join(ctx, s, r, key)
+		r, err = b.initKeys(ctx, s, r, key, fresh, req.Trust)
+		t.Strangers = len(r.strangers())
 	}
 	if err == nil && req.NewKey {
 		t.Recovery, err = newRecovery(req.Recipients)
@@ -178,6 +186,29 @@ func (b *Backuper) InitBackups(ctx context.Context, req model.BackupRequest) (mo
 		t.Own, err = b.ownKey()
 	}
 	return t, err
+}
+
+// initKeys enters a repository that had no keys or has some. With trust the home
+// believes all that it names, and vouches for them.
+func (b *Backuper) initKeys(ctx context.Context, s Store, r repo, key ed25519.PrivateKey, fresh, trust bool) (repo, error) {
+	if !trust {
+		if len(r.Signers) == 0 {
+			var err error
+			if r, err = join(ctx, s, r, key); err != nil {
+				return r, err
+			}
+		}
+		return b.enter(ctx, s, r, key, fresh)
+	}
+	r, err := join(ctx, s, r, key)
+	if err == nil {
+		r, err = vouch(ctx, s, r, key)
+	}
+	if err != nil {
+		return r, err
+	}
+	r.believed = r.Signers
+	return r, b.pins().trust(s, r)
 }
 
 // newRepo is a repository to which a key may write backups.
@@ -197,6 +228,28 @@ func (b *Backuper) know(ctx context.Context, s Store) error {
 		return nil
 	}
 	return b.o.DB().KnowBackupPlace(ctx, s.String())
+}
+
+// notThere says that a place of backups is empty that was none.
+func notThere(s Store) error {
+	return model.Errorf(model.Unreachable, "the backups that were in %s are not there", s).
+		WithHint("connect the disk or the share; rapport backup init --to begins anew where it is empty")
+}
+
+// whole lists the backups of a store. That of a share which is not connected is
+// not an empty one.
+func (b *Backuper) whole(ctx context.Context, s Store) ([]entry, error) {
+	list, err := entries(ctx, s, b.pins())
+	if err != nil || len(list) > 0 || b.within(s) {
+		return list, err
+	}
+	if known, err := b.o.DB().KnowsBackupPlace(ctx, s.String()); err != nil || !known {
+		return nil, err
+	}
+	if _, err := s.Get(ctx, repoName); errors.Is(err, fs.ErrNotExist) {
+		return nil, notThere(s)
+	}
+	return nil, nil
 }
 
 // within tells whether a store lies in the home.

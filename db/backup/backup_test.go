@@ -510,3 +510,38 @@ func TestWorkAfterARestore(t *testing.T) {
 		t.Errorf("the restored workspace takes no edit: %v", err)
 	}
 }
+
+// TestEitherKeyOpensABackup makes this computer's key and a recovery key, once,
+// and opens a backup with each.
+func TestEitherKeyOpensABackup(t *testing.T) {
+	t.Parallel()
+	h := newHome(t)
+	h.fill(1)
+	made, err := h.InitBackups(t.Context(), model.BackupRequest{OwnKey: true, NewKey: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := h.InitBackups(t.Context(), model.BackupRequest{OwnKey: true})
+	if err != nil || *again.Own != *made.Own || again.Recovery != nil {
+		t.Fatalf("%+v, %v", again.Own, err)
+	}
+	if info, err := os.Stat(made.Own.File); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("%v, %v", info, err)
+	}
+	chosen := model.BackupSettings{Recipients: []string{made.Own.Recipient, made.Recovery.Recipient}, Identity: made.Own.File}
+	h.ChooseBackups(chosen)
+	b := h.create(model.BackupRequest{})
+	if !b.Encrypted {
+		t.Error("it is not encrypted as was chosen")
+	}
+	if _, err := h.VerifyBackup(t.Context(), model.BackupRequest{ID: b.ID}, nil); err != nil {
+		t.Errorf("by this computer's key: %v", err)
+	}
+	recovery := filepath.Join(t.TempDir(), "recovery.txt")
+	if err := os.WriteFile(recovery, []byte(made.Recovery.Identity+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := h.VerifyBackup(t.Context(), model.BackupRequest{ID: b.ID, Identity: recovery}, nil); err != nil {
+		t.Errorf("by the recovery key: %v", err)
+	}
+}

@@ -62,7 +62,7 @@ func TestEveryPointOfReportTables(t *testing.T) {
 	}
 	make(c.source(), model.BackupFull)
 	make(c.copies(), model.BackupFull)
-	list, err := entries(t.Context(), c.store)
+	list, err := entries(t.Context(), c.store, pins{})
 	if err != nil || len(list) != len(want) {
 		t.Fatalf("%d backups, %v", len(list), err)
 	}
@@ -118,7 +118,7 @@ func TestBackupOfDamagedReportTables(t *testing.T) {
 		if err != nil || !info.Verified || info.Note != note || info.Kind != kind {
 			t.Errorf("%+v, %v", info, err)
 		}
-		list, err := entries(t.Context(), c.store)
+		list, err := entries(t.Context(), c.store, pins{})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -124,7 +124,7 @@ func TestEveryPointOfACentral(t *testing.T) {
 		}
 		want[info.ID] = c.sums()
 	}
-	list, err := entries(t.Context(), c.store)
+	list, err := entries(t.Context(), c.store, pins{})
 	if err != nil || len(list) != len(kinds) {
 		t.Fatalf("%d backups, %v", len(list), err)
 	}
@@ -172,7 +172,7 @@ func TestCentralIsAltered(t *testing.T) {
 	if err != nil || !info.Verified || altered != 3 {
 		t.Fatalf("%+v, %v after %d alterations", info, err, altered)
 	}
-	list, err := entries(t.Context(), c.store)
+	list, err := entries(t.Context(), c.store, pins{})
 	if err != nil || len(list) != 1 {
 		t.Fatalf("%d backups, %v", len(list), err)
 	}

@@ -368,7 +368,7 @@ func TestChainsReadAsTheirEnd(t *testing.T) {
 			}
 			want[info.ID] = src.state(rt)
 		}
-		list, err := entries(ctx, store)
+		list, err := entries(ctx, store, pins{})
 		if err != nil || len(list) != len(want) {
 			rt.Fatalf("%d backups, %v, want %d", len(list), err, len(want))
 		}
@@ -444,7 +444,7 @@ func TestPromotions(t *testing.T) {
 			if err != nil || !info.Verified || (info.Kind == c.kind) != (c.note == "") || !strings.Contains(info.Note, c.note) || (info.Parent == "") != (c.note != "") {
 				t.Errorf("%+v, %v", info, err)
 			}
-			list, err := entries(t.Context(), store)
+			list, err := entries(t.Context(), store, pins{})
 			if err != nil || list[0].info.Note != info.Note {
 				t.Errorf("list: %+v, %v", list[0].info, err)
 			}
@@ -467,7 +467,7 @@ func (m *memory) edit(name, from, to string) {
 func TestGapsInAChain(t *testing.T) {
 	t.Parallel()
 	_, _, store := fakeChain(t, model.BackupFull, model.BackupIncremental, model.BackupIncremental)
-	list, err := entries(t.Context(), store)
+	list, err := entries(t.Context(), store, pins{})
 	if err != nil || len(list) != 3 {
 		t.Fatalf("%d, %v", len(list), err)
 	}

@@ -126,7 +126,7 @@ func (c *continuous) begin(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	list, err := unmarked(ctx, to.store)
+	list, err := unmarked(ctx, to.store, c.b.pins())
 	if err != nil {
 		return err
 	}

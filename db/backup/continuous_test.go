@@ -88,7 +88,7 @@ func TestContinuous(t *testing.T) {
 	if err := <-ended; err != nil {
 		t.Errorf("ended with %v", err)
 	}
-	list, err := entries(t.Context(), place)
+	list, err := entries(t.Context(), place, pins{})
 	if err != nil || len(list) != len(want) {
 		t.Fatalf("%d backups, %v, want %d", len(list), err, len(want))
 	}
@@ -150,7 +150,7 @@ func TestFolding(t *testing.T) {
 	if _, err := c.step(t.Context()); err != errUnchanged {
 		t.Errorf("without a change: %v", err)
 	}
-	list, err := entries(t.Context(), store)
+	list, err := entries(t.Context(), store, pins{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -77,16 +77,17 @@ func (b *Backuper) target(ctx context.Context, req *model.BackupRequest) (target
 		return to, err
 	}
 	db := b.o.DB()
+	fresh := false
 	to.repo, err = openRepo(ctx, s, func() (repo, error) {
+		fresh = true
 		known, err := db.KnowsBackupPlace(ctx, s.String())
 		if err == nil && known {
-			err = model.Errorf(model.Unreachable, "the backups that were in %s are not there", s).
-				WithHint("connect the disk or the share; rapport backup init --to begins anew where it is empty")
+			err = notThere(s)
 		}
 		return b.newRepo(to.signer), err
 	})
-	if err == nil && len(to.repo.Signers) > 0 {
-		to.repo, err = join(ctx, s, to.repo, to.signer)
+	if err == nil {
+		to.repo, err = b.enter(ctx, s, to.repo, to.signer, fresh)
 	}
 	if err != nil {
 		return to, cannotWrite(s, err)
@@ -117,7 +118,7 @@ func (b *Backuper) source(req model.BackupRequest, s Store) (source, error) {
 func (b *Backuper) create(ctx context.Context, src source, to target, o order, n model.Notify) (model.BackupInfo, error) {
 	if o.kind != model.BackupFull {
 		var err error
-		if o.list, err = unmarked(ctx, to.store); err != nil {
+		if o.list, err = unmarked(ctx, to.store, b.pins()); err != nil {
 			return model.BackupInfo{}, err
 		}
 	}

@@ -218,6 +218,24 @@
 // backup-signing.pem (PKCS #8), and in no backup. A copy that writes for the first
 // time adds its key, where it may overwrite REPO.json.
 //
+// Whoever may write to a place could replace the keys there and sign forged
+// backups with others. So each home keeps, in backup-keys.json, the id and the keys
+// of a repository as it found them at its first look, and its own. From then on a
+// backup counts that one of these signed. "vouchers" of REPO.json, objects with
+// key, by and signature, say for whom they vouch: an Ed25519 signature by one key
+// over the text
+//
+//	rapport-backup/1
+//	signer
+//	<id of the repository>
+//	<the other key>
+//
+// with a line feed after each line. A home believes, for good, whoever one vouches
+// for that it believes. Backups of others are damaged to it, and stay. A place with
+// another id, or that names none of the keys it believes, it refuses. With trust,
+// init believes what is there, and vouches for it. A home that has never seen the
+// place believes what it finds: make it known while the place is sound.
+//
 // The outcome of a verification, in v/, is a JSON object: format, id, backup,
 // source and lineage of that, level, at, ok and problem. Its name says level (V0,
 // V1, V2, V4) and outcome, sound or damaged. A prune removes those of backups that

@@ -81,7 +81,7 @@ func (b *Backuper) BackupIfDue(ctx context.Context, req model.BackupRequest, whe
 		if err != nil {
 			return nil, err
 		}
-		list, err := entries(ctx, s)
+		list, err := entries(ctx, s, b.pins())
 		if err != nil {
 			return nil, err
 		}
@@ -159,7 +159,7 @@ func (b *Backuper) BackupState(ctx context.Context, req model.BackupRequest, whe
 			}
 		}
 	}
-	list, err := entries(ctx, s)
+	list, err := entries(ctx, s, b.pins())
 	if err != nil {
 		return st, err
 	}

@@ -54,7 +54,7 @@ func TestEncodingsOfManifests(t *testing.T) {
 	for number, want := range map[string]model.Kind{"0": model.Corrupt, "1": sound, "2": sound, "3": model.TooNew} {
 		_, _, store := fakeChain(t, model.BackupFull)
 		store.edit("manifest.json", `"encoding": 2`, `"encoding": `+number)
-		list, err := entries(t.Context(), store)
+		list, err := entries(t.Context(), store, pins{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -131,7 +131,7 @@ func TestBackupsOfEncoding1(t *testing.T) {
 	store, _, sums := golden(t)
 	h := newHome(t)
 	h.store = store
-	list, err := entries(t.Context(), store)
+	list, err := entries(t.Context(), store, pins{})
 	if err != nil || len(list) != 3 {
 		t.Fatalf("%d backups, %v", len(list), err)
 	}
@@ -174,7 +174,7 @@ func TestBackupsOfEncoding1(t *testing.T) {
 func TestChainsOfEncoding1(t *testing.T) {
 	t.Parallel()
 	_, store, sums := golden(t)
-	list, err := entries(t.Context(), store)
+	list, err := entries(t.Context(), store, pins{})
 	if err != nil || len(list) != 4 {
 		t.Fatalf("%d backups, %v", len(list), err)
 	}
@@ -198,7 +198,7 @@ func TestChainsOfEncoding1(t *testing.T) {
 		if err != nil || !info.Verified || len(list) == 4 && (info.Kind != model.BackupFull || !strings.Contains(info.Note, "in an older form")) {
 			t.Errorf("%+v, %v", info, err)
 		}
-		if list, err = entries(t.Context(), store); err != nil {
+		if list, err = entries(t.Context(), store, pins{}); err != nil {
 			t.Fatal(err)
 		}
 	}

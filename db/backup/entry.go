@@ -26,9 +26,12 @@ type entry struct {
 const listers = 8
 
 // entries lists the backups of a store, newest first. A folder without a
-// manifest is no backup.
-func entries(ctx context.Context, s Store) ([]entry, error) {
+// manifest is no backup. Those of a key that is not believed have a problem.
+func entries(ctx context.Context, s Store, believed pins) ([]entry, error) {
 	r, err := openRepo(ctx, s, nil)
+	if err == nil {
+		r, err = believed.check(s, r)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -141,14 +144,18 @@ func (e *entry) read(ctx context.Context, s Store, r repo) error {
 
 // signed proves that one who may write to the repository wrote the backup.
 func (e *entry) signed(ctx context.Context, s Store, r repo, text []byte) error {
-	if len(r.Signers) == 0 {
+	if len(r.believed) == 0 {
 		return nil
 	}
 	data, err := s.Get(ctx, e.prefix+signatureName)
 	if unanswered(err) {
 		return err
 	}
-	if err == nil && !r.signed(data, e.id, e.sum.Manifest, hashOf(text)) {
+	if err == nil && signedBy(r.strangers(), data, e.id, e.sum.Manifest, hashOf(text)) {
+		e.info.Problem = "it is signed with a key that this workspace does not know; rapport backup init --trust believes all keys of the place"
+		return fmt.Errorf("%s is that of a stranger", signatureName)
+	}
+	if err == nil && !signedBy(r.believed, data, e.id, e.sum.Manifest, hashOf(text)) {
 		err = fmt.Errorf("%s does not fit", signatureName)
 	}
 	if err != nil {

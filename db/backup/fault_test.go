@@ -402,12 +402,17 @@ func TestShareIsNotConnected(t *testing.T) {
 		}
 		_, err := h.CreateBackup(t.Context(), model.BackupRequest{To: place}, nil)
 		says(t, err, model.Unreachable, "the backups that were in "+place)
+		_, err = h.ListBackups(t.Context(), model.BackupRequest{To: place})
+		says(t, err, model.Unreachable, "the backups that were in "+place)
 	}
 	if _, err := os.Stat(place); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("the folder was made: %v", err)
 	}
 	if got, err := h.InitBackups(t.Context(), model.BackupRequest{To: place}); err != nil || !got.Fresh || !got.Exclusive || !got.Delete {
 		t.Errorf("init: %+v, %v", got, err)
+	}
+	if list, err := h.ListBackups(t.Context(), model.BackupRequest{To: place}); err != nil || len(list) != 0 {
+		t.Errorf("begun anew: %v, %v", list, err)
 	}
 	h.create(model.BackupRequest{To: place})
 }

@@ -156,7 +156,7 @@ func TestEveryPointOfAWorkspace(t *testing.T) {
 				want[last], dumps[last] = h.hashes(), h.dump()
 			}
 			s := Folder(target)
-			list, err := entries(t.Context(), s)
+			list, err := entries(t.Context(), s, pins{})
 			if err != nil || len(list) != len(want) {
 				t.Fatalf("%d backups, %v", len(list), err)
 			}
@@ -286,7 +286,7 @@ func TestCopiesOfAWorkspace(t *testing.T) {
 			want[info.ID] = x.hashes()
 		}
 	}
-	list, err := entries(t.Context(), Folder(target))
+	list, err := entries(t.Context(), Folder(target), pins{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -316,7 +316,7 @@ func TestKilledInAChain(t *testing.T) {
 	if _, err := h.CreateBackup(t.Context(), req, nil); err != nil {
 		t.Fatal(err)
 	}
-	first, err := entries(t.Context(), target)
+	first, err := entries(t.Context(), target, pins{})
 	if err != nil || len(first) != 1 {
 		t.Fatal(err)
 	}
@@ -333,7 +333,7 @@ func TestKilledInAChain(t *testing.T) {
 		if err != nil && !errors.Is(err, died) {
 			t.Fatalf("stopped at call %d: %v", n, err)
 		}
-		list, lerr := entries(t.Context(), target)
+		list, lerr := entries(t.Context(), target, pins{})
 		if lerr != nil {
 			t.Fatal(lerr)
 		}

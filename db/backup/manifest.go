@@ -26,6 +26,9 @@ type repo struct {
 	CreatedAt time.Time `json:"created_at"`
 	Features  []string  `json:"features"`
 	Signers   []string  `json:"signers,omitempty"` // public keys of those who may write backups, in base64
+	Vouchers  []voucher `json:"vouchers,omitempty"`
+
+	believed []string // those of the keys that this home believes, and of such as are not named any more
 }
 
 // part describes one part in the manifest.

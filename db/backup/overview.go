@@ -15,7 +15,7 @@ func (b *Backuper) Overview(ctx context.Context, out *model.BackupOverview) erro
 		return err
 	}
 	out.Place = s.String()
-	list, err := entries(ctx, s)
+	list, err := b.whole(ctx, s)
 	if err != nil {
 		return err
 	}

@@ -14,15 +14,17 @@ import (
 // backup which is being made begins to need: what is to go is marked, and a
 // prune at least a day later deletes what is marked and is still not needed.
 type pruner struct {
-	store   Store
-	guard   *guard // nil in a dry run
-	now     time.Time
-	list    []entry
-	chains  *chains
-	marks   []*deletion
-	res     *model.PruneResult
-	notify  model.Notify
-	request model.PruneRequest
+	store Store
+	guard *guard // nil in a dry run
+	// believed are the keys that count.
+	believed pins
+	now      time.Time
+	list     []entry
+	chains   *chains
+	marks    []*deletion
+	res      *model.PruneResult
+	notify   model.Notify
+	request  model.PruneRequest
 	// others are marked, but not by what this prune is about: they stay as
 	// they are.
 	others map[string]bool
@@ -39,7 +41,7 @@ func (b *Backuper) PruneBackups(ctx context.Context, req model.PruneRequest, n m
 	if req.Rules = b.rules(req.Rules); req.Rules.Last < 0 || req.Rules.Daily < 0 || req.Rules.Weekly < 0 || req.Rules.Monthly < 0 || req.Rules.Yearly < 0 {
 		return res, model.Errorf(model.Invalid, "a rule cannot keep fewer than no backups")
 	}
-	p := &pruner{store: s, now: b.o.Now(), res: &res, notify: n, request: req, others: map[string]bool{}}
+	p := &pruner{store: s, believed: b.pins(), now: b.o.Now(), res: &res, notify: n, request: req, others: map[string]bool{}}
 	if _, err := openRepo(ctx, s, nil); err != nil {
 		return res, err
 	}
@@ -94,7 +96,7 @@ func (b *Backuper) ownLines(ctx context.Context) map[string]bool {
 
 func (p *pruner) run(ctx context.Context, own map[string]bool, id model.ID) error {
 	var err error
-	if p.list, err = entries(ctx, p.store); err != nil {
+	if p.list, err = entries(ctx, p.store, p.believed); err != nil {
 		return err
 	}
 	if p.marks, err = readDeletions(ctx, p.store); err != nil {

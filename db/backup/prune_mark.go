@@ -89,8 +89,8 @@ func (d *deletion) write(ctx context.Context, s Store) error {
 
 // unmarked lists the backups of a store that are not to be deleted, upon which
 // a new one may build.
-func unmarked(ctx context.Context, s Store) ([]entry, error) {
-	list, err := entries(ctx, s)
+func unmarked(ctx context.Context, s Store, believed pins) ([]entry, error) {
+	list, err := entries(ctx, s, believed)
 	if err != nil {
 		return nil, err
 	}

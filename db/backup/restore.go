@@ -38,7 +38,7 @@ func (b *Backuper) RestoreBackup(ctx context.Context, req model.BackupRequest, n
 	if err != nil {
 		return info, "", err
 	}
-	list, err := entries(ctx, s)
+	list, err := entries(ctx, s, b.pins())
 	if err != nil {
 		return info, "", err
 	}

@@ -182,7 +182,7 @@ func (b *Backuper) centralRestore(ctx context.Context, req model.RestoreRequest,
 			return nil, err
 		}
 	}
-	list, err := entries(ctx, r.store)
+	list, err := entries(ctx, r.store, b.pins())
 	if err != nil {
 		return nil, err
 	}

@@ -155,7 +155,7 @@ func (a *shed) prune(req model.PruneRequest) model.PruneResult {
 // there returns the backups that are listed, by id.
 func (a *shed) there() map[string]model.BackupInfo {
 	a.t.Helper()
-	list, err := entries(context.Background(), a)
+	list, err := entries(context.Background(), a, pins{})
 	if err != nil {
 		a.t.Fatal(err)
 	}

@@ -108,11 +108,10 @@ func sign(key ed25519.PrivateKey, id model.ID, manifest, summary string) ([]byte
 	return encodeJSON(signature{publicText(key), base64.StdEncoding.EncodeToString(ed25519.Sign(key, signedText(id, manifest, summary)))})
 }
 
-// signed tells whether one of the repository's keys signed a manifest and its
-// summary. A repository without keys has none signed.
-func (r repo) signed(data []byte, id model.ID, manifest, summary string) bool {
+// signedBy tells whether one of some keys signed a manifest and its summary.
+func signedBy(keys []string, data []byte, id model.ID, manifest, summary string) bool {
 	var s signature
-	if json.Unmarshal(data, &s) != nil || !slices.Contains(r.Signers, s.Key) {
+	if json.Unmarshal(data, &s) != nil || !slices.Contains(keys, s.Key) {
 		return false
 	}
 	key, err := base64.StdEncoding.DecodeString(s.Key)

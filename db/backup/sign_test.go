@@ -96,7 +96,8 @@ func resign(t *testing.T, dir string, key ed25519.PrivateKey) {
 }
 
 // TestManyHomesSign has several copies write to one place. Each joins by
-// itself where it may overwrite REPO.json, and is told where it may not.
+// itself where it may overwrite REPO.json, and is told where it may not. Those
+// that were there before believe the new ones when one of them vouches.
 func TestManyHomesSign(t *testing.T) {
 	t.Parallel()
 	place := t.TempDir()
@@ -107,18 +108,38 @@ func TestManyHomesSign(t *testing.T) {
 		homes = append(homes, h)
 		h.create(model.BackupRequest{To: place})
 	}
-	list, err := homes[0].ListBackups(t.Context(), model.BackupRequest{To: place})
-	if err != nil || len(list) != 3 {
-		t.Fatalf("%d backups, %v", len(list), err)
-	}
-	for _, b := range list {
-		if !b.Verified {
-			t.Errorf("%+v", b)
+	counts := func(want ...int) {
+		t.Helper()
+		for i, h := range homes {
+			list, err := h.ListBackups(t.Context(), model.BackupRequest{To: place})
+			if err != nil || len(list) != 3 {
+				t.Fatalf("%d backups, %v", len(list), err)
+			}
+			n := 0
+			for _, b := range list {
+				if b.Verified {
+					n++
+				} else if !strings.Contains(b.Problem, "a key that this workspace does not know") {
+					t.Errorf("%+v", b)
+				}
+			}
+			if n != want[i] {
+				t.Errorf("home %d believes %d backups, want %d", i, n, want[i])
+			}
 		}
 	}
+	// Each believes what was there when it came.
+	counts(1, 2, 3)
+	if got, err := homes[0].InitBackups(t.Context(), model.BackupRequest{To: place}); err != nil || got.Strangers != 2 {
+		t.Errorf("%+v, %v", got, err)
+	}
+	if got, err := homes[0].InitBackups(t.Context(), model.BackupRequest{To: place, Trust: true}); err != nil || got.Strangers != 0 {
+		t.Errorf("%+v, %v", got, err)
+	}
+	counts(3, 3, 3)
 	h := newHome(t)
 	h.store = addsOnly{Folder(place)}
-	_, err = h.CreateBackup(t.Context(), model.BackupRequest{}, nil)
+	_, err := h.CreateBackup(t.Context(), model.BackupRequest{}, nil)
 	says(t, err, model.Refused, "is not among those that may write")
 	h.store = nil
 	if got, err := h.InitBackups(t.Context(), model.BackupRequest{To: place}); err != nil || got.Fresh {

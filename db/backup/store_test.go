@@ -199,6 +199,9 @@ func TestBackupsInEveryStore(t *testing.T) {
 			if err != nil || otherErr != nil {
 				t.Fatal(err, otherErr)
 			}
+			if _, err := a.InitBackups(t.Context(), model.BackupRequest{Trust: true}); err != nil {
+				t.Fatal(err)
+			}
 			list, err := a.ListBackups(t.Context(), model.BackupRequest{})
 			if err != nil || len(list) != 2 || !list[0].Verified || !list[1].Verified {
 				t.Fatalf("list: %+v, %v", list, err)

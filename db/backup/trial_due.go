@@ -96,7 +96,7 @@ func (b *Backuper) TrialIfDue(ctx context.Context, req model.BackupRequest, when
 	if err != nil {
 		return none, false, err
 	}
-	list, err := entries(ctx, s)
+	list, err := entries(ctx, s, b.pins())
 	if err != nil {
 		return none, false, err
 	}

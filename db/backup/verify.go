@@ -37,7 +37,7 @@ func (b *Backuper) VerifyBackup(ctx context.Context, req model.BackupRequest, n 
 	if err != nil {
 		return none, err
 	}
-	list, err := entries(ctx, s)
+	list, err := entries(ctx, s, b.pins())
 	if err != nil {
 		return none, err
 	}

@@ -132,7 +132,7 @@ func TestPlantedErrors(t *testing.T) {
 				t.Errorf("%s, %s: %+v", name, kind, info)
 			}
 			says(t, err, model.Corrupt, "row 6 of t is not that of the central")
-			list, err := entries(t.Context(), store)
+			list, err := entries(t.Context(), store, pins{})
 			if err != nil || len(list) != 2 || list[0].info.Verified || !list[1].info.Verified {
 				t.Errorf("%s: %v", name, err)
 			}
