@@ -297,3 +297,56 @@ func TestPruneOfACentral(t *testing.T) {
 		t.Errorf("there are the objects of %d backups, verifications of %d, and %v", b, v, left)
 	}
 }
+
+// TestTenLaptops has ten computers of a company find its backup due at the same
+// moment. One backup is made; all of them know it.
+func TestTenLaptops(t *testing.T) {
+	p := newPlace(t)
+	url := servertest.Shared(t).Database(t)
+	laptops := make([]*shell, 10)
+	for i := range laptops {
+		laptops[i] = company(t, url, p)
+		if i == 0 {
+			laptops[0].ok("central", "init")
+		}
+		laptops[i].ok("backup", "init")
+	}
+	// One that all of them know vouches for the others.
+	laptops[0].want(laptops[0].ok("backup", "init")["unknown_keys"], "9")
+	laptops[0].want(laptops[0].ok("backup", "init", "--trust")["unknown_keys"], "0")
+	answers := make([]answer, len(laptops))
+	var all sync.WaitGroup
+	for i, s := range laptops {
+		all.Go(func() { answers[i] = s.run("backup", "create", "--if-due", "--source", "central", "--json") })
+	}
+	all.Wait()
+	made, ids := 0, map[string]bool{}
+	for i, a := range answers {
+		if a.code != 0 {
+			t.Fatalf("laptop %d: exit %d\n%s%s", i, a.code, a.out, a.err)
+		}
+		v := a.json()
+		ids[v["id"].(string)] = true
+		if v["made"] == true {
+			made++
+		}
+		if v["verified"] != true {
+			t.Errorf("laptop %d: %v", i, v)
+		}
+	}
+	if made != 1 || len(ids) != 1 {
+		t.Errorf("%d say that they made it; they know of %v", made, ids)
+	}
+	manifests, folders := 0, map[string]bool{}
+	for _, key := range p.keys(t, "b/") {
+		folders[strings.Join(strings.Split(key, "/")[:4], "/")] = true
+		if strings.HasSuffix(key, "/manifest.json") {
+			manifests++
+		}
+	}
+	if manifests != 1 || len(folders) != 1 {
+		t.Errorf("there are %d backups in %d folders", manifests, len(folders))
+	}
+	laptops[9].want(laptops[9].ok("backup", "create", "--if-due", "--source", "central")["made"], "false")
+	laptops[5].ok("backup", "verify", "--source", "central")
+}
