@@ -135,6 +135,9 @@ const dumpSession = "SET autocommit=1,net_write_timeout=7200,wait_timeout=86400,
 // dumpAnswer is how long a server may take for the next bytes of an answer.
 const dumpAnswer = 15 * time.Minute
 
+// dumpBuffer is how many bytes of an answer are read at once.
+const dumpBuffer = 64 << 10
+
 // OpenDump takes one moment of the central of a URL, which up to readers
 // sessions see at once; it may be fewer. Errors: Invalid, NoCentral, Refused,
 // Unreachable, Locked where a rebuild is under way.
@@ -155,7 +158,7 @@ func OpenDumpFrom(ctx context.Context, url string, from DumpFrom, readers int, n
 			return nil, err
 		}
 	}
-	o := DialOptions{Read: dumpAnswer, Program: "rapport-backup"}
+	o := DialOptions{Read: dumpAnswer, Program: "rapport-backup", buffer: dumpBuffer}
 	if err := d.dial(ctx, a, o); err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package mysql
 
 import (
+	"bufio"
 	"context"
 	"database/sql/driver"
 	"errors"
@@ -28,6 +29,9 @@ type DialOptions struct {
 	// expired tells a server that the program can change an expired password:
 	// else some let nobody in who has one.
 	expired bool
+	// buffer is how many bytes of an answer are read at once, 0 for what the
+	// driver asks for, which is little.
+	buffer int
 	// Now is the clock by which certificates are valid; nil means time.Now.
 	Now func() time.Time
 }
@@ -78,6 +82,15 @@ func (c countedConn) Write(b []byte) (int, error) {
 	return n, err
 }
 
+// bufferedConn reads as much at once as there is room for. The driver asks for
+// four kilobytes each time.
+type bufferedConn struct {
+	net.Conn
+	r *bufio.Reader
+}
+
+func (c *bufferedConn) Read(b []byte) (int, error) { return c.r.Read(b) }
+
 // openOne logs in to one server. It sends nothing after the login.
 func openOne(ctx context.Context, a Address, o DialOptions, database string) (*session, error) {
 	s, err := login(ctx, a, o, database)
@@ -119,6 +132,9 @@ func login(ctx context.Context, a Address, o DialOptions, database string) (*ses
 		return nil, err
 	}
 	var way net.Conn = countedConn{greeted, t}
+	if o.buffer > 0 {
+		way = &bufferedConn{way, bufio.NewReaderSize(way, o.buffer)}
+	}
 	if o.expired {
 		way = &expiredConn{Conn: way}
 	}
