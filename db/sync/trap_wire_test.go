@@ -204,7 +204,9 @@ func TestT23SlowPeer(t *testing.T) {
 		}
 	}
 	t.Logf("%d attempts of %d bytes, %d bytes in all, %d bytes at one go", attempts, part, received, whole)
-	if attempts < 3 || received > whole*3/2 {
+	// Each attempt costs a login, the head, the columns' names and what had come
+	// of a page that the wire cut, about 9 kB.
+	if attempts < 3 || received > whole+attempts*12_000 {
 		t.Errorf("%d bytes came in %d attempts, at one go it is %d", received, attempts, whole)
 	}
 	w.Is(t)
