@@ -39,6 +39,9 @@ type BackupInfo struct {
 	At     time.Time `json:"at"`
 	// Position of the central's feed that it has reached; 0 for a workspace.
 	Position int64 `json:"position,omitempty"`
+	// Reaches is the earliest moment of which the backup's history tells what
+	// rows were; the zero time where it is At itself.
+	Reaches time.Time `json:"reaches,omitzero"`
 	// Number counts the backups of a workspace's lineage; 0 for a central,
 	// whose position tells which is newer.
 	Number    int64  `json:"number,omitempty"`

@@ -169,14 +169,15 @@
 //
 // A mark says how far a backup has seen its source: position, run and history of
 // a central (of sync_counter, sync_run and sync_audit), note of a workspace, and
-// the time. The manifest of an increment has that of its parent as "from"; a
-// chain in which they differ is refused, as is one of different lineages or
-// definitions. The changes of a workspace are noted by triggers in its cache, by
-// key, from the first chain on; each copy knows from which of its backups on its
-// notes reach. Those of a central are its feed. "untold" names the tables whose
-// changes after this moment are not told, so that the next increment holds them
-// whole, "whole" those that an increment to here would; the latter hold for all
-// increments that begin before and end after.
+// the time; begins is when the history begins that a central has. The manifest
+// of an increment has that of its parent as "from"; a chain in which they differ
+// is refused, as is one of different lineages or definitions. The changes of a
+// workspace are noted by triggers in its cache, by key, from the first chain on;
+// each copy knows from which of its backups on its notes reach. Those of a
+// central are its feed. "untold" names the tables whose changes after this
+// moment are not told, so that the next increment holds them whole, "whole"
+// those that an increment to here would; the latter hold for all increments that
+// begin before and end after.
 //
 // A full backup is made instead where no verified backup can be followed: none
 // is there, the lineage, the schema, the encoding or the definition of a table is
@@ -266,4 +267,9 @@
 // lines up to the moment applied in their order. A position of the feed is the
 // moment of the run in sync_run that reached it. Tables without a history are
 // those of the earlier backup.
+//
+// A moment before the oldest backup is read from that backup, whose history is
+// that of the central from its beginning on ("begins" of its mark): the lines
+// after the moment are taken back in turn, the last one first. A row without
+// such a line is as the backup has it.
 package backup

@@ -133,7 +133,7 @@ func (e *entry) read(ctx context.Context, s Store, r repo) error {
 	}
 	e.hash = sum.Manifest
 	e.info.Source, e.info.Parent, e.info.Position = cmp.Or(sum.Source, model.SourceLocal), string(sum.Parent), sum.Position
-	e.info.Number = sum.Number
+	e.info.Number, e.info.Reaches = sum.Number, sum.Mark.Begins
 	e.info.At, e.info.Rows, e.info.Bytes, e.info.Verified, e.info.Problem = sum.At, sum.Rows, sum.Bytes, sum.Verified, sum.Problem
 	e.info.Encrypted, e.info.Note = sum.Encrypted, sum.Note
 	if sum.Verified {

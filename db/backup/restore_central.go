@@ -235,9 +235,10 @@ func (r *centralRestore) choose(ctx context.Context, list []entry, n model.Notif
 	}
 	at := slices.IndexFunc(sound, before)
 	if at < 0 {
-		oldest := sound[len(sound)-1]
-		return model.Errorf(model.NotFound, "the backups begin at %s, position %d", oldest.info.At.UTC().Format(time.DateTime), oldest.info.Position).
-			WithHint("name that moment or a later one")
+		if err := r.open(ctx, list, sound[len(sound)-1], nil); err != nil {
+			return err
+		}
+		return r.state.rollBack(ctx, r.req, n)
 	}
 	base := sound[at]
 	if there(base) {

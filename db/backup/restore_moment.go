@@ -75,59 +75,45 @@ func (s *centralState) rollTo(ctx context.Context, req model.RestoreRequest, n m
 	if err != nil {
 		return err
 	}
+	for _, te := range s.base.tables() {
+		if isDeclared(te.Name) {
+			if err := s.rollTable(ctx, &te, rows[te.Name]); err != nil {
+				return err
+			}
+		}
+	}
+	s.noteWithout()
+	return nil
+}
+
+// isDeclared tells whether a table is one of the declaration, whose changes the
+// history tells.
+func isDeclared(name string) bool {
+	e := model.EntityOf(model.Noun(name))
+	return e != nil && string(e.Noun) == name
+}
+
+// noteWithout names the tables whose changes no history tells.
+func (s *centralState) noteWithout() {
 	var without []string
 	for _, te := range s.base.tables() {
-		e := model.EntityOf(model.Noun(te.Name))
-		if e == nil || string(e.Noun) != te.Name {
-			if !strings.HasPrefix(te.Name, "sync_") && te.Rows > 0 {
-				without = append(without, te.Name)
-			}
-			continue
-		}
-		if err := s.rollTable(ctx, &te, rows[te.Name]); err != nil {
-			return err
+		if !isDeclared(te.Name) && !strings.HasPrefix(te.Name, "sync_") && te.Rows > 0 {
+			without = append(without, te.Name)
 		}
 	}
 	if len(without) > 0 {
-		s.notes = append(s.notes, fmt.Sprintf("%s: of the moment of the backup before, %s, for they have no history", strings.Join(without, ", "), s.base.end().At.UTC().Format(time.DateTime)))
+		s.notes = append(s.notes, fmt.Sprintf("%s: of the moment of the backup of %s, for they have no history", strings.Join(without, ", "), s.base.end().At.UTC().Format(time.DateTime)))
 	}
-	return nil
 }
 
 // findMoment finds the moment's time and its position of the feed, and takes
 // over the runs of the sequencer up to it.
 func (s *centralState) findMoment(ctx context.Context, req model.RestoreRequest) error {
-	te := s.next.table(runTable)
-	if te == nil {
-		return model.Errorf(model.Corrupt, "the backup %s holds no runs of the sequencer", s.next.end().ID.Short())
-	}
-	at, err := columnAt(te, "run_id", "last_seq", "at")
+	from := s.base.end().Mark.Position
+	runs, err := readRuns(ctx, s.next, from)
 	if err != nil {
 		return err
 	}
-	type run struct {
-		id, seq int64
-		at      time.Time
-		values  []any
-	}
-	var runs []run
-	from := s.base.end().Mark.Position
-	if err := s.next.rows(ctx, runTable, func(v []any) error {
-		r := run{values: v}
-		r.id, _ = v[at[0]].(int64)
-		r.seq, _ = v[at[1]].(int64)
-		text, _ := v[at[2]].(string)
-		if r.at, err = time.Parse(timeForm, text); err != nil {
-			return model.Errorf(model.Corrupt, "a run of the sequencer in the backup has no time").Because(err)
-		}
-		if r.seq > from {
-			runs = append(runs, r)
-		}
-		return nil
-	}); err != nil {
-		return err
-	}
-	slices.SortFunc(runs, func(a, b run) int { return cmp.Compare(a.id, b.id) })
 	s.at, s.position = req.At.UTC().Truncate(time.Millisecond), from
 	if req.Position != 0 {
 		i := slices.IndexFunc(runs, func(r run) bool { return r.seq >= req.Position })
@@ -148,6 +134,43 @@ func (s *centralState) findMoment(ctx context.Context, req model.RestoreRequest)
 	}
 	s.rolled[runTable] = rolled
 	return nil
+}
+
+// run is a run of the sequencer.
+type run struct {
+	id, seq int64
+	at      time.Time
+	values  []any
+}
+
+// readRuns returns the runs that reached beyond a position, in order.
+func readRuns(ctx context.Context, c *chain, from int64) ([]run, error) {
+	te := c.table(runTable)
+	if te == nil {
+		return nil, model.Errorf(model.Corrupt, "the backup %s holds no runs of the sequencer", c.end().ID.Short())
+	}
+	at, err := columnAt(te, "run_id", "last_seq", "at")
+	if err != nil {
+		return nil, err
+	}
+	var runs []run
+	if err := c.rows(ctx, runTable, func(v []any) error {
+		r := run{values: v}
+		r.id, _ = v[at[0]].(int64)
+		r.seq, _ = v[at[1]].(int64)
+		text, _ := v[at[2]].(string)
+		if r.at, err = time.Parse(timeForm, text); err != nil {
+			return model.Errorf(model.Corrupt, "a run of the sequencer in the backup has no time").Because(err)
+		}
+		if r.seq > from {
+			runs = append(runs, r)
+		}
+		return nil
+	}); err != nil {
+		return nil, err
+	}
+	slices.SortFunc(runs, func(a, b run) int { return cmp.Compare(a.id, b.id) })
+	return runs, nil
 }
 
 // readHistory returns what happened after the earlier backup, by table and row,

@@ -67,6 +67,9 @@ type mark struct {
 	History  int64     `json:"history,omitempty"`  // the newest entry of the central's history
 	Note     int64     `json:"note,omitempty"`     // the newest note of a change in a cache
 	At       time.Time `json:"at"`
+	// Begins is when the history begins that the backup holds: back to there it
+	// tells what rows were before it. Of a central.
+	Begins time.Time `json:"begins,omitzero"`
 }
 
 // server is what a manifest says about the server that a backup was read from.

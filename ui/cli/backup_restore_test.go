@@ -102,7 +102,7 @@ func TestRestoreCentral(t *testing.T) {
 		{[]string{"--source", "central", "--laptops", "keep"}, 2, "offer or discard"},
 		{[]string{"--table", "contact_method"}, 10, "no table"},
 		{[]string{"--table", "contact", "--into", other}, 2, "whole database"},
-		{[]string{"--at", "1999-01-01T10:00:00Z", "--from", place}, 10, "the backups begin at"},
+		{[]string{"--at", "1999-01-01T10:00:00Z", "--from", place}, 10, "the backups and their history begin at"},
 		{[]string{"--source", "central", "--from", place, "--into", other}, 6, "holds records already"},
 	} {
 		if a := s.run(append([]string{"backup", "restore"}, bad.args...)...); a.code != bad.code || !strings.Contains(a.err, bad.says) {

@@ -143,6 +143,9 @@ func (q question) farBack() Answer {
 	for _, b := range q.Items {
 		if sound(b) {
 			oldest = b.At
+			if !b.Reaches.IsZero() && b.Reaches.Before(oldest) {
+				oldest = b.Reaches // its history tells what was before it
+			}
 			n++
 		}
 	}

@@ -43,3 +43,16 @@ func TestVerdictsHaveSignsAndWords(t *testing.T) {
 		t.Errorf("%v, %v", signs, words)
 	}
 }
+
+// TestFarBackIsAsFarAsARestore: the history of the oldest backup tells what was
+// before it.
+func TestFarBackIsAsFarAsARestore(t *testing.T) {
+	now := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+	items := []model.BackupInfo{{Verified: true, At: now}, {Verified: true, At: now.AddDate(0, -1, 0)}}
+	for want, reaches := range map[string]time.Time{"to 22 October 2026, 2 verified backups": {}, "to 1 March 2026, 2 verified backups": time.Date(2026, 3, 1, 9, 0, 0, 0, time.UTC)} {
+		items[1].Reaches = reaches
+		if a := Answers(model.BackupOverview{Items: items}, time.Time{}, now)[1]; a.Text != want {
+			t.Errorf("%q, want %q", a.Text, want)
+		}
+	}
+}
