@@ -18,7 +18,7 @@ type localSource struct {
 
 var _ source = localSource{}
 
-func (s localSource) open(ctx context.Context, readers int, follow bool, _ model.Notify) (snapshot, error) {
+func (s localSource) open(ctx context.Context, readers int, follow bool, n model.Notify) (snapshot, error) {
 	lineage, err := s.db.Lineage(ctx)
 	if err != nil {
 		return nil, err
@@ -31,7 +31,7 @@ func (s localSource) open(ctx context.Context, readers int, follow bool, _ model
 	if err != nil {
 		return nil, err
 	}
-	m, err := s.db.Moment(ctx, readers, follow)
+	m, err := s.db.Moment(ctx, readers, follow, func() { n.Tell("waiting for another backup of this workspace", 0, 0) })
 	if err != nil {
 		return nil, err
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	"rapport/model"
 )
@@ -136,15 +137,22 @@ type Moment struct {
 	readers []*sql.Tx
 	Newest  int64 // note of a change, 0 while none are noted
 	noted   bool
+	closed  sync.Once
 }
 
 // Moment opens a moment for up to n readers. With note it sees to it before
 // that changes are noted from there on. Where another process writes for long,
-// there is one reader.
-func (d *DB) Moment(ctx context.Context, n int, note bool) (*Moment, error) {
-	if note {
-		if err := d.noteChanges(ctx); err != nil {
-			return nil, err
+// there is one reader. Others that are opened here wait until it is closed, and
+// call wait before, so that the pool keeps readers for everybody else.
+func (d *DB) Moment(ctx context.Context, n int, note bool, wait func()) (*Moment, error) {
+	select {
+	case d.moment <- struct{}{}:
+	default:
+		wait()
+		select {
+		case d.moment <- struct{}{}:
+		case <-ctx.Done():
+			return nil, mapError("open moment", ctx.Err())
 		}
 	}
 	m := &Moment{d: d}
@@ -154,6 +162,12 @@ func (d *DB) Moment(ctx context.Context, n int, note bool) (*Moment, error) {
 			m.Close()
 		}
 	}()
+	n = min(n, readers/2)
+	if note {
+		if err := d.noteChanges(ctx); err != nil {
+			return nil, err
+		}
+	}
 	if n > 1 {
 		// While nobody can write, all see the same.
 		if still, err := d.writer.BeginTx(ctx, nil); err == nil {
@@ -193,13 +207,14 @@ func (d *DB) Moment(ctx context.Context, n int, note bool) (*Moment, error) {
 // goroutine at a time.
 func (m *Moment) Readers() []*sql.Tx { return m.readers }
 
-// Close ends the moment.
+// Close ends the moment and lets the next one in.
 func (m *Moment) Close() error {
 	var err error
 	for _, tx := range m.readers {
 		err = errors.Join(err, tx.Rollback())
 	}
 	m.readers = nil
+	m.closed.Do(func() { <-m.d.moment })
 	return err
 }
 

@@ -62,6 +62,7 @@ type DB struct {
 	writer   *sql.DB
 	reader   *sql.DB
 	watch    watchers
+	moment   chan struct{} // holds a token while a moment is open
 }
 
 // Open opens the cache at path and makes it if it is absent. Errors: TooNew
@@ -95,7 +96,7 @@ func Open(ctx context.Context, path string, o Options) (*DB, error) {
 		return nil, model.Errorf(model.Invalid, "the workspace's file %s cannot be %s", abs, verb).
 			WithHint("check the rights of its folder and the room on the disk, or name another with --home").Because(err)
 	}
-	d := &DB{path: abs, settings: o.Settings, now: o.Now, ids: o.IDs, random: o.Random, log: o.Log}
+	d := &DB{path: abs, settings: o.Settings, now: o.Now, ids: o.IDs, random: o.Random, log: o.Log, moment: make(chan struct{}, 1)}
 	d.writer, err = sql.Open("sqlite", dsn(abs, "_txlock=immediate", "_pragma=synchronous(FULL)"))
 	if err != nil {
 		return nil, mapError("open", err)
