@@ -74,6 +74,19 @@
 // that takes more of the server is better than none. "instead" and the note of
 // the backup say what and why.
 //
+// Backups of one workspace that one process makes at once come one after the
+// other: each holds readers of the cache.
+//
+// # Copies
+//
+// A backup of a workspace holds its state, the id of the client among it. A restore
+// leaves out what belongs to one copy: client, numbers of batches and backups,
+// lineage, and the places it knew. The restored copy makes its own, so that no
+// two answer to one id, and no two write one chain. A home that is copied as files
+// keeps its id; the central finds that its batches meet other receipts, and the
+// copy takes a new one then. The keys that sign and that are believed lie beside
+// the cache and are in no backup.
+//
 // # Layout
 //
 // A repository is a tree of objects. Names are separated by slashes.
