@@ -9,6 +9,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"image/png"
@@ -62,6 +63,9 @@ var shots = []shot{
 	{"report", 110, 34, true, []step{{wait: "Today"}, {keys: []string{"7"}, wait: "Pipeline"}, {keys: []string{"right"}, wait: "Won"}}},
 	{"search", 110, 32, true, []step{{wait: "Today"}, {keys: []string{"ctrl+k"}}, {text: "ma", wait: "Contact"}}},
 	{"light", 110, 32, false, []step{{wait: "Today"}, {keys: []string{"2"}, wait: "Organization"}, {keys: []string{"down", "down"}}}},
+	{"backups", 110, 24, true, []step{{wait: "Today"}, {keys: []string{"9", "down", "down", "down", "enter"}, wait: "verified"}}},
+	{"archive", 110, 24, true, []step{{wait: "Today"}, {keys: []string{"9", "down", "down", "down", "enter"}, wait: "verified"}, {keys: []string{"end", "enter"}, wait: "as it is today"},
+		{keys: []string{"m"}, wait: "changed since"}, {keys: []string{"down", "r"}, wait: "restores"}}},
 	{"small", 60, 20, true, []step{{wait: "Today"}, {keys: []string{"2"}}}},
 }
 
@@ -81,6 +85,14 @@ func run(out string, size float64, seed, fonts string) error {
 	if err := makeConflict(context.Background(), home); err != nil {
 		return fmt.Errorf("make a conflict: %w", err)
 	}
+	place := filepath.Join(os.TempDir(), "crm-backups") // which one of the pictures shows
+	if err := os.Mkdir(place, 0o700); err != nil {
+		return err
+	}
+	defer os.RemoveAll(place)
+	if err := makeBackups(context.Background(), program, home, place); err != nil {
+		return fmt.Errorf("make backups: %w", err)
+	}
 	pencil, err := term.NewPencil(size, strings.FieldsFunc(fonts, func(r rune) bool { return r == ',' })...)
 	if err != nil {
 		return err
@@ -99,6 +111,61 @@ func command(name string, args ...string) error {
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	cmd.Stderr = os.Stderr
 	return cmd.Run()
+}
+
+// makeBackups backs the workspace up into a place, changes some contacts, backs
+// that up, too, and tries to restore it.
+func makeBackups(ctx context.Context, program, home, place string) error {
+	config, err := os.OpenFile(filepath.Join(home, "config.toml"), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(config, "\n[backup]\nto = %q\n", place)
+	if err := errors.Join(err, config.Close()); err != nil {
+		return err
+	}
+	backup := func(args ...string) error {
+		return command(program, append([]string{"--home", home, "--quiet", "backup"}, args...)...)
+	}
+	// There is nothing to follow yet, so that it is a whole one.
+	if err := backup("create", "--kind", "differential"); err != nil {
+		return err
+	}
+	if err := changeContacts(ctx, home); err != nil {
+		return err
+	}
+	return errors.Join(backup("create", "--kind", "differential"), backup("verify", "latest", "--level", "V4"))
+}
+
+// changeContacts deletes a contact and changes two.
+func changeContacts(ctx context.Context, home string) error {
+	db, err := sqlite.Open(ctx, filepath.Join(home, sqlite.FileName), sqlite.Options{Settings: model.Settings{Home: home, Me: "you", Currency: "EUR"}})
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	page, err := db.List(ctx, model.Query{Noun: "contact", Limit: 50})
+	if err != nil {
+		return err
+	}
+	var plain []*model.Record
+	for _, r := range page.Items {
+		if drawable(r.Title()) && drawable(r.Text("job_title")) {
+			plain = append(plain, r)
+		}
+	}
+	if len(plain) < 3 {
+		return model.Errorf(model.NotFound, "the demo has no contacts that can be drawn")
+	}
+	if err := db.Delete(ctx, "contact", plain[0].ID); err != nil {
+		return err
+	}
+	for i, set := range []map[string]any{{"last_name": "Unknown", "job_title": nil}, {"job_title": "retired", "notes": "asked not to be called"}} {
+		if _, err := db.Save(ctx, model.Edit{Noun: "contact", ID: plain[i+1].ID, Set: set}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // take drives the program to one picture and writes it.

@@ -202,6 +202,19 @@ func (s *setup) try() tea.Cmd {
 	})
 }
 
+// askTrust asks before the keys of other computers are believed.
+func (s *setup) askTrust() tea.Cmd {
+	text := draw.Plural(int64(s.target.Strangers), "key", "keys") + " may sign backups there that this workspace does not know. They belong to colleagues' computers, or to somebody who got at the place. Believed, their backups count here."
+	return ask(screen.AskMsg{Title: "Believe the keys of the place?", Text: text, Yes: "Believe", Do: func(string) tea.Cmd {
+		ws, req := s.env.Workspace, s.request()
+		req.Trust = true
+		return s.start("Trying the place", "At most an empty object stays there.", func(ctx context.Context, _ model.Notify) (any, error) {
+			t, err := ws.InitBackups(ctx, req)
+			return placeTried{t}, err
+		})
+	}})
+}
+
 func (s *setup) askCredentials() tea.Cmd {
 	text := "A line NAME=value for each of " + keyVariables(s.chosen.To) + ". Nobody but you may read the file. Nothing means the environment of this program."
 	return ask(screen.AskMsg{Title: "Which file holds the key of the place?", Text: text, Yes: "Try it", Input: "File", Value: s.chosen.CredentialsFile, Do: func(file string) tea.Cmd {
@@ -352,7 +365,11 @@ func (s *setup) rebuild() {
 	if s.chosen.Identity != "" {
 		opened = "the key in " + s.chosen.Identity
 	}
-	rows = append(rows, s.triedRow(), row{head: true, label: "2  Who can read them?"}, s.keysRow(), row{label: "Opened with", text: opened, do: s.askIdentity})
+	rows = append(rows, s.triedRow())
+	if t := s.target; t != nil && t.Strangers > 0 {
+		rows = append(rows, row{label: "Other computers", text: draw.Plural(int64(t.Strangers), "key", "keys") + " may sign backups there that this workspace does not know; their backups do not count here", sign: "!", style: &th.Warn, do: s.askTrust})
+	}
+	rows = append(rows, row{head: true, label: "2  Who can read them?"}, s.keysRow(), row{label: "Opened with", text: opened, do: s.askIdentity})
 	rows = append(rows, row{head: true, label: "3  Begin"})
 	if s.env.Hooks.Backups == nil {
 		rows = append(rows, row{label: "Not from here", text: "they are set under [backup] in the config.toml of this workspace", sign: "·"})

@@ -120,6 +120,23 @@ func TestAPlaceThatIsNoneIsSaid(t *testing.T) {
 	}
 }
 
+// TestUnknownKeysAreBelievedOnDemand names them, and asks.
+func TestUnknownKeysAreBelievedOnDemand(t *testing.T) {
+	ws, kept := workspace(), []model.BackupSettings{}
+	ws.Strangers = 2
+	s := onSetUp(t, ws, &kept)
+	s.goTo("Try it")
+	fake.Do(t, s, keymap.Open)
+	q := asked(t, s, "Other computers")
+	if !strings.Contains(q.Text, "2 keys may sign") || ws.Tried[0].Trust {
+		t.Errorf("asks %q after %+v", q.Text, ws.Tried)
+	}
+	fake.Run(s, q.Do(""))
+	if v := ansi.Strip(s.View()); !ws.Tried[1].Trust || strings.Contains(v, "Other computers") {
+		t.Errorf("tried %+v\n%s", ws.Tried[1], v)
+	}
+}
+
 // TestSetUpFromElsewhere does not offer to write a configuration that is not
 // this program's to write.
 func TestSetUpFromElsewhere(t *testing.T) {

@@ -41,6 +41,7 @@ type Workspace struct {
 	Figures   model.Report
 	Copies    []model.BackupInfo
 	Tried     []model.BackupRequest // places
+	Strangers int                   // keys of the places that are not known
 	Made      []model.BackupRequest
 	Proved    []model.BackupRequest
 	Glance    model.BackupOverview
@@ -215,6 +216,9 @@ func (w *Workspace) Report(_ context.Context, req model.ReportRequest) (model.Re
 // nothing.
 func (w *Workspace) InitBackups(_ context.Context, req model.BackupRequest) (model.BackupTarget, error) {
 	t := model.BackupTarget{Address: req.To, Fresh: true, Read: true, Write: true, Exclusive: true, Delete: true}
+	if !req.Trust {
+		t.Strangers = w.Strangers
+	}
 	if req.NewKey {
 		t.Recovery = &model.RecoveryKey{Identity: "AGE-SECRET-KEY-1" + strings.Repeat("QYZPRX9R", 7) + "5X", Recipient: "age1recovery"}
 	}
