@@ -353,7 +353,7 @@ func TestChainsReadAsTheirEnd(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		ctx := t.Context()
 		src := &fakeSource{now: time.Date(2026, 11, 21, 10, 0, 0, 0, time.UTC), list: fakeTables()}
-		b := New(Options{Home: "home", Now: func() time.Time { return src.now }})
+		b := New(Options{Home: t.TempDir(), Now: func() time.Time { return src.now }})
 		store := newMemory()
 		want := map[string]map[string][]byte{}
 		for range rapid.IntRange(1, 7).Draw(rt, "backups") {
@@ -395,7 +395,7 @@ func TestChainsReadAsTheirEnd(t *testing.T) {
 func fakeChain(t *testing.T, kinds ...string) (*fakeSource, *Backuper, *memory) {
 	t.Helper()
 	src := &fakeSource{now: time.Date(2026, 11, 21, 10, 0, 0, 0, time.UTC), list: fakeTables()}
-	b := New(Options{Home: "home", Now: func() time.Time { return src.now }})
+	b := New(Options{Home: t.TempDir(), Now: func() time.Time { return src.now }})
 	store := newMemory()
 	for i, kind := range kinds {
 		for j := range 10 {

@@ -127,7 +127,7 @@ func TestFolding(t *testing.T) {
 	for i := range 200 {
 		src.put(src.list[1], []any{model.DerivedID("x", fmt.Sprint(i)).Bytes(), "some text of a row", int64(i)})
 	}
-	b := New(Options{Home: "home", Now: func() time.Time { return src.now }})
+	b := New(Options{Home: t.TempDir(), Now: func() time.Time { return src.now }})
 	store := newMemory()
 	c := &continuous{b: b, src: src, to: &target{store: store}, folded: src.now}
 	count := map[string]int{}

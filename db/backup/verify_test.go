@@ -106,7 +106,7 @@ func TestPlantedErrors(t *testing.T) {
 		for _, kind := range []string{model.BackupFull, model.BackupIncremental} {
 			src := &fakeSource{now: time.Date(2026, 11, 21, 10, 0, 0, 0, time.UTC)}
 			src.list = []*fakeTable{newFakeTable(table{Name: "t", Columns: []string{"id", "a", "b", "at"}, Types: []string{"int", "text", "text", "text"}, Key: []string{"id"}})}
-			b := New(Options{Home: "home", Now: func() time.Time { return src.now }})
+			b := New(Options{Home: t.TempDir(), Now: func() time.Time { return src.now }})
 			store := newMemory()
 			put := func() {
 				for i := range int64(20) {
