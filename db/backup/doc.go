@@ -192,6 +192,14 @@
 // those that an increment to here would; the latter hold for all increments that
 // begin before and end after.
 //
+// "tables" of a central's mark says of each table what changes when its rows are
+// replaced without a trigger that could tell of it: the CRC-32 of the number that
+// the server gives to a table that is made or emptied by TRUNCATE, and of when its
+// triggers were made; "" says which server that was. A table for which it differs
+// from that of the parent on the same server is held whole. Where the account may
+// not ask (it lacks the right PROCESS), such a table is held by the next full
+// backup only.
+//
 // A full backup is made instead where no verified backup can be followed: none
 // is there, the lineage, the schema, the encoding or the definition of a table is
 // another, the source does not know the changes any more, the chain has 30 backups (segments
@@ -233,9 +241,9 @@
 // time adds its key, where it may overwrite REPO.json.
 //
 // Whoever may write to a place could replace the keys there and sign forged
-// backups with others. So each home keeps, in backup-keys.json, the id and the keys
-// of a repository as it found them at its first look, and its own. From then on a
-// backup counts that one of these signed. "vouchers" of REPO.json, objects with
+// backups with others. So each home keeps, in backup-keys.json, for each place
+// the id and the keys of the repository as it found them at its first look, and its
+// own. From then on a backup counts that one of these signed. "vouchers" of REPO.json, objects with
 // key, by and signature, say for whom they vouch: an Ed25519 signature by one key
 // over the text
 //
@@ -247,7 +255,8 @@
 // with a line feed after each line. A home believes, for good, whoever one vouches
 // for that it believes. Backups of others are damaged to it, and stay. A place with
 // another id, or that names none of the keys it believes, it refuses. With trust,
-// init believes what is there, and vouches for it. A home that has never seen the
+// init believes what is there beside what it knew, as where disks take turns, and
+// vouches for it. A home that has never seen the
 // place believes what it finds: make it known while the place is sound.
 //
 // The outcome of a verification, in v/, is a JSON object: format, id, backup,

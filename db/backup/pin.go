@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -27,11 +28,9 @@ const pinsName = "backup-keys.json"
 // no home, believes each place.
 type pins struct{ file string }
 
-// pinned is what a home knows of one place.
-type pinned struct {
-	Repo model.ID `json:"repo"`
-	Keys []string `json:"keys"` // as in REPO.json
-}
+// pinned are the keys, as in REPO.json, of the repositories that a home has seen
+// in one place, by their ids: disks can take turns in a place.
+type pinned map[model.ID][]string
 
 // voucher says that one who may sign believes another one's key.
 type voucher struct {
@@ -95,42 +94,38 @@ func (p pins) check(s Store, r repo) (repo, error) {
 	if err != nil {
 		return r, err
 	}
-	known, ok := all[s.String()]
-	if r.Format == "" {
+	known := all[s.String()]
+	keys, seen := known[r.ID]
+	switch {
+	case r.Format == "":
 		// The place is away, or somebody took REPO.json.
-		r.believed = known.Keys
+		r.believed = slices.Concat(slices.Collect(maps.Values(known))...)
 		return r, nil
-	}
-	if !ok || len(known.Keys) == 0 && known.Repo == r.ID {
-		if ok && len(r.Signers) == 0 {
-			return r, nil
-		}
-		all[s.String()] = pinned{r.ID, r.Signers}
-		return r, p.write(all)
-	}
-	if r.ID != known.Repo || !slices.ContainsFunc(known.Keys, func(k string) bool { return slices.Contains(r.Signers, k) }) {
+	case len(known) == 0, seen && len(keys) == 0 && len(r.Signers) > 0:
+		return r, p.trust(s, r)
+	case seen && len(keys) == 0:
+		return r, nil
+	case !seen || !slices.ContainsFunc(keys, func(k string) bool { return slices.Contains(r.Signers, k) }):
 		return r, model.Errorf(model.Refused, "the keys of the backups in %s are not those that this workspace knows: somebody replaced them", s).
 			WithHint("ask who looks after the place; rapport backup init --trust believes what is there now")
 	}
-	before := len(known.Keys)
+	before := len(keys)
 	for grown := true; grown; {
 		grown = false
 		for _, v := range r.Vouchers {
-			if slices.Contains(r.Signers, v.Key) && slices.Contains(known.Keys, v.By) && !slices.Contains(known.Keys, v.Key) && v.right(r.ID) {
-				known.Keys, grown = append(known.Keys, v.Key), true
+			if slices.Contains(r.Signers, v.Key) && slices.Contains(keys, v.By) && !slices.Contains(keys, v.Key) && v.right(r.ID) {
+				keys, grown = append(keys, v.Key), true
 			}
 		}
 	}
-	r.believed = known.Keys
-	if len(known.Keys) == before {
+	r.believed = keys
+	if len(keys) == before {
 		return r, nil
 	}
-	all[s.String()] = known
-	return r, p.write(all)
+	return r, p.trust(s, r)
 }
 
-// trust believes the believed keys of a repository from now on, and no others
-// of that place.
+// trust believes the believed keys of a repository from now on.
 func (p pins) trust(s Store, r repo) error {
 	if p.file == "" {
 		return nil
@@ -139,7 +134,10 @@ func (p pins) trust(s Store, r repo) error {
 	if err != nil {
 		return err
 	}
-	all[s.String()] = pinned{r.ID, r.believed}
+	if all[s.String()] == nil {
+		all[s.String()] = pinned{}
+	}
+	all[s.String()][r.ID] = r.believed
 	return p.write(all)
 }
 

@@ -135,6 +135,14 @@ func TestReplacedKeys(t *testing.T) {
 	}
 }
 
+// named is a store with a name of its own.
+type named struct {
+	Folder
+	name string
+}
+
+func (n named) String() string { return n.name }
+
 // TestVouchedKeys holds whom a home believes: whoever a believed one vouches for,
 // also by a third, and for good. A place that a home makes anew is its own.
 func TestVouchedKeys(t *testing.T) {
@@ -196,6 +204,35 @@ func TestVouchedKeys(t *testing.T) {
 	believes(0, 1)
 	_, err := homes[1].ListBackups(t.Context(), req)
 	says(t, err, model.Refused, "somebody replaced them")
+
+	// Disks take turns in a place, once one is told that they do.
+	other := t.TempDir()
+	homes[2].create(model.BackupRequest{To: other})
+	for range 2 {
+		for _, from := range []string{place, other} {
+			disk := from + ".disk"
+			if err := os.Rename(from, disk); err != nil {
+				t.Fatal(err)
+			}
+			homes[3].store = named{Folder(disk), "the disk"}
+			if _, err := homes[3].ListBackups(t.Context(), req); from == place && err != nil {
+				t.Error(err)
+			} else if err != nil {
+				says(t, err, model.Refused, "somebody replaced them")
+				if _, err := homes[3].InitBackups(t.Context(), model.BackupRequest{Trust: true}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			homes[3].create(model.BackupRequest{})
+			if err := os.Rename(disk, from); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	homes[3].store = nil
+	if list, err := homes[3].ListBackups(t.Context(), model.BackupRequest{To: other}); err != nil || len(list) != 3 {
+		t.Errorf("%d backups on the other disk, %v", len(list), err)
+	}
 
 	write(t, filepath.Join(homes[0].dir, pinsName), []byte("nonsense"))
 	_, err = homes[0].ListBackups(t.Context(), req)
