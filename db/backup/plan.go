@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"rapport/model"
 )
@@ -56,7 +57,9 @@ func planOf(ctx context.Context, snap snapshot, list []entry, kind string) (plan
 			}
 		}
 		if reason == "" {
-			return chained(list, e, kind, full)
+			p, err := chained(list, e, kind, full)
+			p.holdReplaced(snap.info().Mark)
+			return p, err
 		}
 		if why == "" {
 			why = reason
@@ -105,4 +108,23 @@ func chained(list []entry, e *entry, kind string, full func(string, ...any) (pla
 		}
 	}
 	return p, nil
+}
+
+// holdReplaced holds whole the tables whose rows were replaced since the parent
+// without anybody telling of it.
+func (p *plan) holdReplaced(now mark) {
+	if p.parent == nil || len(now.Tables) == 0 || p.parent.sum.Mark.Tables[""] != now.Tables[""] {
+		return
+	}
+	var replaced []string
+	for name, was := range p.parent.sum.Mark.Tables {
+		if is := now.Tables[name]; is != "" && is != was {
+			replaced = append(replaced, name)
+		}
+	}
+	slices.Sort(replaced)
+	p.untold = append(p.untold, replaced...)
+	if of := slices.DeleteFunc(replaced, func(name string) bool { return !isDeclared(name) }); len(of) > 0 {
+		p.note = "rows of these tables were replaced and no trigger told of it, so that they are held whole: " + strings.Join(of, ", ")
+	}
 }

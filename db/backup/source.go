@@ -67,6 +67,10 @@ type mark struct {
 	History  int64     `json:"history,omitempty"`  // the newest entry of the central's history
 	Note     int64     `json:"note,omitempty"`     // the newest note of a change in a cache
 	At       time.Time `json:"at"`
+	// Tables says of each table what changes when its rows are replaced and
+	// nobody tells of it, "" of the server that said so. Of a central, where it
+	// could be asked.
+	Tables map[string]string `json:"tables,omitempty"`
 	// Begins is when the history begins that the backup holds: back to there it
 	// tells what rows were before it. Of a central.
 	Begins time.Time `json:"begins,omitzero"`

@@ -62,7 +62,7 @@ func newCentralSnapshot(ctx context.Context, d *mysql.Dump) (*centralSnapshot, e
 	i := d.Info()
 	s := &centralSnapshot{d: d, of: map[string]mysql.DumpTable{}, what: moment{
 		Source: model.SourceCentral, Lineage: i.Epoch, At: i.At.UTC().Truncate(time.Millisecond), Schema: int(i.SchemaVersion), Readers: i.Readers,
-		Mark: mark{Position: i.Mark.Position, Run: i.Mark.Run, History: i.Mark.History, At: i.Mark.At.UTC(), Begins: begins},
+		Mark: mark{Position: i.Mark.Position, Run: i.Mark.Run, History: i.Mark.History, At: i.Mark.At.UTC(), Begins: begins, Tables: d.Marks(ctx)},
 		Server: &server{Version: i.Server, Role: i.Role, Method: i.Method, GTID: i.GTID, MinSeq: i.MinSeq, Readers: i.Readers,
 			Schema: int(i.SchemaVersion), Columns: i.ColumnsHash, Unread: d.Unread()},
 	}}
