@@ -111,7 +111,7 @@ func TestBackupOfDamagedReportTables(t *testing.T) {
 	kinds := []string{model.BackupFull, model.BackupIncremental}
 	for i, kind := range kinds {
 		info, err := c.b.create(t.Context(), c.copies(), target{store: c.store}, order{kind: kind}, nil)
-		note := "of contact the table was read and not its copy: 1 rows of report_contact are not as they were copied"
+		note := "of contact the table was read and not its copy: a row of report_contact is not as it was copied"
 		if i > 0 {
 			note = "" // nothing of it changed
 		}

@@ -67,10 +67,11 @@
 // whichever was read. "copies" in the manifest has the position of the copies,
 // the tables, and the number of rows that were newer.
 //
-// A copy is proved before it is read: by the hash of each of its rows and by
-// their sum; on request it is also compared with its table. Where that finds
-// something, a column is missing or nobody notes the changes, the table is read;
-// where no standby has everything in half a minute, the primary is. A backup
+// A copy is proved while it is read: by the hash of each of its rows, their
+// number and their sum; on request it is also compared with its table. Where
+// that finds something, a column is missing or nobody notes the changes, the
+// table is read; where no standby has everything in half a minute, the primary
+// is. A backup
 // that takes more of the server is better than none. "instead" and the note of
 // the backup say what and why.
 //

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"database/sql/driver"
+	"errors"
 	"fmt"
 	"slices"
 	"sort"
@@ -37,7 +38,7 @@ type tableCopy struct {
 	state *reportState
 	newer []byte // ids of the rows that are newer than their copies, in order
 	turn  sync.Mutex
-	whole bool // every row of it was proved
+	asked bool // it was compared with its table
 }
 
 // DumpCopies tells what a dump reads from report tables.
@@ -207,41 +208,28 @@ func (d *Dump) giveUp(table, why string) {
 	}
 }
 
-// copyOf returns the copy of a table if it is to be read, nil if not. Before
-// its first row is read it is proved: that every row is as it was copied, and
-// that they are all there. Of an increment, only the rows of the ids are.
-func (d *Dump) copyOf(ctx context.Context, reader int, t DumpTable, ids []byte) (*tableCopy, error) {
+// copyOf returns the copy of a table if it is to be read, nil if not.
+func (d *Dump) copyOf(ctx context.Context, reader int, t DumpTable) (*tableCopy, error) {
 	d.copies.turn.Lock()
 	c := d.copies.of[t.Name]
 	d.copies.turn.Unlock()
-	if c == nil {
-		return nil, nil
+	if c == nil || !d.from.Check {
+		return c, nil
 	}
 	c.turn.Lock()
 	defer c.turn.Unlock()
-	if c.whole {
+	if c.asked {
 		return c, nil
 	}
-	s := d.readers[reader]
-	why := ""
+	why, s := "", d.readers[reader]
 	err := d.briefly(ctx, s, func() (err error) {
-		if ids != nil && !d.from.Check {
-			why, err = c.altered(ctx, s, " AND r.id IN ("+idsSQL(ids)+")")
-			return err
-		}
-		if why, err = c.altered(ctx, s, ""); why == "" && err == nil {
-			why, err = c.incomplete(ctx, s)
-		}
-		if why == "" && err == nil && d.from.Check {
-			why, err = c.differs(ctx, s)
-		}
-		c.whole = true
+		why, err = c.differs(ctx, s)
 		return err
 	})
 	if err != nil {
 		return nil, d.reading(c.title(), err)
 	}
-	if why != "" {
+	if c.asked = true; why != "" {
 		d.giveUp(t.Name, why)
 		return nil, nil
 	}
@@ -267,35 +255,34 @@ func hasID(ids, id []byte) bool {
 	return found
 }
 
-// altered says how many rows of the copy are not as they were copied, "" for
-// none.
-func (c *tableCopy) altered(ctx context.Context, s *session, some string) (string, error) {
-	n, err := c.wrong(ctx, s, "SELECT r.id FROM "+ident(c.title())+" r WHERE r."+columnGone+" IS NULL AND NOT (r."+columnHash+"<=>"+c.rowHashSQL("r")+")"+some)
-	if n == 0 || err != nil {
-		return "", err
+// left asks for the sum of the rows that the last refresh left in the copy; ok
+// is false where that is not known. Error: errAltered where the copy has another
+// number of rows by now. A reader may see another refresh than the first one.
+func (c *tableCopy) left(ctx context.Context, d *Dump, reader int) (sum reportSum, ok bool, err error) {
+	rows := int64(0)
+	q := "SELECT COUNT(*) FROM " + ident(c.title()) + " WHERE " + columnGone + " IS NULL;SELECT copied,COALESCE(hash,'') FROM report_state WHERE tbl=" + quote(string(c.entity.Noun))
+	err = d.briefly(ctx, d.readers[reader], func() error {
+		return d.readers[reader].query(ctx, q, func(_ int, v []driver.Value) error {
+			if len(v) == 2 {
+				sum, ok = parseSum(integer(v[0]), asText(v[1]))
+			} else {
+				rows = integer(v[0])
+			}
+			return nil
+		})
+	})
+	switch {
+	case err != nil:
+		return sum, false, d.reading(c.title(), err)
+	case ok && rows != sum.rows:
+		d.giveUp(string(c.entity.Noun), fmt.Sprintf("%s has %d rows, and its last refresh left %d", c.title(), rows, sum.rows))
+		return sum, false, errAltered
 	}
-	return fmt.Sprintf("%d rows of %s are not as they were copied", n, c.title()), nil
+	return sum, ok, nil
 }
 
-// incomplete says that the copy has not the rows that its last refresh left,
-// "" if it has. A reader may see another refresh than the first one does.
-func (c *tableCopy) incomplete(ctx context.Context, s *session) (string, error) {
-	var sum, left reportSum
-	summed := false
-	q := "SELECT " + sumSQL("r") + " FROM " + ident(c.title()) + " r WHERE r." + columnGone + " IS NULL;SELECT copied,COALESCE(hash,'') FROM report_state WHERE tbl=" + quote(string(c.entity.Noun))
-	err := s.query(ctx, q, func(_ int, v []driver.Value) error {
-		if len(v) == 2 {
-			left, summed = parseSum(integer(v[0]), asText(v[1]))
-		} else {
-			sum = readSum(v)
-		}
-		return nil
-	})
-	if err != nil || !summed || sum == left {
-		return "", err
-	}
-	return fmt.Sprintf("%s has not the rows that its last refresh left: %d, and it left %d", c.title(), sum.rows, left.rows), nil
-}
+// errAltered says that a copy is not as its last refresh left it.
+var errAltered = errors.New("a report table was altered")
 
 // differs says how many rows of the copy are not those of the table although
 // nobody noted a change, "" for none. It reads the whole table.
@@ -312,37 +299,82 @@ func (c *tableCopy) differs(ctx context.Context, s *session) (string, error) {
 // newerChunk is how many rows that are newer than their copies are held at once.
 const newerChunk = 100
 
-// rows reads all rows of a table from its copy.
-func (c *tableCopy) rows(ctx context.Context, d *Dump, reader int, t DumpTable, row func(v []any) error) error {
-	after := ""
-	for ids := range slices.Chunk(c.newer, newerChunk*idBytes) {
-		upTo := fmt.Sprintf(" AND id<=X'%x'", ids[len(ids)-idBytes:])
-		if err := c.overlaid(ctx, d, reader, t, after+upTo, ids, row); err != nil {
-			return err
-		}
-		after = fmt.Sprintf(" AND id>X'%x'", ids[len(ids)-idBytes:])
-	}
-	return c.overlaid(ctx, d, reader, t, after, nil, row)
+// copyReading is one reading of a table from its copy.
+type copyReading struct {
+	*tableCopy
+	ctx    context.Context
+	d      *Dump
+	reader int
+	t      DumpTable
+	at     int // of the id among the columns
+	row    func(v []any) error
+	hash   func(v []any) []byte
+	sum    reportSum // of the copies that were read
+	last   []byte    // id of the row that was passed on last
 }
 
-// rowsOf reads the rows of some ids.
-func (c *tableCopy) rowsOf(ctx context.Context, d *Dump, reader int, t DumpTable, ids []byte, row func(v []any) error) error {
+func (d *Dump) readCopy(ctx context.Context, reader int, t DumpTable, c *tableCopy, row func(v []any) error) *copyReading {
+	return &copyReading{tableCopy: c, ctx: ctx, d: d, reader: reader, t: t, at: slices.Index(t.Columns, model.ColumnID), row: row, hash: c.rowHasher(t.Columns)}
+}
+
+// rows reads all rows of the table. At a row of the copy that is not as it was
+// copied, it goes on with the table itself.
+func (r *copyReading) rows() error {
+	sum, known, err := r.left(r.ctx, r.d, r.reader)
+	after := ""
+	for ids := range slices.Chunk(r.newer, newerChunk*idBytes) {
+		if err != nil {
+			break
+		}
+		upTo := ids[len(ids)-idBytes:]
+		err = r.overlaid(fmt.Sprintf("%s AND id<=X'%x'", after, upTo), ids)
+		after = fmt.Sprintf(" AND id>X'%x'", upTo)
+	}
+	if err == nil {
+		err = r.overlaid(after, nil)
+	}
+	switch {
+	case errors.Is(err, errAltered):
+		q := "SELECT " + strings.Join(r.t.selects, ",") + " FROM " + ident(r.t.Name) + " FORCE INDEX (PRIMARY)"
+		if r.last != nil {
+			q += fmt.Sprintf(" WHERE id>X'%x'", r.last)
+		}
+		return r.d.stream(r.ctx, r.reader, r.t, q+" ORDER BY id", r.row)
+	case err == nil && known && sum != r.sum:
+		return model.Errorf(model.Corrupt, "%s has other rows than its last refresh left, and a backup has read them", r.title()).
+			WithHint("`rapport central refresh-reports --check` puts it right")
+	}
+	return err
+}
+
+// rowsOf reads the rows of some ids, as rows does.
+func (r *copyReading) rowsOf(ids []byte) error {
 	var newer []byte
 	for id := range slices.Chunk(ids, idBytes) {
-		if hasID(c.newer, id) {
+		if hasID(r.newer, id) {
 			newer = append(newer, id...)
 		}
 	}
-	return c.overlaid(ctx, d, reader, t, " AND id IN ("+idsSQL(ids)+")", newer, row)
+	err := r.overlaid(" AND id IN ("+idsSQL(ids)+")", newer)
+	if !errors.Is(err, errAltered) {
+		return err
+	}
+	for len(ids) > 0 && r.last != nil && bytes.Compare(ids[:idBytes], r.last) <= 0 {
+		ids = ids[idBytes:]
+	}
+	return r.d.stream(r.ctx, r.reader, r.t, r.t.ofIDs(ids), r.row)
 }
 
 // overlaid reads the copies of which a condition holds, but those of some ids
 // from the table itself.
-func (c *tableCopy) overlaid(ctx context.Context, d *Dump, reader int, t DumpTable, condition string, newer []byte, row func(v []any) error) error {
-	at := slices.Index(t.Columns, model.ColumnID)
+func (r *copyReading) overlaid(condition string, newer []byte) error {
+	pass := func(v []any) error {
+		r.last = append(r.last[:0], v[r.at].([]byte)...)
+		return r.row(v)
+	}
 	var own [][]any
 	if len(newer) > 0 {
-		err := d.stream(ctx, reader, t, t.ofIDs(newer), func(v []any) error {
+		err := r.d.stream(r.ctx, r.reader, r.t, r.t.ofIDs(newer), func(v []any) error {
 			own = append(own, keptRow(v))
 			return nil
 		})
@@ -351,24 +383,31 @@ func (c *tableCopy) overlaid(ctx context.Context, d *Dump, reader int, t DumpTab
 		}
 	}
 	before := func(id []byte) error {
-		for len(own) > 0 && (id == nil || bytes.Compare(own[0][at].([]byte), id) < 0) {
-			if err := row(own[0]); err != nil {
+		for len(own) > 0 && (id == nil || bytes.Compare(own[0][r.at].([]byte), id) < 0) {
+			if err := pass(own[0]); err != nil {
 				return err
 			}
 			own = own[1:]
 		}
 		return nil
 	}
-	q := "SELECT " + strings.Join(t.selects, ",") + " FROM " + ident(c.title()) + " FORCE INDEX (PRIMARY) WHERE " + columnGone + " IS NULL" + condition + " ORDER BY id"
-	err := d.stream(ctx, reader, t, q, func(v []any) error {
-		id, _ := v[at].([]byte)
+	n := len(r.t.Columns)
+	with := r.t
+	with.Columns, with.Types, with.kinds = append(slices.Clone(r.t.Columns), columnHash), append(slices.Clone(r.t.Types), "blob"), append(slices.Clone(r.t.kinds), "binary")
+	q := "SELECT " + strings.Join(r.t.selects, ",") + "," + columnHash + " FROM " + ident(r.title()) + " FORCE INDEX (PRIMARY) WHERE " + columnGone + " IS NULL" + condition + " ORDER BY id"
+	err := r.d.stream(r.ctx, r.reader, with, q, func(v []any) error {
+		id, hash := v[r.at].([]byte), v[n].([]byte)
 		if err := before(id); err != nil {
 			return err
 		}
-		if hasID(newer, id) {
+		if r.sum = r.sum.withHash(hash); hasID(newer, id) {
 			return nil
 		}
-		return row(v)
+		if !bytes.Equal(r.hash(v[:n]), hash) {
+			r.d.giveUp(r.t.Name, "a row of "+r.title()+" is not as it was copied")
+			return errAltered
+		}
+		return pass(v[:n])
 	})
 	if err != nil {
 		return err

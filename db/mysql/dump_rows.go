@@ -43,10 +43,10 @@ func (d *Dump) reading(table string, err error) error {
 // of theirs. The slice and the bytes are valid during the call only. An error of
 // row ends the reading and is returned as it is.
 func (d *Dump) Rows(ctx context.Context, reader int, t DumpTable, row func(v []any) error) error {
-	if c, err := d.copyOf(ctx, reader, t, nil); err != nil {
+	if c, err := d.copyOf(ctx, reader, t); err != nil {
 		return err
 	} else if c != nil {
-		return c.rows(ctx, d, reader, t, row)
+		return d.readCopy(ctx, reader, t, c, row).rows()
 	}
 	q := "SELECT " + strings.Join(t.selects, ",") + " FROM " + ident(t.Name)
 	if t.keyed {
@@ -242,11 +242,11 @@ func (d *Dump) Changed(ctx context.Context, reader int, t DumpTable, since DumpM
 			rest = rest[min(idBytes, len(rest)):]
 			return row(v)
 		}
-		c, err := d.copyOf(ctx, reader, t, ids)
+		c, err := d.copyOf(ctx, reader, t)
 		switch {
 		case err != nil:
 		case c != nil:
-			err = c.rowsOf(ctx, d, reader, t, ids, there)
+			err = d.readCopy(ctx, reader, t, c, there).rowsOf(ids)
 		default:
 			err = d.stream(ctx, reader, t, t.ofIDs(ids), there)
 		}

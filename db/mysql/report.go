@@ -168,29 +168,6 @@ func (m *mirror) activitySQL(id string) string {
 	return "(SELECT " + lastSQL + m.happenedSQL() + " AND " + m.about() + "=" + id + ")"
 }
 
-// rowHashSQL is the SHA-256 of a row: which columns are NULL, and every value
-// with its length, so that no two rows are written the same.
-func (m *mirror) rowHashSQL(alias string) string {
-	var null, values []string
-	for _, c := range m.columns {
-		col := alias + "." + ident(c.Name)
-		null = append(null, "ISNULL("+col+")")
-		text := "CAST(" + col + " AS CHAR)"
-		switch {
-		case strings.HasPrefix(c.kind, "binary") || strings.Contains(c.kind, "blob") || strings.HasPrefix(c.kind, "varbinary"):
-			text = "HEX(" + col + ")"
-		case c.Type == model.ColLong:
-			text = "SHA2(CONVERT(" + col + " USING utf8mb4),256)"
-		case c.charset != "":
-			text = "CONVERT(" + col + " USING utf8mb4)"
-			values = append(values, "IFNULL(CONCAT(CHAR_LENGTH("+col+"),':',"+text+"),'')")
-			continue
-		}
-		values = append(values, "IFNULL("+text+",'')")
-	}
-	return "UNHEX(SHA2(CONCAT(" + strings.Join(null, ",") + ",'|',CONCAT_WS('|'," + strings.Join(values, ",") + ")),256))"
-}
-
 // sumSQL sums the hashes of rows up in four parts.
 func sumSQL(alias string) string {
 	parts := []string{"COUNT(*)"}
