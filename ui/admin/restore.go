@@ -114,7 +114,9 @@ func (s *restore) Update(msg tea.Msg) tea.Cmd {
 	}
 	defer s.rebuild()
 	if s.err = m.Err; m.Err != nil {
-		s.ahead = model.KindOf(m.Err) == model.NotFound && !s.when.IsZero() && len(s.items) > 0
+		if s.ahead = model.KindOf(m.Err) == model.NotFound && s.late(); s.ahead {
+			return s.reload() // there may be a backup more than was known
+		}
 		return nil
 	}
 	return s.took(m.Value)
@@ -123,17 +125,25 @@ func (s *restore) Update(msg tea.Msg) tea.Cmd {
 func (s *restore) apply(m screen.LoadedMsg) {
 	defer s.rebuild()
 	s.loaded = true
-	if s.err = m.Err; m.Err != nil {
+	if m.Err != nil {
+		s.err = m.Err
 		return
 	}
 	got := m.Value.(backupsListed)
 	s.undo = got.undo
 	s.items = slices.DeleteFunc(slices.Clone(got.items), func(b model.BackupInfo) bool { return !b.Verified || b.Problem != "" })
+	s.ahead = s.ahead && s.late()
 	if b, ok := s.backup(); ok {
 		s.source = b.Source
 	} else if s.id == "" && s.when.IsZero() || s.source == "" {
 		s.choose(s.newest())
 	}
+}
+
+// late tells whether the moment is later than every backup of the central.
+func (s *restore) late() bool {
+	of := s.of(model.SourceCentral)
+	return !s.when.IsZero() && len(of) > 0 && s.when.After(of[0].At)
 }
 
 // newest is the newest backup of the central, where there is one and a central,
@@ -162,7 +172,9 @@ func (s *restore) choose(b model.BackupInfo) {
 }
 
 // forget drops a plan that is not of what is chosen any more.
-func (s *restore) forget() { s.plan, s.done, s.here, s.err, s.ahead = nil, nil, nil, nil, false }
+func (s *restore) forget() {
+	s.plan, s.done, s.here, s.err, s.ahead = nil, nil, nil, nil, false
+}
 
 // backup is the one that is chosen.
 func (s *restore) backup() (model.BackupInfo, bool) {
@@ -353,6 +365,7 @@ func (s *restore) catchUp() tea.Cmd {
 	ws, req := s.env.Workspace, s.request()
 	s.forget()
 	s.rebuild()
+	s.goTo(workOut)
 	return s.start("Backing up, then comparing", "The central stays as it is.", func(ctx context.Context, n model.Notify) (any, error) {
 		if _, err := ws.CreateBackup(ctx, model.BackupRequest{Kind: model.BackupIncremental, Source: model.SourceCentral}, n); err != nil {
 			return worked{}, err

@@ -137,6 +137,20 @@ func TestRestoreCatchesUp(t *testing.T) {
 	s := onRestore(t, ws, "i1")
 	fake.Run(s, fake.Want[screen.AskMsg](t, fake.Run(s, s.typeMoment())).Do("09:29"))
 	fake.Do(t, s, keymap.Open)
+	// A moment before the newest backup is not made up for by another one.
+	newer := ws.Copies[0]
+	newer.At = fake.Now()
+	copies := ws.Copies
+	ws.Copies = append([]model.BackupInfo{newer}, copies...)
+	s.goTo("Catch up")
+	fake.Do(t, s, keymap.Open)
+	if v := ansi.Strip(s.View()); len(ws.Made) != 1 || !strings.Contains(v, "tell nothing") || strings.Contains(v, "Catch up") {
+		t.Errorf("made %v\n%s", ws.Made, v)
+	}
+	ws.Copies, ws.Made = copies, nil
+	fake.Run(s, s.reload())
+	s.goTo(workOut)
+	fake.Do(t, s, keymap.Open)
 	if v := ansi.Strip(s.View()); !strings.Contains(v, "tell nothing") || !strings.Contains(v, "Catch up") {
 		t.Fatal(v)
 	}
