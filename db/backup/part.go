@@ -17,6 +17,10 @@ import (
 // partSize is the plain size at which a part ends.
 const partSize = 16 << 20
 
+// window is how far back a part refers to itself. Twice as much makes it no
+// smaller, and takes as much more memory of whoever writes or reads it.
+const window = 1 << 20
+
 // header is the first line of a part.
 type header struct {
 	Table    string   `json:"table"`
@@ -53,7 +57,7 @@ type partWriter struct {
 }
 
 func newPartWriter(k keys) (*partWriter, error) {
-	zip, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedDefault), zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(2<<20), zstd.WithLowerEncoderMem(true))
+	zip, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedDefault), zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(window), zstd.WithLowerEncoderMem(true))
 	if err != nil {
 		return nil, err
 	}

@@ -210,6 +210,9 @@ func jobFor(reader int, jobs []job) int {
 // do does one job and tells how many rows it compared.
 func (w *writer) do(ctx context.Context, reader int, j job, out *[2]*partWriter) (int64, error) {
 	if j.compare {
+		// Little is written after the first table is compared, and who reads one
+		// takes as much memory.
+		*out = [2]*partWriter{}
 		c := w.newComparer(ctx, j.te)
 		defer c.close()
 		err := w.pass(ctx, reader, j.t, j.te, c)
