@@ -9,6 +9,7 @@ const (
 	pendingFile = "db/sqlite/pending.go"
 	mergeFile   = "model/merge.go"
 	lineageFile = "model/lineage.go"
+	lostFile    = "db/sqlite/replica_lost.go"
 	serverFile  = "db/sync/sim/server.go"
 	centralFile = "db/sync/sim/central.go"
 	txFile      = "db/sync/sim/tx.go"
@@ -86,7 +87,9 @@ var mutants = []mutant{
 		{batchFile, "			case model.PushRefused:\n", "			case model.PushOutcome(99):\n"},
 	}},
 	one("a field in conflict is sent all the same", batchFile, "		if held[i] {\n			continue\n		}\n", "		if held[i] && false {\n			continue\n		}\n"),
-	one("what a restored server lost is not offered again", applyFile, "	if known != nil && a.regain {", "	if known != nil && a.regain && local == nil {"),
+	one("what a restored server lost is not offered again", applyFile, "	} else if known != nil && a.regain {", "	} else if known != nil && a.regain && local == nil {"),
+	byTrap("what was removed on a restored server is offered again", "^TestT60RemovedBeforeItIsOffered$", lostFile, "lost := known == nil || !model.Removed(", "lost := known == nil || true || !model.Removed("),
+	byTrap("what a restore gives up is offered again", "^TestT60Discarded$", loadFile, "		if discards {\n", "		if discards && false {\n"),
 	byTrap("a change that was sent and not read from the feed is not missed", "^TestT60SentAndNotPulled$", batchFile, "		version := versionOf(e, base) + 1\n", "		version := versionOf(e, base)\n"),
 	one("of a row that somebody changed on a restored server nothing is offered", lineageFile, "		version--\n", ""),
 	byTrap("what somebody did on a restored server is changed back", "^TestT60OfferedByAnother$", lineageFile, "			copyAt(base, known, g.cols)\n", ""),
