@@ -166,7 +166,7 @@ func TestT61RestoredByRapportAndWrittenTo(t *testing.T) {
 }
 
 // T60: only one table is restored. What laptops have of it they offer again, and
-// the other tables feel nothing.
+// the other tables feel nothing, also when it is undone.
 func TestT60RestoredTable(t *testing.T) {
 	c := newCentral(t)
 	a, b := newHome(t, "ann", c.url), newHome(t, "bob", c.url)
@@ -190,6 +190,15 @@ func TestT60RestoredTable(t *testing.T) {
 	if got := c.value(t, "SELECT CONCAT_WS(' ', (SELECT GROUP_CONCAT(last_name, COALESCE(job_title, '') ORDER BY last_name) FROM contact), (SELECT CONCAT(name, domain) FROM organization))"); got != "lost,old2 2unsent.example" {
 		t.Errorf("on the server: %s", got)
 	}
+	a.save(t, "contact", old.ID, map[string]any{"department": "entered"})
+	a.save(t, "organization", org.ID, map[string]any{"name": "3"})
+	a.sync(t)
+	undoRestore(t, c)
+	if got := c.value(t, "SELECT CONCAT_WS(' ', (SELECT GROUP_CONCAT(CONCAT_WS(' ', last_name, job_title, department) ORDER BY last_name) FROM contact), (SELECT CONCAT(name, domain) FROM organization))"); got != "lost,old 2 entered 3unsent.example" {
+		t.Errorf("after the undo: %s", got)
+	}
+	b.sync(t)
+	converge(t, c, a, b)
 }
 
 // T60, T30: the server is gone, and a backup goes into another one, a cold
