@@ -100,6 +100,25 @@ func TestRecoveryKey(t *testing.T) {
 	}
 }
 
+// TestOwnKey makes this computer's key once, and opens with it what was
+// encrypted for it.
+func TestOwnKey(t *testing.T) {
+	s := newShell(t)
+	k := s.ok("backup", "init", "--own-key")
+	if again := s.ok("backup", "init", "--own-key"); again["own_recipient"] != k["own_recipient"] {
+		t.Errorf("%v is made anew as %v", k, again)
+	}
+	if a := s.run("backup", "init", "--own-key"); a.code != 0 || !strings.Contains(a.out, k["own_key_file"].(string)) || strings.Contains(a.out, "AGE-SECRET-KEY") {
+		t.Errorf("exit %d %s", a.code, a.out)
+	}
+	s.env["RAPPORT_BACKUP__RECIPIENTS"] = k["own_recipient"].(string)
+	s.want(s.ok("backup", "create", "--one-key")["encrypted"], "true")
+	if a := s.run("backup", "verify", "latest"); a.code == 0 {
+		t.Error("it is read without the key")
+	}
+	s.ok("backup", "verify", "latest", "--identity", k["own_key_file"].(string))
+}
+
 // answers is an input that is made when it is read.
 type answers func() string
 
