@@ -324,9 +324,6 @@ func (r *refresher) rename(list string) error {
 	if r.dialect.product == mariaDB {
 		wait = 0
 	}
-	if err := r.exec(r.ctx, "SET SESSION lock_wait_timeout="+strconv.Itoa(wait)); err != nil {
-		return err
-	}
 	deadline := time.Now().Add(swapWait)
 	for tries := 1; ; tries++ {
 		if err := r.lease.renew(r.ctx, true); err != nil {
@@ -337,7 +334,12 @@ func (r *refresher) rename(list string) error {
 		case err != nil:
 			return err
 		case by == "":
-			err = r.exec(r.ctx, "RENAME TABLE "+list)
+			err = r.exec(r.ctx, "SET SESSION lock_wait_timeout="+strconv.Itoa(wait)+";RENAME TABLE "+list)
+			// Everything else waits for those who are still at work, such as
+			// the last statement of a refresher that was killed.
+			if e := r.exec(context.WithoutCancel(r.ctx), "SET SESSION lock_wait_timeout=20"); err == nil && e != nil {
+				return e
+			}
 			if n := number(err); err == nil || n != erLockTimeout && n != erDeadlock || time.Now().After(deadline) {
 				return err
 			}
