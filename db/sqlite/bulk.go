@@ -41,7 +41,7 @@ func (d *DB) Bulk(ctx context.Context, fn func(*Bulk) error) (err error) {
 		return mapError(op, err)
 	}
 	defer func() {
-		_, resetErr := d.writer.ExecContext(context.WithoutCancel(ctx), "PRAGMA temp_store = 2; PRAGMA cache_size = -2000; PRAGMA foreign_keys = 1")
+		_, resetErr := d.writer.ExecContext(context.WithoutCancel(ctx), "PRAGMA temp_store = 2; PRAGMA cache_size = "+writerCache+"; PRAGMA foreign_keys = 1")
 		err = mapError(op, errors.Join(err, resetErr))
 	}()
 	if err := d.bulkRows(ctx, fn); err != nil {

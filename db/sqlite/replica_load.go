@@ -268,7 +268,7 @@ func (d *DB) finishBulk(ctx context.Context) (err error) {
 	if err := b.take(ctx); err != nil {
 		return err
 	}
-	_, err = d.writer.ExecContext(ctx, "PRAGMA temp_store = 2; PRAGMA cache_size = -2000; PRAGMA wal_checkpoint(TRUNCATE)")
+	_, err = d.writer.ExecContext(ctx, "PRAGMA temp_store = 2; PRAGMA cache_size = "+writerCache+"; PRAGMA wal_checkpoint(TRUNCATE)")
 	return mapError("finish load", err)
 }
 

@@ -1,8 +1,10 @@
 package sqlite
 
 import (
+	"cmp"
 	"database/sql"
 	"fmt"
+	"slices"
 	"strings"
 
 	"rapport/model"
@@ -214,15 +216,15 @@ func (t *Tx) nounBase(n model.Noun) (int64, error) {
 	return number << nounShift, nil
 }
 
-// insertDoc writes a record's entries.
-func (t *Tx) insertDoc(base int64, d doc) error {
+// insertDoc writes a record's entries to a row of the index.
+func (t *Tx) insertDoc(row int64, d doc) error {
 	if d.text != "" {
-		if err := t.exec("INSERT INTO search_text (rowid, words)\nVALUES (?, ?)", base+d.rid, d.text); err != nil {
+		if err := t.exec("INSERT INTO search_text (rowid, words)\nVALUES (?, ?)", row, d.text); err != nil {
 			return fmt.Errorf("index a record: %w", err)
 		}
 	}
 	if d.note != "" {
-		if err := t.exec("INSERT INTO search_note (rowid, note)\nVALUES (?, ?)", base+d.rid, d.note); err != nil {
+		if err := t.exec("INSERT INTO search_note (rowid, note)\nVALUES (?, ?)", row, d.note); err != nil {
 			return fmt.Errorf("index a note: %w", err)
 		}
 	}
@@ -242,38 +244,54 @@ func (t *Tx) reindex(keys []recordKey) error {
 	if have == "" {
 		return t.indexLater(keys)
 	}
+	entries := make([]searchEntry, 0, len(keys))
 	for _, k := range keys {
-		if err := t.reindexOne(k); err != nil {
+		e := searchEntry{plan: searchedNoun(k.noun), key: k}
+		if e.plan == nil {
+			continue
+		}
+		if e.row, err = t.searchRow(k.noun, k.id); err != nil {
+			return err
+		}
+		if e.row != 0 {
+			entries = append(entries, e)
+		}
+	}
+	// The index puts what it holds back into a segment of its own whenever a row
+	// comes that is before the last one.
+	slices.SortFunc(entries, func(a, b searchEntry) int { return cmp.Compare(a.row, b.row) })
+	for _, e := range entries {
+		if err := t.reindexOne(e); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (t *Tx) reindexOne(k recordKey) error {
-	s := searchedNoun(k.noun)
-	if s == nil {
-		return nil
-	}
-	base, err := t.nounBase(k.noun)
-	if err != nil {
+// searchEntry is a record whose entries are brought up to date, and their row
+// in the index.
+type searchEntry struct {
+	plan *searched
+	key  recordKey
+	row  int64
+}
+
+func (t *Tx) reindexOne(e searchEntry) error {
+	if err := t.takeOut(e.row); err != nil {
 		return err
 	}
-	if err := t.takeOut(k.noun, k.id); err != nil {
-		return err
-	}
-	rows, err := t.query(s.one, k.id.Bytes())
+	rows, err := t.query(e.plan.one, e.key.id.Bytes())
 	if err != nil {
 		return err
 	}
 	var d doc
 	if rows.Next() {
-		d, err = s.scan(rows, t.db.region())
+		d, err = e.plan.scan(rows, t.db.region())
 	}
 	if err = closeRows(rows, err); err != nil || d.rid == 0 {
 		return err
 	}
-	return t.insertDoc(base, d)
+	return t.insertDoc(e.row, d)
 }
 
 // forget takes the entries of a record out of the index, if there is one. It
@@ -288,27 +306,36 @@ func (t *Tx) forget(n model.Noun, id model.ID) error {
 	if have, err := t.state(keySearch); err != nil || have == "" {
 		return err
 	}
-	return t.takeOut(n, id)
+	row, err := t.searchRow(n, id)
+	if err != nil || row == 0 {
+		return err
+	}
+	return t.takeOut(row)
 }
 
-// takeOut removes the entries of a record.
-func (t *Tx) takeOut(n model.Noun, id model.ID) error {
+// searchRow returns the row of a record's entries, 0 for a record that is not
+// there.
+func (t *Tx) searchRow(n model.Noun, id model.ID) (int64, error) {
 	base, err := t.nounBase(n)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	rows, err := t.query("SELECT rid FROM "+quote(string(n))+" WHERE id = ?", id.Bytes())
 	if err != nil {
-		return err
+		return 0, err
 	}
 	var rid int64
 	if rows.Next() {
 		err = rows.Scan(&rid)
 	}
 	if err = closeRows(rows, err); err != nil || rid == 0 {
-		return err
+		return 0, err
 	}
-	row := base + rid
+	return base + rid, nil
+}
+
+// takeOut removes the entries in a row of the index.
+func (t *Tx) takeOut(row int64) error {
 	if err := t.exec("DELETE FROM search_text WHERE rowid = ?", row); err != nil {
 		return fmt.Errorf("take a record out of the index: %w", err)
 	}

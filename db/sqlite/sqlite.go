@@ -97,7 +97,7 @@ func Open(ctx context.Context, path string, o Options) (*DB, error) {
 			WithHint("check the rights of its folder and the room on the disk, or name another with --home").Because(err)
 	}
 	d := &DB{path: abs, settings: o.Settings, now: o.Now, ids: o.IDs, random: o.Random, log: o.Log, moment: make(chan struct{}, 1)}
-	d.writer, err = sql.Open("sqlite", dsn(abs, "_txlock=immediate", "_pragma=synchronous(FULL)"))
+	d.writer, err = sql.Open("sqlite", dsn(abs, "_txlock=immediate", "_pragma=synchronous(FULL)", "_pragma=cache_size("+writerCache+")"))
 	if err != nil {
 		return nil, mapError("open", err)
 	}
@@ -115,6 +115,11 @@ func Open(ctx context.Context, path string, o Options) (*DB, error) {
 	}
 	return d, nil
 }
+
+// writerCache is the cache of the connection that writes, in KiB below zero: room
+// for the pages of a thousand rows from all over a large table, which would else
+// go to the journal and come back within their transaction.
+const writerCache = "-16384"
 
 // createFile makes the file, so that SQLite does not make it readable to
 // others. Its journal takes over the mode.
