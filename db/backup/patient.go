@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"io/fs"
-	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -54,15 +53,7 @@ func impatient(s Store) Store {
 
 // look pauses before another look at a place that is gone.
 func look(ctx context.Context, attempt int) error {
-	d := min(time.Second<<min(attempt, 10), mostLook)
-	t := time.NewTimer(d/2 + rand.N(d/2+1))
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	return rest(ctx, min(time.Second<<min(attempt, 10), mostLook))
 }
 
 // try repeats a call while the place is gone. again tells the call that an

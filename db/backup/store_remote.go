@@ -99,7 +99,12 @@ func (r *remote) driver(ctx context.Context) (driver, error) {
 
 // wait pauses before another attempt.
 func wait(ctx context.Context, attempt int) error {
-	d := firstPause << attempt
+	return rest(ctx, firstPause<<attempt)
+}
+
+// rest waits for half of d or more, up to d, as chance has it, so that those who
+// failed together do not come back together.
+func rest(ctx context.Context, d time.Duration) error {
 	t := time.NewTimer(d/2 + rand.N(d/2+1))
 	defer t.Stop()
 	select {
