@@ -8,7 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync/atomic"
+	"sync"
 	"testing"
 	"time"
 
@@ -16,14 +16,19 @@ import (
 	"rapport/model"
 )
 
-// mortal is a store whose process dies at a call that puts or reads a part.
+// mortal is a store whose process dies at a call that puts or reads a part. One
+// call is done before the next begins: what came before the last is there.
 type mortal struct {
 	Store
-	left atomic.Int64
+	mu   sync.Mutex
+	left int
 }
 
 func (m *mortal) call(key string) {
-	if strings.Contains(key, "/t/") && m.left.Add(-1) < 0 {
+	if !strings.Contains(key, "/t/") {
+		return
+	}
+	if m.left--; m.left < 0 {
 		if p, err := os.FindProcess(os.Getpid()); err == nil {
 			p.Kill()
 		}
@@ -32,11 +37,15 @@ func (m *mortal) call(key string) {
 }
 
 func (m *mortal) Put(ctx context.Context, key string, data []byte) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	m.call(key)
 	return m.Store.Put(ctx, key, data)
 }
 
 func (m *mortal) Get(ctx context.Context, key string) ([]byte, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	m.call(key)
 	return m.Store.Get(ctx, key)
 }
@@ -50,9 +59,7 @@ func dieAtWork(dir, work string) error {
 		return err
 	}
 	b := New(Options{Home: dir, DB: func() *sqlite.DB { return db }, Open: func(address string) (Store, error) {
-		m := &mortal{Store: Folder(address)}
-		m.left.Store(1)
-		return m, nil
+		return &mortal{Store: Folder(address), left: 1}, nil
 	}})
 	switch work {
 	case "create":
