@@ -25,6 +25,13 @@ type plan struct {
 	list   string // its columns, quoted, in the order of a Row
 	byID   string
 	upsert string
+	// move stores the columns that upsert leaves out of a row that was there:
+	// those by which indexes find it, whose places among their numbers found
+	// has. It changes nothing where they are the same. SQLite takes a row out
+	// of an index and puts it back for each column of it that a statement
+	// sets, whatever the values.
+	move   string
+	found  []int
 	stored int // how many columns its rows have here
 	// insertOne stores a row that is not there yet, and nothing otherwise;
 	// insertMany does that for insertRows rows.
@@ -48,7 +55,8 @@ func newPlan(e *model.Entity) *plan {
 	if p.titled {
 		p.listed = e.Name(model.NewRecord(e.Noun)) != e.Name(probe(model.NewRecord(e.Noun)))
 	}
-	var names, sets []string
+	var names, sets, moved, kept []string
+	found := foundBy(e)
 	for _, c := range e.Columns() {
 		names = append(names, c.Name)
 	}
@@ -57,7 +65,12 @@ func newPlan(e *model.Entity) *plan {
 	}
 	for i, n := range names {
 		names[i] = quote(n)
-		if i > 0 {
+		switch {
+		case i == 0:
+		case found[n]:
+			p.found = append(p.found, i)
+			moved, kept = append(moved, fmt.Sprintf("%s = ?%d", names[i], len(p.found)+1)), append(kept, fmt.Sprintf("%s IS ?%d", names[i], len(p.found)+1))
+		default:
 			sets = append(sets, names[i]+" = excluded."+names[i])
 		}
 	}
@@ -65,6 +78,9 @@ func newPlan(e *model.Entity) *plan {
 	p.byID = fmt.Sprintf("SELECT %s\nFROM %s\nWHERE id = ?", p.list, table)
 	p.upsert = fmt.Sprintf("INSERT INTO %s (%s)\nVALUES (%s)\nON CONFLICT (id) DO UPDATE SET %s",
 		table, strings.Join(names, ", "), marks(len(names)), strings.Join(sets, ", "))
+	if len(moved) > 0 {
+		p.move = fmt.Sprintf("UPDATE %s\nSET %s\nWHERE id = ?1 AND NOT (%s)", table, strings.Join(moved, ", "), strings.Join(kept, " AND "))
+	}
 	p.stored = len(names)
 	insert := func(rows int) string {
 		values := strings.Repeat(", ("+marks(len(names))+")", rows)[2:]

@@ -380,7 +380,7 @@ func (r *Refill) putRecord(e *model.Entity, columns []string, values []any) erro
 			r.unsure = append(r.unsure, recordKey{e.Noun, row.ID()})
 		}
 	}
-	return mapError("refill "+string(e.Noun), r.tx.exec(p.upsert, args...))
+	return mapError("refill "+string(e.Noun), r.tx.store(p, args))
 }
 
 // Lacks tells that a declared table is missing where the rows come from.

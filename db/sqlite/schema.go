@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"strings"
+	"unicode"
 
 	"rapport/model"
 )
@@ -112,6 +113,19 @@ func indexes(e *model.Entity) []index {
 			add(q.name, q.on, live)
 		}
 	}
+	return out
+}
+
+// foundBy returns the columns by which an entity's indexes find its rows, but for
+// the moment of the last change, which is another one each time.
+func foundBy(e *model.Entity) map[string]bool {
+	out := map[string]bool{}
+	for _, ix := range indexes(e) {
+		for _, word := range strings.FieldsFunc(ix.ddl, func(r rune) bool { return r != '_' && !unicode.IsLetter(r) && !unicode.IsDigit(r) }) {
+			out[word] = true
+		}
+	}
+	delete(out, model.ColumnUpdatedAt)
 	return out
 }
 

@@ -162,7 +162,7 @@ func (t *Tx) put(e *model.Entity, row model.Row) error {
 		args = append(args, title, key, sortKey)
 		delete(t.names, nameKey(e.Noun, key))
 	}
-	if err := t.exec(p.upsert, args...); err != nil {
+	if err := t.store(p, args); err != nil {
 		return fmt.Errorf("store %s %s: %w", e.Noun, row.ID(), err)
 	}
 	if n, id, ok := row.OwnerOf(e); ok {
@@ -174,6 +174,19 @@ func (t *Tx) put(e *model.Entity, row model.Row) error {
 		t.touched[recordKey{e.Noun, row.ID()}] = sure
 	}
 	return nil
+}
+
+// store writes all columns of a row, there or not.
+func (t *Tx) store(p *plan, args []any) error {
+	if err := t.exec(p.upsert, args...); err != nil || p.move == "" {
+		return err
+	}
+	moved := make([]any, 0, 1+len(p.found))
+	moved = append(moved, args[0])
+	for _, i := range p.found {
+		moved = append(moved, args[i])
+	}
+	return t.exec(p.move, moved...)
 }
 
 // drop removes a row for good and marks its record as touched.
