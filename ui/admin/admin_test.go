@@ -103,6 +103,21 @@ func TestMenuLeadsEverywhere(t *testing.T) {
 	}
 }
 
+// TestTheMenuIsReadAtOnce holds that no entry is too long for a terminal of
+// 80 cells.
+func TestTheMenuIsReadAtOnce(t *testing.T) {
+	s := opener(t, workspace(), screen.Admin)(theme.New(true)).(*menu)
+	s.SetSize(80, 21)
+	for s.at = range s.rows {
+		if cut := s.cut(); cut != "" {
+			t.Errorf("%s does not fit: %q", s.rows[s.at].label, cut)
+		}
+	}
+	if v := s.View(); strings.Contains(v, "…") {
+		t.Error(v)
+	}
+}
+
 // looking opens the import and chooses a file.
 func looking(t *testing.T, ws *fake.Workspace, th *theme.Theme) screen.Screen {
 	t.Helper()
