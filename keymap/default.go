@@ -316,6 +316,13 @@ func Default() *Map {
 	)
 
 	add(
+		Binding{Choice, Up, []string{"k"}, "up", 0},
+		Binding{Choice, Down, []string{"j"}, "down", 0},
+		Binding{Choice, Top, []string{"home", "g"}, "first", 0},
+		Binding{Choice, Bottom, []string{"end", "G"}, "last", 0},
+	)
+
+	add(
 		Binding{Text, Save, []string{"enter"}, "apply", 1},
 		Binding{Text, Cancel, []string{"esc"}, "clear", 2},
 		Binding{Text, Up, []string{"up"}, "up", 0},

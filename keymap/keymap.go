@@ -37,6 +37,7 @@ const (
 	Search    Scope = "search"
 	Welcome   Scope = "welcome"
 	Dialog    Scope = "dialog"
+	Choice    Scope = "choice" // a dialog in which nothing is typed
 	Connect   Scope = "connect"
 )
 

@@ -72,7 +72,13 @@ func (a *Ask) Update(msg tea.Msg, act keymap.Action) (tea.Cmd, bool) {
 	case !isKey:
 		return nil, false
 	}
-	switch act {
+	switch strings.ToLower(k.String()) {
+	case "y":
+		return a.do(""), true
+	case "n":
+		return nil, true
+	}
+	switch still(a.env, k.String(), act) {
 	case keymap.NextField, keymap.PrevField, keymap.Up, keymap.Down:
 		a.yes = !a.yes
 	case keymap.Yes:
@@ -80,13 +86,6 @@ func (a *Ask) Update(msg tea.Msg, act keymap.Action) (tea.Cmd, bool) {
 			return a.do(""), true
 		}
 		return nil, true
-	default:
-		switch strings.ToLower(k.String()) {
-		case "y":
-			return a.do(""), true
-		case "n":
-			return nil, true
-		}
 	}
 	return nil, false
 }
@@ -98,27 +97,34 @@ func sameWord(typed, must string) bool {
 
 func (a *Ask) pick(k tea.KeyPressMsg, act keymap.Action) (tea.Cmd, bool) {
 	n := len(a.m.Options)
-	switch act {
+	if i, ok := a.begins(k.Text); ok {
+		a.at = i
+		return nil, false
+	}
+	switch still(a.env, k.String(), act) {
 	case keymap.Up, keymap.PrevField:
 		a.at = (a.at + n - 1) % n
 	case keymap.Down, keymap.NextField:
 		a.at = (a.at + 1) % n
 	case keymap.Yes:
 		return a.do(a.m.Options[a.at]), true
-	default:
-		// A letter goes to the next choice that begins with it.
-		if k.Text == "" {
-			break
-		}
-		for i := 1; i <= n; i++ {
-			j := (a.at + i) % n
-			if strings.HasPrefix(model.Fold(a.m.Options[j]), model.Fold(k.Text)) {
-				a.at = j
-				break
-			}
-		}
+	case keymap.Top:
+		a.at = 0
+	case keymap.Bottom:
+		a.at = n - 1
 	}
 	return nil, false
+}
+
+// begins returns the next choice that begins with what was typed.
+func (a *Ask) begins(typed string) (int, bool) {
+	n := len(a.m.Options)
+	for i := 1; i <= n && typed != ""; i++ {
+		if j := (a.at + i) % n; strings.HasPrefix(model.Fold(a.m.Options[j]), model.Fold(typed)) {
+			return j, true
+		}
+	}
+	return 0, false
 }
 
 func (a *Ask) do(text string) tea.Cmd {

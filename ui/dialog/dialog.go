@@ -36,6 +36,15 @@ type Dialog interface {
 	Dirty() bool
 }
 
+// still is the action of a key in a dialog in which nothing is typed: letters
+// move there, too.
+func still(env *screen.Env, key string, a keymap.Action) keymap.Action {
+	if a == "" {
+		a, _ = env.Keys.Lookup([]keymap.Scope{keymap.Choice}, []string{key})
+	}
+	return a
+}
+
 // box draws a frame with a title around lines of w cells; footer stands in the
 // lower edge.
 func box(env *screen.Env, title string, lines []string, w int, footer string) string {

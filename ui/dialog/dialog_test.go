@@ -61,6 +61,8 @@ func TestQuestionStandsOnNo(t *testing.T) {
 		{[]string{"y"}, true, true},
 		{[]string{"tab", "enter"}, true, true},
 		{[]string{"right", "left", "enter"}, false, true},
+		{[]string{"j", "enter"}, true, true},
+		{[]string{"j", "k", "enter"}, false, true},
 		{[]string{"x"}, false, false},
 	} {
 		out, done := key(ask(), c.keys...)
@@ -109,6 +111,44 @@ func TestChoiceIsAsked(t *testing.T) {
 	a = NewAsk(e, screen.AskMsg{Title: "Why", Value: "timing", Options: []string{"price", "timing", "not given"}, Do: func(s string) tea.Cmd { return say(s) }}, false)
 	if out, _ := key(a, "n", "enter"); out[0] != answered("not given") {
 		t.Errorf("answered %v", out)
+	}
+}
+
+// TestLettersMoveWhereNoChoiceBeginsWithThem goes by j and k, and by the first
+// letter of a choice before that; a person's own keys hold.
+func TestLettersMoveWhereNoChoiceBeginsWithThem(t *testing.T) {
+	for _, c := range []struct {
+		options []string
+		down    string // instead of j
+		keys    []string
+		want    string
+	}{
+		{[]string{"price", "timing", "other"}, "", []string{"j"}, "timing"},
+		{[]string{"price", "timing", "other"}, "", []string{"j", "j", "k"}, "timing"},
+		{[]string{"price", "timing", "other"}, "", []string{"k"}, "other"},
+		{[]string{"price", "timing", "other"}, "", []string{"tab"}, "timing"},
+		{[]string{"price", "timing", "other"}, "", []string{"G"}, "other"},
+		{[]string{"price", "timing", "other"}, "", []string{"G", "g"}, "price"},
+		{[]string{"price", "timing", "Judith"}, "", []string{"j"}, "Judith"},
+		{[]string{"price", "timing", "Judith"}, "", []string{"j", "k"}, "timing"},
+		{[]string{"price", "timing", "other"}, "s", []string{"s"}, "timing"},
+		{[]string{"price", "timing", "other"}, "s", []string{"j"}, "price"},
+	} {
+		e, _ := env(t)
+		if c.down != "" {
+			if err := e.Keys.Override(keymap.Choice, keymap.Down, []string{c.down}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		a := NewAsk(e, screen.AskMsg{Title: "Why", Options: c.options, Do: func(s string) tea.Cmd { return say(s) }}, false)
+		if out, _ := key(a, append(c.keys, "enter")...); len(out) != 1 || out[0] != answered(c.want) {
+			t.Errorf("%v in %v chooses %v, want %s", c.keys, c.options, out, c.want)
+		}
+	}
+	e, _ := env(t)
+	a := NewAsk(e, screen.AskMsg{Title: "Name", Input: "Name", Do: func(s string) tea.Cmd { return say(s) }}, false)
+	if out, _ := key(a, "j", "k", "g", "enter"); len(out) != 1 || out[0] != answered("jkg") {
+		t.Errorf("a text becomes %v", out)
 	}
 }
 

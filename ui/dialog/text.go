@@ -50,7 +50,7 @@ func (t *Text) Update(msg tea.Msg, a keymap.Action) (tea.Cmd, bool) {
 
 // key tells whether a key closes the dialog; the others scroll.
 func (t *Text) key(name string, a keymap.Action) bool {
-	switch a {
+	switch still(t.env, name, a) {
 	case keymap.Up:
 		t.view.ScrollUp(1)
 	case keymap.Down:
@@ -61,16 +61,14 @@ func (t *Text) key(name string, a keymap.Action) bool {
 		t.view.PageDown()
 	case keymap.No, keymap.Yes:
 		return true
+	case keymap.Top:
+		t.view.GotoTop()
+	case keymap.Bottom:
+		t.view.GotoBottom()
 	default:
 		switch name {
-		case "k":
-			t.view.ScrollUp(1)
-		case "j", "space":
+		case "space":
 			t.view.ScrollDown(1)
-		case "home", "g":
-			t.view.GotoTop()
-		case "end", "G":
-			t.view.GotoBottom()
 		case "q", "?", "!":
 			return true
 		}
