@@ -89,7 +89,7 @@ func (s *backups) Update(msg tea.Msg) tea.Cmd {
 		s.rebuild()
 		return nil
 	}
-	ended, cmd := s.job.take(m)
+	_, ended, cmd := s.job.take(m)
 	if !ended {
 		return cmd
 	}

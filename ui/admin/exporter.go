@@ -50,11 +50,7 @@ func (s *exporter) Init() tea.Cmd { return nil }
 
 // Update takes the outcome.
 func (s *exporter) Update(msg tea.Msg) tea.Cmd {
-	m, ok := msg.(screen.LoadedMsg)
-	if !ok {
-		return nil
-	}
-	ended, cmd := s.job.take(m)
+	m, ended, cmd := s.job.take(msg)
 	if !ended {
 		return cmd
 	}

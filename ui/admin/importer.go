@@ -54,7 +54,7 @@ func (s *importer) Update(msg tea.Msg) tea.Cmd {
 	if s.look.Take(m) {
 		return s.applyLook(m)
 	}
-	ended, cmd := s.job.take(m)
+	_, ended, cmd := s.job.take(m)
 	if !ended {
 		return cmd
 	}

@@ -83,22 +83,24 @@ func (j *job) listen() tea.Cmd {
 	})
 }
 
-// take tells whether a message is the job's end. A report of progress is taken
-// by itself; cmd listens on.
-func (j *job) take(m screen.LoadedMsg) (ended bool, cmd tea.Cmd) {
-	if j.work.Take(m) {
+// take tells whether a message is the job's end, and what it brings. A report
+// of progress is taken by itself; cmd listens on.
+func (j *job) take(msg tea.Msg) (m screen.LoadedMsg, ended bool, cmd tea.Cmd) {
+	m, ok := msg.(screen.LoadedMsg)
+	switch {
+	case !ok:
+	case j.work.Take(m):
 		j.cancel()
 		j.tick.Stop()
 		j.failed = m.Err
-		return true, nil
-	}
-	if j.tick.Take(m) {
+		return m, true, nil
+	case j.tick.Take(m):
 		if p, ok := m.Value.(model.Progress); ok && j.running() {
 			j.last, j.speed = p, j.pace.Speed(j.now(), p)
-			return false, j.listen()
+			return m, false, j.listen()
 		}
 	}
-	return false, nil
+	return m, false, nil
 }
 
 // What can become of a job when its page is left.

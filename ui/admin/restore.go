@@ -108,7 +108,7 @@ func (s *restore) Update(msg tea.Msg) tea.Cmd {
 		s.apply(m)
 		return nil
 	}
-	ended, cmd := s.job.take(m)
+	_, ended, cmd := s.job.take(m)
 	if !ended {
 		return cmd
 	}

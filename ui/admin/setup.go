@@ -47,11 +47,7 @@ func (s *setup) Init() tea.Cmd { return nil }
 
 // Update takes what became of a trial, of keys, and of the first backup.
 func (s *setup) Update(msg tea.Msg) tea.Cmd {
-	m, ok := msg.(screen.LoadedMsg)
-	if !ok {
-		return nil
-	}
-	ended, cmd := s.job.take(m)
+	m, ended, cmd := s.job.take(msg)
 	if !ended {
 		return cmd
 	}
