@@ -14,6 +14,7 @@ import (
 
 	"rapport/db/mysql"
 	"rapport/db/mysql/servertest"
+	"rapport/db/mysql/servertest/wire"
 	"rapport/model"
 )
 
@@ -22,6 +23,7 @@ import (
 const (
 	foreignWrites = 1500
 	warmWrites    = 100 // before them, which do not count
+	nearTrip      = 2 * time.Millisecond
 	clients       = 50
 	clientBatches = 4
 	clientRows    = 100
@@ -114,7 +116,8 @@ func serving(ctx context.Context, b *bench, srv *servertest.Server) error {
 
 // foreignLatency compares single-row writes of another program into tables
 // with and without triggers, in turns, on a server that brings every commit to
-// the disk as a company's does. The others here do not.
+// the disk as a company's does. The others here do not. The program runs on the
+// server's own machine, and then on another one.
 func (b *bench) foreignLatency(ctx context.Context, kind string, options []servertest.Option) (err error) {
 	dir, err := os.MkdirTemp(b.temp, "durable-")
 	if err != nil {
@@ -125,27 +128,54 @@ func (b *bench) foreignLatency(ctx context.Context, kind string, options []serve
 		return err
 	}
 	defer func() { err = errors.Join(err, srv.Close()) }()
-	var conns [2]*sql.Conn
+	near, err := wire.Open(srv.Address())
+	if err != nil {
+		return err
+	}
+	defer near.Close()
+	if err := near.Suffer(wire.Latency(nearTrip)); err != nil {
+		return err
+	}
+	var here, there [2]*sql.DB
 	var ids [2][][]byte
 	for i, name := range []string{"noticed", "unnoticed"} {
 		if _, err := seedContacts(ctx, srv, name, 10000); err != nil {
 			return err
 		}
-		db := srv.DB(name)
-		defer db.Close()
+		here[i] = srv.DB(name)
+		defer here[i].Close()
 		if i == 1 {
-			if err := dropTriggers(ctx, db); err != nil {
+			if err := dropTriggers(ctx, here[i]); err != nil {
 				return err
 			}
 		}
-		var err error
-		if conns[i], err = db.Conn(ctx); err != nil {
+		there[i] = servertest.DBAt(near.Address(), name)
+		defer there[i].Close()
+		if ids[i], err = someIDs(ctx, here[i]); err != nil {
 			return err
+		}
+	}
+	for _, from := range []struct {
+		dbs   [2]*sql.DB
+		place string
+	}{{here, "on the server's machine, limit 1.2"}, {there, fmt.Sprintf("on one %v away", nearTrip)}} {
+		with, without, err := foreignWriters(ctx, from.dbs, ids)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(b.out, "  another program's update of one row, each commit on the disk, %s, median of %d: %.2f ms with triggers, %.2f ms without, ratio %.2f (%s)\n", kind, foreignWrites, ms(with), ms(without), float64(with)/float64(without), from.place)
+	}
+	return nil
+}
+
+// foreignWriters returns what a write takes in either database, in the median.
+func foreignWriters(ctx context.Context, dbs [2]*sql.DB, ids [2][][]byte) (with, without time.Duration, err error) {
+	var conns [2]*sql.Conn
+	for i, db := range dbs {
+		if conns[i], err = db.Conn(ctx); err != nil {
+			return 0, 0, err
 		}
 		defer conns[i].Close()
-		if ids[i], err = someIDs(ctx, db); err != nil {
-			return err
-		}
 	}
 	var took [2][]time.Duration
 	for n := range warmWrites + foreignWrites {
@@ -153,16 +183,14 @@ func (b *bench) foreignLatency(ctx context.Context, kind string, options []serve
 			i := (k + n) % len(conns) // each is the first as often as the other
 			conn, from := conns[i], time.Now()
 			if _, err := conn.ExecContext(ctx, "UPDATE contact SET job_title = ?, department = ? WHERE id = ?", fmt.Sprint("t", n), "d", ids[i][n%len(ids[i])]); err != nil {
-				return err
+				return 0, 0, err
 			}
 			if n >= warmWrites {
 				took[i] = append(took[i], time.Since(from))
 			}
 		}
 	}
-	with, without := medianOf(took[0]), medianOf(took[1])
-	fmt.Fprintf(b.out, "  another program's update of one row, each commit on the disk, %s, median of %d: %.2f ms with triggers, %.2f ms without, ratio %.2f (limit 1.2)\n", kind, foreignWrites, ms(with), ms(without), float64(with)/float64(without))
-	return nil
+	return medianOf(took[0]), medianOf(took[1]), nil
 }
 
 func someIDs(ctx context.Context, db *sql.DB) ([][]byte, error) {

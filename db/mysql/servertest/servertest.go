@@ -364,9 +364,12 @@ func Name(url string) string { return url[strings.LastIndexByte(url, '/')+1:] }
 
 // DB opens a pool as root; "" opens it without a database. The caller closes
 // it. Times are in UTC, and several statements may stand in one query.
-func (s *Server) DB(database string) *sql.DB {
+func (s *Server) DB(database string) *sql.DB { return DBAt(s.Address(), database) }
+
+// DBAt is DB of a server that is reached by an address, such as that of a wire.
+func DBAt(address, database string) *sql.DB {
 	cfg := mysql.NewConfig()
-	cfg.User, cfg.Net, cfg.Addr, cfg.DBName = "root", "tcp", s.Address(), database
+	cfg.User, cfg.Net, cfg.Addr, cfg.DBName = "root", "tcp", address, database
 	cfg.MultiStatements, cfg.InterpolateParams = true, true
 	cfg.Collation = "utf8mb4_unicode_ci"
 	cfg.Timeout = 10 * time.Second

@@ -99,6 +99,9 @@ func Open(server string) (*Wire, error) {
 // Close ends the wire and every connection on it.
 func (w *Wire) Close() { w.proxy.Stop() }
 
+// Address is where the wire begins, host:port.
+func (w *Wire) Address() string { return w.proxy.Listen }
+
 // URL returns a central's URL with the wire in the place of the server.
 func (w *Wire) URL(central string) string {
 	return strings.Replace(central, w.server, w.proxy.Listen, 1)
