@@ -14,7 +14,7 @@ import (
 // then asks for convergence. Fields that no two sides ever touch must hold the
 // last value that their one writer gave them.
 func TestRandomSchedules(t *testing.T) {
-	for seed := range uint64(4) {
+	for seed := range uint64(times(4, 300)) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			randomSchedule(t, seed, newCentral(t), servertest.NewProxy(t, servertest.Shared(t)))
 		})
