@@ -23,42 +23,63 @@ const (
 type (
 	dueMsg    struct{}
 	backedMsg struct {
-		made bool
+		next time.Time // when something is due again
 		err  error
 	}
 )
 
-// dueSoon begins to look whether backups are due, where a schedule says so.
+// dueSoon begins to look whether something is due, where a schedule says so and
+// nobody looks yet.
 func (r *Root) dueSoon() tea.Cmd {
 	s := r.env.Workspace.Settings()
-	if s.Backup.Schedule.Expr == "" || s.ReadOnly {
+	if r.looking || !scheduled(s.Backup) || s.ReadOnly {
 		return nil
 	}
+	r.looking = true
 	return r.env.Later(dueAfter, dueMsg{})
+}
+
+// scheduled tells whether anything is due at all by itself.
+func scheduled(s model.BackupSettings) bool { return s.Schedule.Expr != "" || s.Trial.Expr != "" }
+
+// rescheduled looks by other schedules from now on.
+func (r *Root) rescheduled() tea.Cmd {
+	r.nextBackup = time.Time{}
+	return r.dueSoon()
 }
 
 // backUpIfDue makes a backup if one may be due by now.
 func (r *Root) backUpIfDue() tea.Cmd {
-	if now := r.env.Now(); r.nextBackup.After(now) {
+	now, ws, ctx := r.env.Now(), r.env.Workspace, r.env.Context
+	s := ws.Settings().Backup
+	switch {
+	case !scheduled(s):
+		r.looking = false
+		return nil
+	case r.nextBackup.After(now):
 		return r.env.Later(dueEvery, dueMsg{})
 	}
-	ws, ctx := r.env.Workspace, r.env.Context
 	return func() tea.Msg {
-		_, made, err := ws.BackupIfDue(ctx, model.BackupRequest{}, model.Schedule{}, nil)
-		if err == nil && ws.Settings().Backup.Trial.Expr != "" {
-			_, _, err = ws.TrialIfDue(ctx, model.BackupRequest{}, model.Schedule{}, nil)
+		m := backedMsg{next: s.Schedule.Next(now)}
+		if s.Schedule.Expr != "" {
+			_, _, m.err = ws.BackupIfDue(ctx, model.BackupRequest{}, model.Schedule{}, nil)
 		}
-		return backedMsg{made, err}
+		if s.Trial.Expr != "" && m.err == nil {
+			if next := s.Trial.Next(now); m.next.IsZero() || next.Before(m.next) {
+				m.next = next
+			}
+			_, _, m.err = ws.TrialIfDue(ctx, model.BackupRequest{}, model.Schedule{}, nil)
+		}
+		return m
 	}
 }
 
 // backed notes what came of it. Nobody is disturbed: the pages and doctor tell
 // how old the last verified backup is.
 func (r *Root) backed(m backedMsg) tea.Cmd {
-	now := r.env.Now()
-	r.nextBackup = r.env.Workspace.Settings().Backup.Schedule.Next(now)
+	r.nextBackup = m.next
 	if m.err != nil {
-		r.nextBackup = now.Add(dueAgain)
+		r.nextBackup = r.env.Now().Add(dueAgain)
 		slog.Warn("the backup or trial that is due was not made", "kind", model.KindOf(m.err).String())
 	}
 	return r.env.Later(dueEvery, dueMsg{})

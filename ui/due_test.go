@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"rapport/model"
+	"rapport/ui/screen"
 )
 
 // TestBacksUpWhenDue has an open session back up when a moment of the schedule
@@ -43,7 +44,42 @@ func TestBacksUpWhenDue(t *testing.T) {
 	if n := len(trying.ws.TrialAsked); n != 1 {
 		t.Errorf("a trial was asked for %d times", n)
 	}
+	// A trial alone has a schedule of its own.
+	alone := begin(t, 100, 24, model.Settings{Backup: model.BackupSettings{Trial: schedule}})
+	alone.wait()
+	if len(alone.ws.TrialAsked) != 1 || len(alone.ws.DueAsked) != 0 {
+		t.Errorf("asked for %d trials and %d backups", len(alone.ws.TrialAsked), len(alone.ws.DueAsked))
+	}
 	if none := begin(t, 100, 24, model.Settings{}); len(none.late) > 0 {
 		t.Errorf("without a schedule something waits: %v", none.late)
+	}
+}
+
+// TestAScheduleHoldsAtOnce looks from the moment on when a session is given a
+// schedule, by one clock alone, and ends when it is taken away.
+func TestAScheduleHoldsAtOnce(t *testing.T) {
+	schedule, err := model.ParseSchedule("0 * * * *", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	x := begin(t, 100, 24, model.Settings{})
+	x.ws.settings.Backup.Schedule = schedule
+	x.run(x.r.update(screen.ScheduledMsg{}))
+	x.wait()
+	if n := len(x.ws.DueAsked); n != 1 {
+		t.Fatalf("asked %d times", n)
+	}
+	x.run(x.r.update(screen.ScheduledMsg{}))
+	if n := len(x.late); n != 1 {
+		t.Fatalf("%d clocks run", n)
+	}
+	x.wait()
+	if n := len(x.ws.DueAsked); n != 2 {
+		t.Errorf("the new schedule is asked %d times", n)
+	}
+	x.ws.settings.Backup.Schedule = model.Schedule{}
+	x.wait()
+	if len(x.ws.DueAsked) != 2 || len(x.late) != 0 {
+		t.Errorf("asked %d times, %v waits", len(x.ws.DueAsked), x.late)
 	}
 }

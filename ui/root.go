@@ -53,8 +53,9 @@ type Root struct {
 	status  statusLine
 	keeping keeping
 	// nextBackup is when the place of the backups is asked next whether one
-	// is due.
+	// is due; looking that somebody looks at the clock for it.
 	nextBackup time.Time
+	looking    bool
 	waiting    wait
 	help       struct {
 		drawnHelp
@@ -160,6 +161,8 @@ func (r *Root) update(msg tea.Msg) tea.Cmd {
 		return r.backUpIfDue()
 	case backedMsg:
 		return r.backed(m)
+	case screen.ScheduledMsg:
+		return r.rescheduled()
 	case hangupMsg, quitMsg:
 		return r.finish()
 	case whichKeyMsg:

@@ -39,10 +39,11 @@ const (
 	Import    Kind = "import"
 	ExportTo  Kind = "export"
 	Backups   Kind = "backups"
-	Archive   Kind = "archive" // the records of the backup ID
-	Compare   Kind = "compare" // the record Other of a Noun in the backup ID beside today's
-	SetUp     Kind = "set-up"  // where backups lie and who can read them
-	Restore   Kind = "restore" // of all records, or all of a noun, from the backup ID
+	Archive   Kind = "archive"  // the records of the backup ID
+	Compare   Kind = "compare"  // the record Other of a Noun in the backup ID beside today's
+	SetUp     Kind = "set-up"   // where backups lie and who can read them
+	Schedule  Kind = "schedule" // when backups are made, and which ones stay
+	Restore   Kind = "restore"  // of all records, or all of a noun, from the backup ID
 	Welcome   Kind = "welcome"
 	History   Kind = "history" // Noun, ID
 	Find      Kind = "find"    // search over everything
@@ -191,6 +192,9 @@ type PasswordChangedMsg struct {
 	Text string // where the new one is kept
 	Err  error
 }
+
+// ScheduledMsg tells that backups are due at other moments than before.
+type ScheduledMsg struct{}
 
 // SeenMsg tells the list that a record's page was opened from which record of it
 // is shown there now, so that the list's cursor follows.
