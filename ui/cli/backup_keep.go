@@ -6,6 +6,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"reflect"
+	"slices"
 
 	"rapport/model"
 )
@@ -13,22 +15,33 @@ import (
 // backupTable is the table of the configuration that says how to back up.
 const backupTable = "backup"
 
-// keepBackups writes where backups lie and who can read them to a
+// keepBackups writes what is chosen about backups, and was otherwise, to a
 // configuration, and leaves the rest of it as its author wrote it.
-func keepBackups(file string, s model.BackupSettings) error {
+func keepBackups(file string, was, s model.BackupSettings) error {
 	old, err := os.ReadFile(file)
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return model.Errorf(model.Invalid, "the configuration %s cannot be read", file).WithHint("check its rights").Because(err)
 	}
 	text := old
-	set := func(key string, value any, is bool) {
-		text = inTable(text, backupTable, key, value, is)
+	set := func(key string, was, value any) {
+		if !reflect.DeepEqual(was, value) {
+			text = inTable(text, backupTable, key, value, !reflect.ValueOf(value).IsZero())
+		}
 	}
-	set("to", s.To, s.To != "")
-	set("recipients", s.Recipients, len(s.Recipients) > 0)
-	set("one_key", s.OneKey, s.OneKey)
-	set("identity", s.Identity, s.Identity != "")
-	set("credentials_file", s.CredentialsFile, s.CredentialsFile != "")
+	set("keep_yearly", was.Keep.Yearly, s.Keep.Yearly)
+	set("keep_monthly", was.Keep.Monthly, s.Keep.Monthly)
+	set("keep_weekly", was.Keep.Weekly, s.Keep.Weekly)
+	set("keep_daily", was.Keep.Daily, s.Keep.Daily)
+	set("keep_last", was.Keep.Last, s.Keep.Last)
+	set("time_zone", was.Schedule.Zone, s.Schedule.Zone)
+	set("trial", was.Trial.Expr, s.Trial.Expr)
+	set("schedule", was.Schedule.Expr, s.Schedule.Expr)
+	set("read_from", was.ReadFrom, s.ReadFrom)
+	set("to", was.To, s.To)
+	set("recipients", slices.Concat(was.Recipients), slices.Concat(s.Recipients)) // nil where there are none
+	set("one_key", was.OneKey, s.OneKey)
+	set("identity", was.Identity, s.Identity)
+	set("credentials_file", was.CredentialsFile, s.CredentialsFile)
 	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
 		return model.Errorf(model.Invalid, "the folder of %s cannot be made", file).Because(err)
 	}

@@ -102,7 +102,7 @@ func (a *app) session(ctx context.Context, s model.Settings) error {
 			if file == "" {
 				file = filepath.Join(s.Home, configName)
 			}
-			if err := keepBackups(file, chosen); err != nil {
+			if err := keepBackups(file, ws.Settings().Backup, chosen); err != nil {
 				return err
 			}
 			ws.ChooseBackups(chosen)
