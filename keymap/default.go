@@ -79,6 +79,7 @@ const (
 	Prune       Action = "prune"
 	TakeBack    Action = "take-back"
 	SetUp       Action = "set-up"
+	Schedule    Action = "schedule"
 	Different   Action = "different"
 	AllFields   Action = "all-fields"
 )
@@ -256,6 +257,7 @@ func Default() *Map {
 		Binding{Backups, Restore, []string{"r"}, "restore all", 4},
 		Binding{Backups, TakeBack, []string{"U"}, "take the restore back", 5},
 		Binding{Backups, SetUp, []string{"s"}, "place and keys", 6},
+		Binding{Backups, Schedule, []string{"w"}, "when they are made", 7},
 		Binding{Backups, Trial, []string{"t"}, "try to restore it", 7},
 		Binding{Backups, Prune, []string{"p"}, "let go of old ones", 8},
 		Binding{Backups, Refresh, []string{"f"}, "refresh the report tables", 9},

@@ -43,6 +43,7 @@ func factories() map[screen.Kind]func(*screen.Env, screen.OpenMsg) screen.Screen
 		screen.Compare:   admin.New,
 		screen.Restore:   admin.New,
 		screen.SetUp:     admin.New,
+		screen.Schedule:  admin.New,
 		screen.Pipelines: admin.New,
 		screen.Central:   admin.New,
 		screen.People:    admin.New,

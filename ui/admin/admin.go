@@ -30,6 +30,8 @@ func New(env *screen.Env, m screen.OpenMsg) screen.Screen {
 		return newCompare(env, m)
 	case screen.SetUp:
 		return newSetUp(env)
+	case screen.Schedule:
+		return newSchedule(env)
 	case screen.Restore:
 		return newRestore(env, m)
 	case screen.Pipelines:

@@ -59,7 +59,7 @@ func opener(t *testing.T, ws *fake.Workspace, k screen.Kind) func(*theme.Theme) 
 	return fake.Opener(t, ws, screen.OpenMsg{Kind: k, ID: "i1", Noun: "contact", Other: fake.ID("p2")}, New)
 }
 
-var kinds = []screen.Kind{screen.Admin, screen.Import, screen.ExportTo, screen.Backups, screen.Archive, screen.Compare, screen.Restore, screen.SetUp, screen.Pipelines, screen.Central, screen.Doctor, screen.People, screen.Devices}
+var kinds = []screen.Kind{screen.Admin, screen.Import, screen.ExportTo, screen.Backups, screen.Archive, screen.Compare, screen.Restore, screen.SetUp, screen.Schedule, screen.Pipelines, screen.Central, screen.Doctor, screen.People, screen.Devices}
 
 func TestLooks(t *testing.T) {
 	for _, k := range kinds {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"time"
 
 	tea "charm.land/bubbletea/v2"
 
@@ -17,9 +18,8 @@ import (
 // made, proved, looked into and restored.
 type backups struct {
 	page
-	load   *screen.Loader
-	all    model.BackupOverview
-	undo   *model.RestoreResult // what can be taken back on the central
+	load *screen.Loader
+	glanced
 	loaded bool
 	placed bool // the cursor was put on the newest backup
 }
@@ -27,8 +27,9 @@ type backups struct {
 // What the jobs of the page answer, so that each is told in its own words.
 type (
 	glanced struct {
-		all  model.BackupOverview
-		undo *model.RestoreResult
+		all       model.BackupOverview
+		undo      *model.RestoreResult
+		due, next time.Time // by the schedule; zero without one
 	}
 	verified  struct{ info model.BackupInfo }
 	tried     struct{ info model.BackupInfo }
@@ -58,13 +59,15 @@ func (s *backups) Working() string {
 }
 
 func (s *backups) reload() tea.Cmd {
-	ws := s.env.Workspace
+	ws, now := s.env.Workspace, s.env.Now()
 	return s.load.Load(func(ctx context.Context) (any, error) {
-		all, err := ws.BackupOverview(ctx)
-		if err != nil || all.Central == "" || all.CentralProblem != "" {
-			return glanced{all: all}, err
+		when := ws.Settings().Backup.Schedule
+		g := glanced{due: when.Last(now), next: when.Next(now)}
+		var err error
+		if g.all, err = ws.BackupOverview(ctx); err == nil && g.all.Central != "" && g.all.CentralProblem == "" {
+			g.undo = undoable(ctx, ws)
 		}
-		return glanced{all, undoable(ctx, ws)}, nil
+		return g, err
 	})
 }
 
@@ -82,8 +85,7 @@ func (s *backups) Update(msg tea.Msg) tea.Cmd {
 		if m.Err != nil {
 			s.err = m.Err
 		} else {
-			g := m.Value.(glanced)
-			s.all, s.undo = g.all, g.undo
+			s.glanced = m.Value.(glanced)
 		}
 		s.loaded = true
 		s.rebuild()
@@ -152,6 +154,8 @@ func (s *backups) Do(a keymap.Action) (tea.Cmd, bool) {
 		do = s.askTakeBack
 	case keymap.SetUp:
 		do = openSetUp
+	case keymap.Schedule:
+		do = openSchedule
 	case keymap.Trial:
 		do = s.trial
 	case keymap.Prune:
@@ -218,6 +222,9 @@ func (s *backups) create() tea.Cmd {
 	return s.askSource()
 }
 
+// openSchedule leads to the page of when backups are made.
+func openSchedule() tea.Cmd { return screen.Open(screen.OpenMsg{Kind: screen.Schedule}) }
+
 // openSetUp leads to the page of place and keys.
 func openSetUp() tea.Cmd { return screen.Open(screen.OpenMsg{Kind: screen.SetUp}) }
 
@@ -243,10 +250,14 @@ func (s *backups) askKind(source string) tea.Cmd {
 	text := "It is read back and compared, row by row, before it counts. Where there is nothing to follow, a full one is made."
 	return choose("New backup of "+sourceWord(source), text, wholeKind, []string{wholeKind, incrKind, diffKind}, func(v string) tea.Cmd {
 		kind := map[string]string{wholeKind: model.BackupFull, incrKind: model.BackupIncremental, diffKind: model.BackupDifferential}[v]
-		ws, req := s.env.Workspace, model.BackupRequest{Kind: kind, Source: source}
-		return s.run("Backing up", "What it wrote is taken away again; the next one begins anew.", func(ctx context.Context, n model.Notify) (any, error) {
-			return ws.CreateBackup(ctx, req, n)
-		})
+		return s.askReading(model.BackupRequest{Kind: kind, Source: source})
+	})
+}
+
+func (s *backups) make(req model.BackupRequest) tea.Cmd {
+	ws := s.env.Workspace
+	return s.run("Backing up", "What it wrote is taken away again; the next one begins anew.", func(ctx context.Context, n model.Notify) (any, error) {
+		return ws.CreateBackup(ctx, req, n)
 	})
 }
 

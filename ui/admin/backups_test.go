@@ -220,7 +220,8 @@ func TestCreateAsksForSourceAndKind(t *testing.T) {
 	s := onBackups(t, ws)
 	source := fake.Want[screen.AskMsg](t, fake.Do(t, s, keymap.Add))
 	kind := fake.Want[screen.AskMsg](t, fake.Run(s, source.Do(centralSource)))
-	fake.Want[screen.NoticeMsg](t, fake.Run(s, kind.Do(diffKind)))
+	reads := fake.Want[screen.AskMsg](t, fake.Run(s, kind.Do(diffKind)))
+	fake.Want[screen.NoticeMsg](t, fake.Run(s, reads.Do(readTables)))
 	if len(ws.Made) != 1 || ws.Made[0].Source != model.SourceCentral || ws.Made[0].Kind != model.BackupDifferential {
 		t.Errorf("made %+v", ws.Made)
 	}

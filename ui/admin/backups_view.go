@@ -42,6 +42,15 @@ func (s *backups) answer(a safety.Answer) row {
 	return r
 }
 
+// nextRow says when this workspace is backed up next by itself.
+func (s *backups) nextRow() row {
+	r := row{label: "Next one", sign: "·", text: "when you make it: " + s.key(keymap.Schedule) + " sets a schedule", do: openSchedule}
+	if when := s.env.Workspace.Settings().Backup.Schedule; !s.next.IsZero() {
+		r.text = "of the workspace " + upcoming(s.next, s.env.Now()) + ", " + inWords(when) + ": " + s.key(keymap.Schedule) + " changes that"
+	}
+	return r
+}
+
 // openCentral leads to the page of the central.
 func openCentral() tea.Cmd { return screen.Open(screen.OpenMsg{Kind: screen.Central}) }
 
@@ -60,9 +69,10 @@ func (s *backups) rebuild() {
 		rows = append(rows, row{label: "asking …"})
 	} else {
 		now := s.env.Now()
-		for _, a := range safety.Answers(s.all, s.env.Workspace.Settings().Backup.Schedule.Last(now), now) {
+		for _, a := range safety.Answers(s.all, s.due, now) {
 			rows = append(rows, s.answer(a))
 		}
+		rows = append(rows, s.nextRow())
 		if n := int64(s.all.Left); n > 0 {
 			text := draw.Count(n) + ", under way elsewhere or interrupted. None of it counts; the next backup takes away what this computer left"
 			rows = append(rows, row{label: "Unfinished", sign: "·", text: text})
