@@ -65,7 +65,7 @@ func (f *followed) until(what string, ok func(model.Following) bool) model.Follo
 // untilAny is until where being offline on the way is no surprise.
 func (f *followed) untilAny(what string, ok func(model.Following) bool) model.Following {
 	f.t.Helper()
-	late := time.After(30 * time.Second)
+	late := time.After(2 * time.Minute)
 	for {
 		select {
 		case s := <-f.steps:

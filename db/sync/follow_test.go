@@ -78,6 +78,7 @@ type followLab struct {
 
 	open  *alarm // the timer that runs
 	clock time.Time
+	late  time.Duration // after its time the timer rings
 
 	dials, polls, sequenced, unsequenced int64
 	pushed                               []int
@@ -143,15 +144,15 @@ func (l *followLab) waits() time.Duration {
 		return a.d
 	case err := <-l.done:
 		l.t.Fatalf("the follow ended: %v", err)
-	case <-time.After(20 * time.Second):
+	case <-time.After(2 * time.Minute):
 		l.t.Fatal("the follow does not wait for anything")
 	}
 	return 0
 }
 
-// ring lets the timer that runs ring.
+// ring lets the timer that runs ring, as late as a timer may be.
 func (l *followLab) ring() {
-	l.clock = l.clock.Add(l.open.d)
+	l.clock = l.clock.Add(l.open.d + l.late)
 	l.open.ring <- l.clock
 }
 
@@ -244,6 +245,17 @@ func TestFollowPushes(t *testing.T) {
 	l.pushed = nil
 	l.want("after an import", l.after(0, 1001) > 0, true)
 	l.want("pushed", fmt.Sprint(l.pushed), "[500 500 1]")
+}
+
+// TestFollowPushesLate sends an edit two seconds after it was made, and not with
+// the next poll, also where the timer rings a moment late, as every timer does.
+func TestFollowPushesLate(t *testing.T) {
+	l := follow(t, func(l *followLab) { l.late = time.Millisecond })
+	l.waits()
+	l.want("after an edit", l.after(0, 1), 2*time.Second)
+	l.ring()
+	l.want("after the push", l.waits(), 5*time.Second)
+	l.want("pushed", fmt.Sprint(l.pushed), "[1]")
 }
 
 // TestFollowBacksOff doubles its pauses up to ten minutes while the central is

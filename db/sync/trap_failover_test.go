@@ -73,7 +73,7 @@ func TestT13ParallelReplica(t *testing.T) {
 		})
 	}
 	last := int64(0)
-	for ctx.Err() == nil {
+	for last == 0 || ctx.Err() == nil {
 		writer.sync(t) // it runs the sequencer
 		reader.sync(t)
 		at, err := reader.Position(t.Context())
@@ -86,9 +86,6 @@ func TestT13ParallelReplica(t *testing.T) {
 		last = at.Seq
 	}
 	writers.Wait()
-	if last == 0 {
-		t.Error("the reader saw nothing happen")
-	}
 	writer.sync(t)
 	p.primary.CatchUp(t, p.replica)
 	reader.sync(t)
