@@ -20,7 +20,8 @@ import (
 // A node does not always say that it has undone a transaction: within a
 // procedure or a request of several statements it may go on and answer the
 // COMMIT as if all were well. What counts of a batch is therefore its receipt, as
-// it is read after the COMMIT; see pusher.requests.
+// it is read after the COMMIT; see pusher.requests. What an administrator does in
+// a transaction has a receipt too; see atomically.
 //
 // What has committed on one node is applied on the others a moment later.
 

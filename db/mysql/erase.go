@@ -41,9 +41,7 @@ func (x *eraser) erase() error {
 	if !slices.Contains(x.tables(), string(erasures.Noun)) {
 		return model.Errorf(model.TooNew, "the central has no ledger of erasures yet").WithHint("run `rapport central migrate` first")
 	}
-	if err := retry(x.ctx, x.remove); err != nil {
-		// The first error tells more than that of what undoes it.
-		_ = x.exec(context.WithoutCancel(x.ctx), "ROLLBACK")
+	if err := x.atomically(x.ctx, x.remove); err != nil {
 		return err
 	}
 	if err := x.sequenceOnce(); err != nil {
@@ -58,11 +56,8 @@ func (x *eraser) erase() error {
 
 var erasures = model.EntityOf("erasure")
 
-// remove takes the rows out of the tables and the history in one transaction.
+// remove takes the rows out of the tables, in one transaction.
 func (x *eraser) remove() error {
-	if err := x.exec(x.ctx, "ROLLBACK;START TRANSACTION"); err != nil {
-		return err
-	}
 	if err := x.look(); err != nil {
 		return err
 	}
@@ -77,14 +72,7 @@ func (x *eraser) remove() error {
 	for _, table := range x.order {
 		q = append(q, fmt.Sprintf("DELETE FROM %s WHERE id IN (%s)", ident(table), hexList(x.gone[table])))
 	}
-	// Each is a request of its own: within one of several statements a Galera
-	// node may take a transaction back and not say so.
-	for _, statement := range append(q, "COMMIT") {
-		if err := x.exec(x.ctx, statement); err != nil {
-			return err
-		}
-	}
-	return nil
+	return x.exec(x.ctx, strings.Join(q, ";"))
 }
 
 // look finds what goes and counts what stays.

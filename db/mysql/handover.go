@@ -13,8 +13,9 @@ import (
 const handedAtOnce = 500
 
 // HandOver makes everything that one person owns another's. Each step is a
-// transaction of its own and what is left to do follows from the records, so
-// that it may be interrupted and run again.
+// transaction of one statement and what is left to do follows from the records,
+// so that it may be interrupted and run again, and that a step which a server
+// takes back is done by the next.
 func (f *Office) HandOver(ctx context.Context, from, to string, n model.Notify) (map[model.Noun]int64, error) {
 	if from == to {
 		return nil, model.Errorf(model.Invalid, "both are the same person")
@@ -53,24 +54,26 @@ func (f *Office) HandOver(ctx context.Context, from, to string, n model.Notify) 
 	moved := map[model.Noun]int64{}
 	done := int64(0)
 	for _, e := range owned {
-		q := fmt.Sprintf("UPDATE %s SET owner_id = %s WHERE owner_id = %s LIMIT %d; SELECT ROW_COUNT(); %s",
-			ident(string(e.Noun)), idLiteral(ids[1]), idLiteral(ids[0]), handedAtOnce, sequenceSQL)
+		q := fmt.Sprintf("UPDATE %s SET owner_id = %s WHERE owner_id = %s LIMIT %d; SELECT ROW_COUNT()",
+			ident(string(e.Noun)), idLiteral(ids[1]), idLiteral(ids[0]), handedAtOnce)
 		for {
 			n.Tell("handing over", done, total)
-			step := int64(0)
-			err := retry(ctx, func() error {
-				return f.query(ctx, q, func(_ int, v []driver.Value) error {
-					step = asInt(v[0])
-					return nil
-				})
+			step := ""
+			err := retry(ctx, func() (err error) {
+				step, err = f.text(ctx, q)
+				return err
 			})
 			if err != nil {
 				return moved, mapError("hand over", err)
 			}
-			moved[e.Noun] += step
-			done += step
-			if step == 0 {
+			if step == "0" {
 				break
+			}
+			moved[e.Noun] += asInt(step)
+			done += asInt(step)
+			// That this met another run must not hide how many went before it.
+			if err := retry(ctx, func() error { return f.exec(ctx, sequenceSQL) }); err != nil {
+				return moved, mapError("hand over", err)
 			}
 		}
 	}

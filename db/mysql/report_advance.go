@@ -9,7 +9,8 @@ import (
 	"rapport/model"
 )
 
-// advance is a transaction that follows the feed with some report tables. It
+// advance is a transaction, run by atomically, that follows the feed with some
+// report tables. It
 // reads committed data and so takes no lock on a record. A row is copied as it
 // is at that moment, which may be newer than the target: then it is copied
 // again by the next refresh. It locks the lease and its tables' states first.
@@ -58,7 +59,7 @@ func (a *advance) run(ms []*mirror) error {
 			return err
 		}
 	}
-	return a.commit(ms)
+	return a.note(ms)
 }
 
 // begin locks what a refresh locks and makes sure that the states are those
@@ -66,7 +67,7 @@ func (a *advance) run(ms []*mirror) error {
 func (a *advance) begin(ms []*mirror) error {
 	at := map[string]int64{}
 	held := false
-	err := a.query(a.ctx, "START TRANSACTION;"+a.lease.holdSQL()+";SELECT tbl,position FROM report_state ORDER BY tbl FOR UPDATE", func(set int, v []driver.Value) error {
+	err := a.query(a.ctx, a.lease.holdSQL()+";SELECT tbl,position FROM report_state ORDER BY tbl FOR UPDATE", func(set int, v []driver.Value) error {
 		if len(v) == 1 {
 			held = true
 		} else {
@@ -272,9 +273,9 @@ func (a *advance) happened(m *mirror) error {
 // purgeRows is how many copies of rows that went a refresh forgets at once.
 const purgeRows = 1000
 
-// commit forgets copies of rows that went long ago, notes how far the tables
-// are, and ends the transaction.
-func (a *advance) commit(ms []*mirror) error {
+// note forgets copies of rows that went long ago, and notes how far the tables
+// are.
+func (a *advance) note(ms []*mirror) error {
 	var q []string
 	cutoff := fmt.Sprintf("UTC_TIMESTAMP(3)-INTERVAL %d SECOND", int64(KeepDeleted.Seconds()))
 	for _, m := range ms {
@@ -292,7 +293,7 @@ func (a *advance) commit(ms []*mirror) error {
 		}
 		q = append(q, stateSQL(m, st))
 	}
-	return a.exec(a.ctx, strings.Join(append(q, "COMMIT"), ";"))
+	return a.exec(a.ctx, strings.Join(q, ";"))
 }
 
 // sumUp sums a whole report table up.

@@ -96,9 +96,10 @@ func (l *lease) try(ctx context.Context) (taken bool, by string, err error) {
 var leaseEnd = fmt.Sprintf("UTC_TIMESTAMP(3)+INTERVAL %d SECOND", int(leaseFor.Seconds()))
 
 // holdSQL locks the lease in a transaction and returns a row if it is still
-// held.
+// held. It writes to it, because a lock holds on one node of a cluster only: of
+// one who goes on and one who takes over on another node, one is undone.
 func (l *lease) holdSQL() string {
-	return fmt.Sprintf("SELECT 'held' FROM sync_lease WHERE name=%s AND token=%d FOR UPDATE", quote(l.name), l.token)
+	return fmt.Sprintf("UPDATE sync_lease SET expires_at=%s WHERE name=%s AND token=%d;SELECT 'held' FROM sync_lease WHERE name=%[2]s AND token=%[3]d FOR UPDATE", leaseEnd, quote(l.name), l.token)
 }
 
 func lostLease() error {

@@ -373,21 +373,19 @@ func (r *refresher) advance(ms []*mirror, target int64) error {
 	if err := r.lease.renew(r.ctx, false); err != nil {
 		return err
 	}
-	return retry(r.ctx, func() error {
-		a := &advance{refresher: r, target: target, states: map[string]*reportState{}, touched: map[model.Noun][]string{}}
-		err := a.run(ms)
-		if err != nil {
-			if r.exec(context.WithoutCancel(r.ctx), "ROLLBACK") != nil {
-				return fmt.Errorf("%w", err)
-			}
-			return err
-		}
-		for title, st := range a.states {
-			r.states[title] = st
-		}
-		r.changed += a.changed
-		return nil
+	var a *advance
+	err := r.atomically(r.ctx, func() error {
+		a = &advance{refresher: r, target: target, states: map[string]*reportState{}, touched: map[model.Noun][]string{}}
+		return a.run(ms)
 	})
+	if err != nil {
+		return err
+	}
+	for title, st := range a.states {
+		r.states[title] = st
+	}
+	r.changed += a.changed
+	return nil
 }
 
 // live tells whether a mirror is a report table and not one in the making.

@@ -3,7 +3,6 @@ package mysql
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -262,17 +261,13 @@ const checkedSQL = "UPDATE report_state SET checked_at=UTC_TIMESTAMP(3)"
 
 // inLease runs statements in a transaction that holds the lease.
 func (r *refresher) inLease(q []string) error {
-	return retry(r.ctx, func() error {
-		held, err := r.text(r.ctx, "START TRANSACTION;"+r.lease.holdSQL())
+	return r.atomically(r.ctx, func() error {
+		held, err := r.text(r.ctx, r.lease.holdSQL())
 		if err == nil && held == "" {
 			err = lostLease()
 		}
 		if err == nil {
-			err = r.exec(r.ctx, strings.Join(append(slices.Clone(q), "COMMIT"), ";"))
-		}
-		if err != nil {
-			// The first error tells more than that of what undoes it.
-			_ = r.exec(context.WithoutCancel(r.ctx), "ROLLBACK")
+			err = r.exec(r.ctx, strings.Join(q, ";"))
 		}
 		return err
 	})

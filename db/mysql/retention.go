@@ -39,14 +39,18 @@ func Sweep(ctx context.Context, url string, keep time.Duration) ([]string, error
 	defer s.close()
 	w := &sweeper{builder: builder{session: s, ctx: ctx, database: s.address.Database}, keep: keep}
 	w.run("USE " + ident(w.database))
-	if w.err == nil && !slices.Contains(w.tables(), metaTable) {
+	switch tables := w.tables(); {
+	case w.err == nil && !slices.Contains(tables, metaTable):
 		return nil, model.Errorf(model.NoCentral, "the central database is not set up").WithHint("run `rapport central init` first")
+	case w.err == nil && !slices.Contains(tables, "sync_lease"):
+		return nil, model.Errorf(model.TooNew, "the central is older than this program").WithHint("run `rapport central migrate`")
 	}
 	w.raiseMinimum()
 	w.trimFeed()
 	w.compact()
 	w.trimRuns()
 	w.trimReceipts()
+	w.removed("sync_lease", "name", "SELECT QUOTE(name) FROM sync_lease WHERE name LIKE '"+receiptName+"%' AND expires_at<UTC_TIMESTAMP(3)")
 	w.purge()
 	w.forgetReplaced()
 	w.forgetRestores()
@@ -189,29 +193,22 @@ func (w *sweeper) purgeOne(e *model.Entity, id string) bool {
 	}
 	table, old := ident(string(e.Noun)), "deleted_at<"+w.cutoff()
 	// The lock keeps the row from being restored while its parts go.
-	q := []string{"START TRANSACTION", "SELECT id FROM " + table + " WHERE id=" + id + " AND " + old + " FOR UPDATE"}
+	q := []string{"SELECT id FROM " + table + " WHERE id=" + id + " AND " + old + " FOR UPDATE"}
 	for _, part := range model.Entities() {
 		if slices.Contains(part.Owner, e.Noun) {
 			q = append(q, "DELETE FROM "+ident(string(part.Noun))+" WHERE "+ident(string(e.Noun)+"_id")+"="+id+
 				" AND EXISTS (SELECT 1 FROM "+table+" o WHERE o.id="+id+" AND o."+old+")")
 		}
 	}
-	q = append(q, "DELETE FROM "+table+" WHERE id="+id+" AND "+old, "SELECT ROW_COUNT()", "COMMIT")
+	q = append(q, "DELETE FROM "+table+" WHERE id="+id+" AND "+old, "SELECT ROW_COUNT()")
 	count := ""
-	err := retry(w.ctx, func() error {
-		err := w.query(w.ctx, strings.Join(q, ";"), func(set int, v []driver.Value) error {
+	err := w.atomically(w.ctx, func() error {
+		return w.query(w.ctx, strings.Join(q, ";"), func(set int, v []driver.Value) error {
 			if set == 1 {
 				count = asText(v[0])
 			}
 			return nil
 		})
-		if err != nil {
-			// The rest of the request was not run, its transaction is open.
-			if rollback := w.exec(w.ctx, "ROLLBACK"); rollback != nil {
-				return rollback
-			}
-		}
-		return err
 	})
 	if number(err) == erReferenced {
 		return false

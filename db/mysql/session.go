@@ -53,6 +53,9 @@ type session struct {
 	requests int64
 	names    []string // columns of the result that is being read
 	traffic  *traffic
+
+	receipt      string // name of the row that tells of its transactions; "" before the first
+	transactions int64  // of those that atomically ran
 }
 
 // traffic counts the bytes on a socket, those of TLS and of the login included.
@@ -286,4 +289,7 @@ func truth(s string) bool {
 	return true
 }
 
-func (s *session) close() error { return s.conn.Close() }
+func (s *session) close() error {
+	s.dropReceipt()
+	return s.conn.Close()
+}
