@@ -231,7 +231,7 @@ func (f *follower) rest(ctx context.Context, pause time.Duration) (asked bool, e
 		at = now
 		pause -= passed
 		if edit >= 0 {
-			edit, held = edit-passed, held+passed
+			edit, held = max(0, edit-passed), held+passed
 		}
 		if !changed || f.failures > 0 {
 			continue
