@@ -217,7 +217,7 @@ func TestSequencerDoesNotWaitForWriters(t *testing.T) {
 	// Two bursts, each more than one run moves.
 	c.sql("INSERT INTO tag (name) SELECT CONCAT('t', seq) FROM seq_1_to_3000")
 	central := c.dial()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute) // no less than a wait for a row and its repeat
 	defer cancel()
 	at := model.Position{}
 	h, err := central.Poll(ctx, model.Device{Client: c.client}, at)

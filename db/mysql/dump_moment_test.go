@@ -153,7 +153,8 @@ func TestDumpsAndExchanges(t *testing.T) {
 	closed := make(chan struct{})
 	go func() {
 		defer close(closed)
-		_, _ = c.waitFor("SELECT COUNT(*) FROM sync_lease WHERE name='tables' AND expires_at>UTC_TIMESTAMP(3)", "1"), first.Close()
+		c.waitFor("SELECT COUNT(*) FROM sync_lease WHERE name='tables' AND expires_at>UTC_TIMESTAMP(3)", "1")
+		_ = first.Close()
 		_ = second.Close() // its session ends in any case
 	}()
 	l, err := alone(t.Context(), s)
@@ -179,17 +180,19 @@ func TestDumpsAndExchanges(t *testing.T) {
 }
 
 // waitFor waits until a question has an answer.
-func (c *company) waitFor(q, want string) string {
+func (c *company) waitFor(q, want string) {
+	c.Helper()
 	db := c.server.DB(c.database)
 	defer db.Close()
-	got := sql.NullString{}
-	for range 2000 {
-		if err := db.QueryRow(q).Scan(&got); err != nil || got.String == want {
-			break
+	for deadline := time.Now().Add(2 * time.Minute); ; time.Sleep(2 * time.Millisecond) {
+		got := sql.NullString{}
+		if err := db.QueryRow(q).Scan(&got); err == nil && got.String == want {
+			return
+		} else if err != nil || time.Now().After(deadline) {
+			c.Errorf("waited in vain for %s of %s: %q, %v", want, q, got.String, err)
+			return
 		}
-		time.Sleep(2 * time.Millisecond)
 	}
-	return got.String
 }
 
 // TestDumpKeepsTablesInPlace holds that nobody alters or exchanges tables while

@@ -113,7 +113,13 @@ func TestMirror(t *testing.T) {
 	if _, err := SetUpStandby(t.Context(), m.list, model.StandbyRequest{Server: m.b.URL(m.database)}, nil); err == nil {
 		t.Error("a standby was set up over a standby")
 	}
-	if roles, said := m.status(); roles != "primary, standby" || !strings.Contains(said, "newest heartbeat") || !strings.Contains(said, "semi-synchronous: a change counts") || strings.Contains(said, "fail") {
+	// A standby that takes longer than the tenth of a second of likeServer is
+	// waited for again as soon as it has confirmed.
+	m.until("the primary to wait for its standby", func() bool {
+		_, said := m.status()
+		return strings.Contains(said, "semi-synchronous: a change counts")
+	})
+	if roles, said := m.status(); roles != "primary, standby" || !strings.Contains(said, "newest heartbeat") || strings.Contains(said, "fail") {
 		t.Errorf("%s: %s", roles, said)
 	}
 	m.same()
@@ -317,7 +323,7 @@ func TestRightsOfPromotion(t *testing.T) {
 // until waits for a condition.
 func (m *twoServers) until(what string, ok func() bool) {
 	m.Helper()
-	for deadline := time.Now().Add(30 * time.Second); !ok(); time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(2 * time.Minute); !ok(); time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			_, said := m.status()
 			m.Fatalf("waited for %s in vain:\n%s", what, said)

@@ -101,9 +101,7 @@ func TestLostAcknowledgement(t *testing.T) {
 	if _, err := central2.Push(t.Context(), b, model.Position{}); model.KindOf(err) != model.Unreachable {
 		t.Fatalf("got %v", err)
 	}
-	for i := 0; c.one("SELECT COUNT(*) FROM sync_push") == "0" && i < 500; i++ {
-		time.Sleep(10 * time.Millisecond)
-	}
+	c.waitFor("SELECT COUNT(*) > 0 FROM sync_push", "1")
 	// Somebody else changes the row; the batch comes again and must tell what
 	// became of it, not what would become of it now.
 	c.sql("UPDATE contact SET last_name = 'Later'")
