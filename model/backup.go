@@ -51,6 +51,8 @@ type BackupInfo struct {
 	Verified  bool   `json:"verified"`
 	Path      string `json:"path,omitempty"`
 	Problem   string `json:"problem,omitempty"`
+	// Remedy is what can be done about the problem.
+	Remedy Remedy `json:"-"`
 	// Level is how thoroughly it was verified last, at CheckedAt.
 	Level     string    `json:"level,omitempty"`
 	CheckedAt time.Time `json:"checked_at,omitzero"`

@@ -40,9 +40,30 @@ type Error struct {
 	Kind Kind
 	Op   string // what was being done, for the log: "save deal"
 	Msg  string // one sentence for the person
-	Hint string // what to do or press, may be empty
+	Hint string // what to do, may be empty; where it names a command, see Remedy
 	Err  error  // the cause, may be nil
+	// Remedy is what to do where a screen has a key for what the hint names a
+	// command for; screens tell it instead.
+	Remedy Remedy
 }
+
+// Remedy names something that a person can do about an error.
+type Remedy int
+
+// The remedies. AsHinted is the zero value.
+const (
+	AsHinted     Remedy = iota // what the hint says
+	OtherBackup                // choose another backup
+	NewBackup                  // make a backup
+	OtherPlace                 // see to the place of the backups, or choose another
+	MissingPlace               // connect the place, or begin anew in it
+	SignPlace                  // become one of those who may write to the place
+	PlaceForm                  // write the address of a place as it is read
+	KeyFile                    // name the file of the key that opens a backup
+	SecondKey                  // make a second key
+	TrustKeys                  // believe the keys that a place names
+	NoSafety                   // go without a backup before
+)
 
 // Error returns the message with its cause.
 func (e *Error) Error() string {
@@ -71,6 +92,22 @@ func Errorf(k Kind, format string, args ...any) *Error {
 func (e *Error) WithHint(format string, args ...any) *Error {
 	e.Hint = fmt.Sprintf(format, args...)
 	return e
+}
+
+// By returns e with the remedy for which screens have a key.
+func (e *Error) By(r Remedy) *Error {
+	e.Remedy = r
+	return e
+}
+
+// RemedyOf returns the remedy of the outermost Error in err's chain, AsHinted
+// if there is none.
+func RemedyOf(err error) Remedy {
+	var e *Error
+	if errors.As(err, &e) {
+		return e.Remedy
+	}
+	return AsHinted
 }
 
 // Because returns e with its cause, which goes to the log.

@@ -10,7 +10,6 @@ import (
 	"rapport/model"
 	"rapport/ui/screen"
 	"rapport/ui/widget"
-	"rapport/ui/widget/draw"
 )
 
 // Notices stay for noticeFor, errors until the next key; at most maxNotices
@@ -42,7 +41,7 @@ func (r *Root) notify(m screen.NoticeMsg) tea.Cmd {
 		if n.text != "" {
 			n.text += ": "
 		}
-		n.text += draw.Error(m.Err)
+		n.text += r.env.Sentence(m.Err)
 		var e *model.Error
 		if errors.As(m.Err, &e) && e.Err != nil {
 			n.detail = e.Err.Error()

@@ -233,7 +233,7 @@ func (b *Backuper) know(ctx context.Context, s Store) error {
 // notThere says that a place of backups is empty that was none.
 func notThere(s Store) error {
 	return model.Errorf(model.Unreachable, "the backups that were in %s are not there", s).
-		WithHint("connect the disk or the share; rapport backup init --to begins anew where it is empty")
+		WithHint("connect the disk or the share; rapport backup init --to begins anew where it is empty").By(model.MissingPlace)
 }
 
 // whole lists the backups of a store. That of a share which is not connected is

@@ -45,7 +45,7 @@ func openChain(ctx context.Context, s Store, k keys, list []entry, end entry) (*
 		i := slices.IndexFunc(list, func(x entry) bool { return x.id == m.Parent })
 		if i < 0 || len(c.links) > len(list) {
 			return nil, model.Errorf(model.Corrupt, "the backup %s needs the backup %s, which is not there", end.id.Short(), m.Parent.Short()).
-				WithHint("restore an earlier one: rapport backup list shows them")
+				WithHint("restore an earlier one: rapport backup list shows them").By(model.OtherBackup)
 		}
 		e = list[i]
 	}
@@ -57,7 +57,7 @@ func continues(m, parent *manifest) error {
 		return nil
 	}
 	return model.Errorf(model.Corrupt, "the backup %s does not begin where the backup %s ends", m.ID.Short(), parent.ID.Short()).
-		WithHint("restore an earlier one: rapport backup list shows them")
+		WithHint("restore an earlier one: rapport backup list shows them").By(model.OtherBackup)
 }
 
 func (m mark) equal(o mark) bool { return m.same(o) && m.Run == o.Run && m.At.Equal(o.At) }
@@ -88,6 +88,21 @@ func (c *chain) total() int64 {
 	for _, te := range c.tables() {
 		if te.Total != nil {
 			n += *te.Total
+		}
+	}
+	return n
+}
+
+// most is how many rows a table has at most at the end of the chain, by what its
+// backups tell of themselves.
+func (c *chain) most(table string) (n int64) {
+	for _, l := range slices.Backward(c.links) {
+		i := slices.IndexFunc(l.m.Tables, func(x tableEntry) bool { return x.Name == table })
+		if i < 0 {
+			return n
+		}
+		if n += l.m.Tables[i].Rows; l.m.Tables[i].Whole {
+			return n
 		}
 	}
 	return n

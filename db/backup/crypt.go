@@ -63,7 +63,7 @@ func (b *Backuper) enoughKeys(req *model.BackupRequest) error {
 		return nil
 	}
 	return model.Errorf(model.Invalid, "the backups are encrypted for one key only: if it is lost, so are they").
-		WithHint("rapport backup init --new-key makes a second key to keep elsewhere; --one-key, or one_key = true in [backup], does with one")
+		WithHint("rapport backup init --new-key makes a second key to keep elsewhere; --one-key, or one_key = true in [backup], does with one").By(model.SecondKey)
 }
 
 // newRecovery makes a key to be kept outside of this computer, of the family of
@@ -152,12 +152,12 @@ func (k keys) open(name string, r io.Reader) (io.Reader, error) {
 		return r, nil
 	}
 	if len(k.identities) == 0 {
-		return nil, model.Errorf(model.Invalid, "the backup is encrypted: its key is needed").WithHint("name the identity file with --identity or RAPPORT_IDENTITY")
+		return nil, model.Errorf(model.Invalid, "the backup is encrypted: its key is needed").WithHint("name the identity file with --identity or RAPPORT_IDENTITY").By(model.KeyFile)
 	}
 	plain, err := age.Decrypt(r, k.identities...)
 	var wrong *age.NoIdentityMatchError
 	if errors.As(err, &wrong) {
-		return nil, model.Errorf(model.Invalid, "the backup was encrypted for another key").WithHint("name the identity file of one of its recipients with --identity").Because(err)
+		return nil, model.Errorf(model.Invalid, "the backup was encrypted for another key").WithHint("name the identity file of one of its recipients with --identity").By(model.KeyFile).Because(err)
 	}
 	return plain, err
 }

@@ -152,7 +152,7 @@ func (e *entry) signed(ctx context.Context, s Store, r repo, text []byte) error 
 		return err
 	}
 	if err == nil && signedBy(r.strangers(), data, e.id, e.sum.Manifest, hashOf(text)) {
-		e.info.Problem = "it is signed with a key that this workspace does not know; rapport backup init --trust believes all keys of the place"
+		e.info.Problem, e.info.Remedy = "it is signed with a key that this workspace does not know", model.TrustKeys
 		return fmt.Errorf("%s is that of a stranger", signatureName)
 	}
 	if err == nil && !signedBy(r.believed, data, e.id, e.sum.Manifest, hashOf(text)) {
@@ -166,9 +166,13 @@ func (e *entry) signed(ctx context.Context, s Store, r repo, text []byte) error 
 
 // manifestOf reads the manifest of a backup that was found.
 func (e *entry) manifestOf(ctx context.Context, s Store, k keys) (*manifest, error) {
+	if e.info.Remedy == model.TrustKeys {
+		return nil, model.Errorf(model.Corrupt, "the backup %s does not count: %s", e.id.Short(), e.info.Problem).
+			WithHint("rapport backup init --trust believes all keys of the place").By(model.TrustKeys)
+	}
 	if e.hash == "" {
 		return nil, model.Errorf(model.Corrupt, "the backup %s is damaged: %s", e.id.Short(), cmp.Or(e.info.Problem, summaryName)).
-			WithHint("restore another one: rapport backup list shows them")
+			WithHint("restore another one: rapport backup list shows them").By(model.OtherBackup)
 	}
 	return readManifest(ctx, s, e.place, k, e.manifest, e.hash)
 }
@@ -185,9 +189,9 @@ func pick(s Store, list []entry, ref string, sound bool) (entry, error) {
 		}
 		if len(list) > 0 {
 			problem := cmp.Or(list[0].info.Problem, "it was not verified")
-			return entry{}, model.Errorf(model.Corrupt, "no backup in %s is sound; the newest: %s", s, problem).WithHint("rapport backup list shows them; name one by its id to try it")
+			return entry{}, model.Errorf(model.Corrupt, "no backup in %s is sound; the newest: %s", s, problem).WithHint("rapport backup list shows them; name one by its id to try it").By(model.OtherBackup)
 		}
-		return entry{}, model.Errorf(model.NotFound, "there is no backup in %s", s).WithHint("rapport backup create makes one")
+		return entry{}, model.Errorf(model.NotFound, "there is no backup in %s", s).WithHint("rapport backup create makes one").By(model.NewBackup)
 	}
 	var found []entry
 	word := strings.ToLower(ref)
@@ -198,7 +202,7 @@ func pick(s Store, list []entry, ref string, sound bool) (entry, error) {
 	}
 	switch len(found) {
 	case 0:
-		return entry{}, model.Errorf(model.NotFound, "there is no backup %q in %s", ref, s).WithHint("rapport backup list shows them")
+		return entry{}, model.Errorf(model.NotFound, "there is no backup %q in %s", ref, s).WithHint("rapport backup list shows them").By(model.OtherBackup)
 	case 1:
 		return found[0], nil
 	}

@@ -333,5 +333,5 @@ func damaged(p place, name, what string) *model.Error {
 		what = " (" + what + ")"
 	}
 	return model.Errorf(model.Corrupt, "the backup %s is damaged: %s%s", p.id.Short(), name, what).
-		WithHint("restore another one: rapport backup list shows them")
+		WithHint("restore another one: rapport backup list shows them").By(model.OtherBackup)
 }

@@ -107,7 +107,7 @@ func (p pins) check(s Store, r repo) (repo, error) {
 		return r, nil
 	case !seen || !slices.ContainsFunc(keys, func(k string) bool { return slices.Contains(r.Signers, k) }):
 		return r, model.Errorf(model.Refused, "the keys of the backups in %s are not those that this workspace knows: somebody replaced them", s).
-			WithHint("ask who looks after the place; rapport backup init --trust believes what is there now")
+			WithHint("ask who looks after the place; rapport backup init --trust believes what is there now").By(model.TrustKeys)
 	}
 	before := len(keys)
 	for grown := true; grown; {

@@ -116,7 +116,7 @@ func (b *Backuper) RestoreCentral(ctx context.Context, req model.RestoreRequest,
 		info, err := b.CreateBackup(ctx, model.BackupRequest{Kind: model.BackupIncremental, Source: model.SourceCentral, To: req.To, Recipients: req.Recipients}, n)
 		if err != nil {
 			return out, model.Errorf(model.KindOf(err), "what is there now could not be backed up, so that nothing was touched: %s", messageOf(err)).
-				WithHint("see to that first, or go without with --no-safety-backup").Because(err)
+				WithHint("see to that first, or go without with --no-safety-backup").By(model.NoSafety).Because(err)
 		}
 		out.Safety = &info
 		r.asked.Floor = max(r.asked.Floor, info.Position)
@@ -235,10 +235,7 @@ func (r *centralRestore) choose(ctx context.Context, list []entry, n model.Notif
 	}
 	at := slices.IndexFunc(sound, before)
 	if at < 0 {
-		if err := r.open(ctx, list, sound[len(sound)-1], nil); err != nil {
-			return err
-		}
-		return r.state.rollBack(ctx, r.req, n)
+		return r.openLater(ctx, list, sound[len(sound)-1], n)
 	}
 	base := sound[at]
 	if there(base) {
@@ -249,11 +246,28 @@ func (r *centralRestore) choose(ctx context.Context, list []entry, n model.Notif
 			if err := r.open(ctx, list, base, &next); err != nil {
 				return err
 			}
-			return r.state.rollTo(ctx, r.req, n)
+			if r.state.sameColumns() {
+				return r.state.rollTo(ctx, r.req, n)
+			}
+			return r.openLater(ctx, list, next, n)
 		}
+	}
+	if at > 0 {
+		return r.openLater(ctx, list, sound[at-1], n)
 	}
 	return model.Errorf(model.NotFound, "the backups reach to %s, position %d, and tell nothing of what came after", base.info.At.UTC().Format(time.DateTime+".000"), base.info.Position).
 		WithHint("make one now, which holds the history since: rapport backup create --source central --kind incremental")
+}
+
+// openLater reads the moment back from a later backup, where an earlier one does
+// not lead to it: the tables were altered in between, or the central is another
+// one since.
+func (r *centralRestore) openLater(ctx context.Context, list []entry, later entry, n model.Notify) error {
+	r.chosen = nil
+	if err := r.open(ctx, list, later, nil); err != nil {
+		return err
+	}
+	return r.state.rollBack(ctx, r.req, n)
 }
 
 // open opens the chain of the state, and that of the backup which tells what
@@ -302,6 +316,8 @@ func (s *centralState) Tables() []mysql.RestoreTable {
 		t := mysql.RestoreTable{Name: te.Name, Columns: te.Columns, Types: te.Types, Key: te.Key, Definition: te.Definition, Rows: te.Rows}
 		if te.Total != nil {
 			t.Rows = *te.Total
+		} else {
+			t.Rows = s.base.most(te.Name)
 		}
 		out = append(out, t)
 	}

@@ -147,5 +147,5 @@ func join(ctx context.Context, s Store, r repo, key ed25519.PrivateKey) (repo, e
 
 func mayNotSign(s Store) *model.Error {
 	return model.Errorf(model.Refused, "the key of this copy of the workspace is not among those that may write backups to %s", s).
-		WithHint("run rapport backup init with this home and a key of the place that may overwrite REPO.json")
+		WithHint("run rapport backup init with this home and a key of the place that may overwrite REPO.json").By(model.SignPlace)
 }

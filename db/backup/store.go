@@ -69,7 +69,7 @@ func openStore(address string, c Credentials) (Store, error) {
 	u, err := url.Parse(address)
 	if err != nil {
 		// The cause of a URL's error holds the URL.
-		return nil, model.Errorf(model.Invalid, "the address of the backups is no URL").WithHint("write it as in rapport backup create --help")
+		return nil, model.Errorf(model.Invalid, "the address of the backups is no URL").WithHint("write it as in rapport backup create --help").By(model.PlaceForm)
 	}
 	if _, has := u.User.Password(); has || u.User != nil && scheme != "file" {
 		return nil, model.Errorf(model.Invalid, "the address of the backups holds a secret").
@@ -107,7 +107,7 @@ func cannotWrite(s fmt.Stringer, err error) error {
 	case isFull(err):
 		return noRoom(s).Because(err)
 	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
-		return model.Errorf(model.Invalid, "%s cannot be written", s).WithHint("check the rights of the folder or choose another with --to").Because(err)
+		return model.Errorf(model.Invalid, "%s cannot be written", s).WithHint("check the rights of the folder or choose another with --to").By(model.OtherPlace).Because(err)
 	case errors.Is(err, syscall.ENOTDIR), errors.Is(err, fs.ErrExist):
 		return model.Errorf(model.Invalid, "%s is no folder", s).Because(err)
 	case isGone(err):
@@ -146,7 +146,7 @@ func isGone(err error) bool {
 }
 
 func noRoom(s fmt.Stringer) *model.Error {
-	return model.Errorf(model.Other, "there is no room left in %s: the backup was not made", s).WithHint("make room or choose another place with --to")
+	return model.Errorf(model.Other, "there is no room left in %s: the backup was not made", s).WithHint("make room or choose another place with --to").By(model.OtherPlace)
 }
 
 // vanished is the error of a store that was there before.

@@ -378,7 +378,7 @@ type remoteAddress struct {
 func readAddress(u *url.URL, endpoint string) (remoteAddress, error) {
 	a := remoteAddress{host: u.Host, prefix: strings.Trim(u.Path, "/"), endpoint: endpoint}
 	if a.host == "" {
-		return a, model.Errorf(model.Invalid, "the address %s:// names no place", u.Scheme).WithHint("write it as in rapport backup create --help")
+		return a, model.Errorf(model.Invalid, "the address %s:// names no place", u.Scheme).WithHint("write it as in rapport backup create --help").By(model.PlaceForm)
 	}
 	if a.prefix != "" {
 		if path.Clean("/"+a.prefix) != "/"+a.prefix {

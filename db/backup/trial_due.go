@@ -105,7 +105,7 @@ func (b *Backuper) TrialIfDue(ctx context.Context, req model.BackupRequest, when
 		return none, false, err
 	}
 	if newest == nil {
-		return none, false, model.Errorf(model.NotFound, "there is no verified backup of the %s in %s to try", sourceName(req.Source), s).WithHint("rapport backup create makes one")
+		return none, false, model.Errorf(model.NotFound, "there is no verified backup of the %s in %s to try", sourceName(req.Source), s).WithHint("rapport backup create makes one").By(model.NewBackup)
 	}
 	now, err = storeNow(ctx, s, b.o.IDs.New())
 	if err != nil {

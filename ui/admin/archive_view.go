@@ -25,10 +25,8 @@ func (s *archive) window(h int) int { return draw.Window(s.top, s.at, s.count(),
 // foot is what would change, or what went wrong.
 func (s *archive) foot() []string {
 	if s.err != nil {
-		keys := s.env.Keys
-		help := keys.KeyOf(keymap.Back, keymap.Global) + " goes back to the backups, where " + keys.KeyOf(keymap.SetUp, keymap.Backups) + " names the key that opens them."
-		lines := append([]string{""}, draw.Paragraph(s.env.Theme.Danger, "! "+draw.Error(s.err), s.Width)...)
-		return append(lines, draw.Paragraph(s.env.Theme.Text, help, s.Width)...)
+		lines := append([]string{""}, draw.Paragraph(s.env.Theme.Danger, "! "+s.env.Sentence(s.err), s.Width)...)
+		return append(lines, draw.Paragraph(s.env.Theme.Text, s.env.Keys.KeyOf(keymap.Back, keymap.Global)+" goes back to the backups.", s.Width)...)
 	}
 	return s.bringing.lines(s.env.Theme, keymap.Archive, s.Width)
 }

@@ -356,7 +356,7 @@ func (s *backups) refresh() tea.Cmd {
 // look opens the records of a backup.
 func (s *backups) look(b model.BackupInfo) tea.Cmd {
 	if b.Problem != "" && !b.Verified && b.Rows == 0 {
-		return screen.Notice(model.Visible(b.Problem))
+		return screen.Notice(s.problem(b))
 	}
 	return screen.Open(screen.OpenMsg{Kind: screen.Archive, ID: model.ID(b.ID), Noun: "contact"})
 }

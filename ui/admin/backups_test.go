@@ -293,6 +293,23 @@ func TestAPlaceThatIsGoneLeadsOn(t *testing.T) {
 	}
 }
 
+// TestTheKeyThatHelpsIsTold says what to press where a command's hint names an
+// option, for an error as for a backup that does not count.
+func TestTheKeyThatHelpsIsTold(t *testing.T) {
+	ws := workspace()
+	ws.Glance.Items[4].Problem, ws.Glance.Items[4].Remedy = "it is signed with a key that this workspace does not know", model.TrustKeys
+	s := onBackups(t, ws)
+	ws.Err = model.Errorf(model.Other, "there is no room left in /mnt/share").WithHint("choose another place with --to").By(model.OtherPlace)
+	kind := fake.Want[screen.AskMsg](t, fake.Run(s, s.askKind(model.SourceLocal)))
+	fake.Run(s, kind.Do(wholeKind))
+	v := strings.Join(strings.Fields(ansi.Strip(s.View())), " ")
+	for _, want := range []string{"no room left in /mnt/share – see to that, or choose another place under Place and keys (s among the backups)", "signed with an unknown key: s, “Try it”"} {
+		if !strings.Contains(v, want) {
+			t.Errorf("%q is missing in\n%s", want, ansi.Strip(s.View()))
+		}
+	}
+}
+
 // TestABackupThatFailedBeginsAgain offers it on the page, with what was asked
 // for.
 func TestABackupThatFailedBeginsAgain(t *testing.T) {

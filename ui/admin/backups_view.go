@@ -164,7 +164,7 @@ func (s *backups) backupRow(b, of model.BackupInfo, n int64) row {
 	}
 	switch {
 	case b.Problem != "":
-		r.sign, r.style, state = "!", &th.Danger, model.Visible(b.Problem)
+		r.sign, r.style, state = "!", &th.Danger, s.problem(b)
 	case !b.Verified:
 		r.sign, r.style, state = "?", &th.Warn, "not verified"
 	case b.Level == model.LevelRestored:
@@ -175,6 +175,14 @@ func (s *backups) backupRow(b, of model.BackupInfo, n int64) row {
 	}
 	r.text = fmt.Sprintf("%-9s %-14s %s", source, kind, state)
 	return r
+}
+
+// problem is why a backup does not count, with the key that helps.
+func (s *backups) problem(b model.BackupInfo) string {
+	if b.Remedy == model.TrustKeys {
+		return "signed with an unknown key: " + s.key(keymap.SetUp) + ", “Try it”"
+	}
+	return model.Visible(b.Problem)
 }
 
 // chains groups backups by the full one that they need, the newest chain first

@@ -132,7 +132,7 @@ func (s *compare) View() string {
 	th := s.env.Theme
 	switch {
 	case s.err != nil:
-		return draw.View(append([]string{""}, draw.Paragraph(th.Danger, "! "+draw.Error(s.err), s.Width)...), s.Width, s.Height)
+		return draw.View(append([]string{""}, draw.Paragraph(th.Danger, "! "+s.env.Sentence(s.err), s.Width)...), s.Width, s.Height)
 	case !s.loaded:
 		return draw.View(nil, s.Width, s.Height)
 	}

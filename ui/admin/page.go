@@ -158,7 +158,7 @@ func (p *page) below() []string {
 	case p.job != nil && p.job.running():
 		return append([]string{""}, p.job.lines(p.env.Theme, p.Width)...)
 	case p.err != nil:
-		return append([]string{""}, draw.Paragraph(p.env.Theme.Danger, "! "+draw.Error(p.err), p.Width)...)
+		return append([]string{""}, draw.Paragraph(p.env.Theme.Danger, "! "+p.env.Sentence(p.err), p.Width)...)
 	}
 	if s := p.cut(); s != "" {
 		return append([]string{""}, draw.Paragraph(p.env.Theme.Text, s, p.Width)...)

@@ -427,7 +427,7 @@ func databaseName(address string) string {
 // askHere asks before the records of the workspace give way.
 func (s *restore) askHere() tea.Cmd {
 	b, _ := s.backup()
-	ws, bare := s.env.Workspace, s.bare
+	env, ws, bare := s.env, s.env.Workspace, s.bare
 	text := "Every record of this workspace is replaced by the " + draw.Plural(b.Rows, "row", "rows") + " of " + s.moment(b.At) +
 		". What is here now, unsent changes included, is kept as a safety copy."
 	return ask(screen.AskMsg{Title: "Restore this workspace?", Text: text + "\n\nType restore to do it.", Yes: "Restore", Input: "Word", Must: "restore", Do: func(string) tea.Cmd {
@@ -436,7 +436,7 @@ func (s *restore) askHere() tea.Cmd {
 			var err error
 			if !bare {
 				if out.before, err = ws.CreateBackup(ctx, model.BackupRequest{Kind: model.BackupFull, Source: model.SourceLocal}, n); err != nil {
-					return out, model.Errorf(model.KindOf(err), "what is here now could not be backed up, so that nothing was touched: %s", strings.TrimSuffix(draw.Error(err), ".")).Because(err)
+					return out, model.Errorf(model.KindOf(err), "what is here now could not be backed up, so that nothing was touched: %s", strings.TrimSuffix(env.Sentence(err), ".")).Because(err)
 				}
 			}
 			out.info, out.safe, err = ws.RestoreBackup(ctx, model.BackupRequest{ID: b.ID}, n)

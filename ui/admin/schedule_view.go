@@ -99,7 +99,7 @@ func (s *schedule) standRows() []row {
 			what = "Central"
 		}
 		if st.err != nil {
-			rows = append(rows, row{label: what, text: draw.Error(st.err), sign: "?", style: &th.Warn, do: s.reload})
+			rows = append(rows, row{label: what, text: s.env.Sentence(st.err), sign: "?", style: &th.Warn, do: s.reload})
 			continue
 		}
 		r := row{label: what, text: "no verified backup", sign: "✓", style: &th.Good, do: s.reload}

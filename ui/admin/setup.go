@@ -200,7 +200,11 @@ func (s *setup) try() tea.Cmd {
 
 // askTrust asks before the keys of other computers are believed.
 func (s *setup) askTrust() tea.Cmd {
-	text := draw.Plural(int64(s.target.Strangers), "key", "keys") + " may sign backups there that this workspace does not know. They belong to colleagues' computers, or to somebody who got at the place. Believed, their backups count here."
+	text := "The place names other keys than this workspace knows. Who looks after it replaced them, or somebody who got at the place did: ask first."
+	if s.target != nil {
+		text = draw.Plural(int64(s.target.Strangers), "key", "keys") + " may sign backups there that this workspace does not know. They belong to colleagues' computers, or to somebody who got at the place."
+	}
+	text += " Believed, their backups count here."
 	return ask(screen.AskMsg{Title: "Believe the keys of the place?", Text: text, Yes: "Believe", Do: func(string) tea.Cmd {
 		ws, req := s.env.Workspace, s.request()
 		req.Trust = true
@@ -362,6 +366,9 @@ func (s *setup) rebuild() {
 		opened = "the key in " + s.chosen.Identity
 	}
 	rows = append(rows, s.triedRow())
+	if model.RemedyOf(s.err) == model.TrustKeys {
+		rows = append(rows, row{label: "Other keys", text: "somebody replaced those of the place; they can be believed", sign: "!", style: &th.Danger, do: s.askTrust})
+	}
 	if t := s.target; t != nil && t.Strangers > 0 {
 		rows = append(rows, row{label: "Other computers", text: draw.Plural(int64(t.Strangers), "key", "keys") + " may sign backups there that this workspace does not know; their backups do not count here", sign: "!", style: &th.Warn, do: s.askTrust})
 	}

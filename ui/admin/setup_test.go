@@ -137,6 +137,28 @@ func TestUnknownKeysAreBelievedOnDemand(t *testing.T) {
 	}
 }
 
+// TestReplacedKeysAreBelievedOnDemand says what happened to the place, and asks
+// before its new keys count.
+func TestReplacedKeysAreBelievedOnDemand(t *testing.T) {
+	ws, kept := workspace(), []model.BackupSettings{}
+	s := onSetUp(t, ws, &kept)
+	ws.Err = model.Errorf(model.Refused, "the keys are not those that this workspace knows").WithHint("rapport backup init --trust believes them").By(model.TrustKeys)
+	s.goTo("Try it")
+	fake.Do(t, s, keymap.Open)
+	if v := ansi.Strip(s.View()); !strings.Contains(v, "ask who looks after the place") || strings.Contains(v, "--trust") {
+		t.Error(v)
+	}
+	q := asked(t, s, "Other keys")
+	if !strings.Contains(q.Text, "ask first") {
+		t.Error(q.Text)
+	}
+	ws.Err = nil
+	fake.Run(s, q.Do(""))
+	if v := ansi.Strip(s.View()); len(ws.Tried) != 1 || !ws.Tried[0].Trust || strings.Contains(v, "Other keys") {
+		t.Errorf("tried %+v\n%s", ws.Tried, v)
+	}
+}
+
 // TestSetUpFromElsewhere does not offer to write a configuration that is not
 // this program's to write.
 func TestSetUpFromElsewhere(t *testing.T) {

@@ -156,13 +156,21 @@ func sentenceOf(err error) string {
 	return err.Error()
 }
 
+// problemOf is why a backup does not count, with the command that helps.
+func problemOf(b model.BackupInfo) string {
+	if b.Remedy == model.TrustKeys {
+		return b.Problem + "; rapport backup init --trust believes all keys of the place"
+	}
+	return b.Problem
+}
+
 func backupObject(b model.BackupInfo) object {
 	o := object{{"id", b.ID}, {"kind", b.Kind}, {"rows", b.Rows}, {"bytes", b.Bytes}, {"verified", b.Verified}, {"at", orNull(b.At)},
 		{"source", cmp.Or(b.Source, model.SourceLocal)}, {"parent", orNull(b.Parent)}, {"encrypted", b.Encrypted}, {"level", orNull(b.Level)}, {"checked_at", orNull(b.CheckedAt)}}
 	if b.Position != 0 {
 		o = append(o, pair{"position", b.Position})
 	}
-	for _, p := range []pair{{"path", b.Path}, {"problem", b.Problem}, {"note", b.Note}} {
+	for _, p := range []pair{{"path", b.Path}, {"problem", problemOf(b)}, {"note", b.Note}} {
 		if p.value != "" {
 			o = append(o, p)
 		}
@@ -182,7 +190,7 @@ func (a *app) backupLine(b model.BackupInfo) error {
 		}
 	}
 	if b.Problem != "" {
-		state = b.Problem
+		state = problemOf(b)
 	}
 	source := ""
 	if b.Source == model.SourceCentral {
