@@ -294,5 +294,9 @@
 // A moment before the oldest backup is read from that backup, whose history is
 // that of the central from its beginning on ("begins" of its mark): the lines
 // after the moment are taken back in turn, the last one first. A row without
-// such a line is as the backup has it.
+// such a line is as the backup has it. In the same way a moment is read from the
+// next backup where that has other columns than the one before the moment, or
+// another lineage, as after a restore. What a restore gave up stands in no
+// history: a moment in which it was there is refused, unless a backup from before
+// the restore reaches it.
 package backup

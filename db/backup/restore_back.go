@@ -11,10 +11,17 @@ import (
 
 // A moment before the oldest backup comes out of that backup: its history tells
 // what each change took away. A row that changed after the moment is the one of
-// the backup with these changes taken back in turn, the last one first.
+// the backup with these changes taken back in turn, the last one first. So does
+// one after which tables were altered before the next backup, and one at which
+// the central had been restored, or taken over with a loss, and was not backed up
+// yet: the history of a later backup tells of it.
 
-// rollBack brings the state of the oldest backup back to the moment that a
-// request names.
+// restoreJump is by how much the positions of a central jump with its restore,
+// so that two runs between which they do tell when it was. What happened in
+// between, from the moment that came back to the restore, no history tells.
+const restoreJump = 1_000_000
+
+// rollBack brings the state of a backup back to the moment that a request names.
 func (s *centralState) rollBack(ctx context.Context, req model.RestoreRequest, n model.Notify) error {
 	n.Tell("reading the history", 0, 0)
 	s.rolled = map[string]*rolledTable{}
@@ -37,7 +44,7 @@ func (s *centralState) rollBack(ctx context.Context, req model.RestoreRequest, n
 			}
 		}
 	}
-	s.notes = append(s.notes, fmt.Sprintf("the oldest backup is of %s: what %d rows were before that is told by its history", s.base.end().At.UTC().Format(time.DateTime), changed))
+	s.notes = append(s.notes, fmt.Sprintf("the state comes from the backup of %s: what %d rows were before that is told by its history", s.base.end().At.UTC().Format(time.DateTime), changed))
 	s.noteWithout()
 	return nil
 }
@@ -57,6 +64,9 @@ func (s *centralState) findEarlier(ctx context.Context, req model.RestoreRequest
 	if err != nil {
 		return err
 	}
+	if err := untold(runs, req); err != nil {
+		return err
+	}
 	s.at, s.position = req.At.UTC().Truncate(time.Millisecond), 0
 	if req.Position != 0 {
 		i := slices.IndexFunc(runs, func(r run) bool { return r.seq >= req.Position })
@@ -74,6 +84,23 @@ func (s *centralState) findEarlier(ctx context.Context, req model.RestoreRequest
 		}
 	}
 	s.rolled[runTable] = rolled
+	return nil
+}
+
+// untold refuses a moment of a central that was replaced by a restore later, of
+// which the history of what replaced it tells nothing.
+func untold(runs []run, req model.RestoreRequest) error {
+	for i := 1; i < len(runs); i++ {
+		was, restored := runs[i-1], runs[i]
+		if restored.seq-was.seq < restoreJump {
+			continue
+		}
+		if !req.At.IsZero() && req.At.After(was.at) && req.At.Before(restored.at) || req.Position > was.seq && req.Position < restored.seq {
+			const form = time.DateTime + ".000"
+			return model.Errorf(model.NotFound, "no backup tells of that moment: a restore at %s brought back what was there at %s", restored.at.Format(form), was.at.Format(form)).
+				WithHint("name the moment of that restore or a later one, or one to which a backup from before it reaches: rapport backup list")
+		}
+	}
 	return nil
 }
 

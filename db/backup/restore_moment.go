@@ -86,6 +86,18 @@ func (s *centralState) rollTo(ctx context.Context, req model.RestoreRequest, n m
 	return nil
 }
 
+// sameColumns tells whether the tables that have a history are the same in both
+// backups.
+func (s *centralState) sameColumns() bool {
+	for _, te := range s.base.tables() {
+		after := s.next.table(te.Name)
+		if isDeclared(te.Name) && (after == nil || !slices.Equal(after.Columns, te.Columns) || !slices.Equal(after.Types, te.Types)) {
+			return false
+		}
+	}
+	return true
+}
+
 // isDeclared tells whether a table is one of the declaration, whose changes the
 // history tells.
 func isDeclared(name string) bool {

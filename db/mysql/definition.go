@@ -16,6 +16,8 @@ type definition struct {
 	charset, collation     string
 	comment                string
 	hasComment, increments bool
+	// without names what a table made of the definition does not have.
+	without []string
 }
 
 // The parts of a definition that are taken over. Whatever else stands behind
@@ -25,6 +27,7 @@ var (
 	definitionHead   = regexp.MustCompile("^CREATE TABLE (?:IF NOT EXISTS )?`((?:[^`]|``)+)` \\(")
 	definitionSet    = regexp.MustCompile(`(?:DEFAULT )?(?:CHARSET=|CHARACTER SET )([a-z0-9_]+)`)
 	definitionOrder  = regexp.MustCompile(`COLLATE[= ]([a-z0-9_]+)`)
+	definitionEngine = regexp.MustCompile(`ENGINE=([A-Za-z]+)`)
 	definitionRemark = regexp.MustCompile(`COMMENT='((?:[^'\\]|''|\\.)*)'`)
 	lineName         = regexp.MustCompile("^`((?:[^`]|``)+)` ")
 	keyName          = regexp.MustCompile("^(?:UNIQUE |FULLTEXT |SPATIAL )?KEY `((?:[^`]|``)+)` ")
@@ -84,6 +87,15 @@ func parseDefinition(text string) (definition, error) {
 	}
 	if m := definitionOrder.FindStringSubmatch(tail); m != nil {
 		d.collation = m[1]
+	}
+	if m := definitionEngine.FindStringSubmatch(tail); m != nil && m[1] != "InnoDB" {
+		d.without = append(d.without, "the engine "+m[1]+" (InnoDB instead)")
+	}
+	if strings.Contains(tail, "PARTITION BY ") {
+		d.without = append(d.without, "its partitions")
+	}
+	if strings.Contains(tail, "WITH SYSTEM VERSIONING") {
+		d.without = append(d.without, "the earlier versions of its rows")
 	}
 	for _, line := range d.lines {
 		d.increments = d.increments || lineName.MatchString(line) && strings.Contains(line, " AUTO_INCREMENT")

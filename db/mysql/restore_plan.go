@@ -92,10 +92,21 @@ func (p *planner) make() error {
 	if p.plan.Fresh {
 		p.plan.Laptops = []model.RestoreLaptop{}
 		for _, t := range p.source.Tables() {
-			if !never(t.Name) {
-				p.add(model.RestoreTable{Table: t.Name, Rows: t.Rows, Inserts: t.Rows})
+			if never(t.Name) {
+				continue
 			}
+			out := model.RestoreTable{Table: t.Name}
+			if err := p.source.Rows(p.ctx, t.Name, func([]any) error {
+				p.told(t.Name)
+				out.Rows++
+				return nil
+			}); err != nil {
+				return err
+			}
+			out.Inserts = out.Rows
+			p.add(out)
 		}
+		p.noteWithout()
 		p.estimate()
 		return p.err
 	}
@@ -112,6 +123,7 @@ func (p *planner) make() error {
 			p.plan.Notes = append(p.plan.Notes, t.Name+" stays as it is")
 		}
 	}
+	p.noteWithout()
 	p.estimate()
 	return nil
 }
@@ -119,6 +131,16 @@ func (p *planner) make() error {
 func (p *planner) add(t model.RestoreTable) {
 	p.plan.Tables = append(p.plan.Tables, t)
 	p.plan.Rows += t.Rows
+}
+
+// noteWithout tells which tables come back as others than they were.
+func (p *planner) noteWithout() {
+	for _, t := range p.source.Tables() {
+		planned := slices.ContainsFunc(p.plan.Tables, func(x model.RestoreTable) bool { return x.Table == t.Name })
+		if d, err := parseDefinition(t.Definition); planned && err == nil && len(d.without) > 0 {
+			p.plan.Notes = append(p.plan.Notes, t.Name+" comes without "+strings.Join(d.without, ", "))
+		}
+	}
 }
 
 // estimate says about how long it takes: the rows are read once more and
@@ -396,7 +418,7 @@ func (p *planner) merge(l *loading, now DumpTable, out *model.RestoreTable) erro
 // small.
 func (p *planner) match(l *loading, now DumpTable, out *model.RestoreTable) error {
 	t := newPair(l, now, out)
-	had := map[string][]any{}
+	had := map[string][][]any{} // a table without a key may have a row twice
 	var order []string
 	name := func(row []any) string {
 		var key []any
@@ -417,8 +439,9 @@ func (p *planner) match(l *loading, now DumpTable, out *model.RestoreTable) erro
 			}
 		}
 		k := name(kept)
-		had[k] = kept
-		order = append(order, k)
+		if had[k] = append(had[k], kept); len(had[k]) == 1 {
+			order = append(order, k)
+		}
 	}
 	var then []any
 	err := p.source.Rows(p.ctx, l.Name, func(values []any) error {
@@ -426,17 +449,17 @@ func (p *planner) match(l *loading, now DumpTable, out *model.RestoreTable) erro
 		out.Rows++
 		then = t.only(values, then)
 		k := name(then)
-		row, there := had[k]
-		if !there {
+		rows := had[k]
+		if len(rows) == 0 {
 			out.Inserts++
 			t.sample("insert", then, nil)
 			return nil
 		}
-		delete(had, k)
-		return t.both(then, row)
+		had[k] = rows[1:]
+		return t.both(then, rows[0])
 	})
 	for _, k := range order {
-		if row, left := had[k]; left {
+		for _, row := range had[k] {
 			out.Deletes++
 			t.sample("delete", row, nil)
 		}
