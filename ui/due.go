@@ -7,6 +7,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 
 	"rapport/model"
+	"rapport/ui/screen"
 )
 
 // While the interface is open it makes the backup that is due, and then the trial
@@ -24,6 +25,7 @@ type (
 	dueMsg    struct{}
 	backedMsg struct {
 		next time.Time // when something is due again
+		did  bool      // a backup or a trial was made
 		err  error
 	}
 )
@@ -62,25 +64,31 @@ func (r *Root) backUpIfDue() tea.Cmd {
 	return func() tea.Msg {
 		m := backedMsg{next: s.Schedule.Next(now)}
 		if s.Schedule.Expr != "" {
-			_, _, m.err = ws.BackupIfDue(ctx, model.BackupRequest{}, model.Schedule{}, nil)
+			_, m.did, m.err = ws.BackupIfDue(ctx, model.BackupRequest{}, model.Schedule{}, nil)
 		}
 		if s.Trial.Expr != "" && m.err == nil {
 			if next := s.Trial.Next(now); m.next.IsZero() || next.Before(m.next) {
 				m.next = next
 			}
-			_, _, m.err = ws.TrialIfDue(ctx, model.BackupRequest{}, model.Schedule{}, nil)
+			var tried bool
+			_, tried, m.err = ws.TrialIfDue(ctx, model.BackupRequest{}, model.Schedule{}, nil)
+			m.did = m.did || tried
 		}
 		return m
 	}
 }
 
-// backed notes what came of it. Nobody is disturbed: the pages and doctor tell
-// how old the last verified backup is.
+// backed notes what came of it, and has the page that is seen tell it. Nobody
+// is disturbed: the pages and doctor tell how old the last verified backup is.
 func (r *Root) backed(m backedMsg) tea.Cmd {
 	r.nextBackup = m.next
 	if m.err != nil {
 		r.nextBackup = r.env.Now().Add(dueAgain)
 		slog.Warn("the backup or trial that is due was not made", "kind", model.KindOf(m.err).String())
 	}
-	return r.env.Later(dueEvery, dueMsg{})
+	again := r.env.Later(dueEvery, dueMsg{})
+	if !m.did {
+		return again
+	}
+	return tea.Batch(again, r.changed(screen.ChangedMsg{}))
 }

@@ -44,6 +44,14 @@ func TestBacksUpWhenDue(t *testing.T) {
 	if n := len(trying.ws.TrialAsked); n != 1 {
 		t.Errorf("a trial was asked for %d times", n)
 	}
+	// What was made is seen at once.
+	trying.press("9", "down", "down", "down", "enter")
+	trying.misses("2 min ago")
+	trying.ws.Glance, trying.ws.IsDue = model.BackupOverview{At: trying.now, Items: []model.BackupInfo{{ID: "w1", Kind: model.BackupFull, Source: model.SourceLocal, At: trying.now.Add(-2 * time.Minute), Verified: true}}}, true
+	trying.ws.Copies = trying.ws.Glance.Items
+	trying.now = trying.now.Add(time.Hour)
+	trying.wait()
+	trying.sees("1 h ago")
 	// A trial alone has a schedule of its own.
 	alone := begin(t, 100, 24, model.Settings{Backup: model.BackupSettings{Trial: schedule}})
 	alone.wait()
