@@ -46,7 +46,7 @@ func TestKeysWriteFewBytes(t *testing.T) {
 	term := &screenOf{em: vt.NewEmulator(100, 30)}
 	// What the terminal is asked is answered to nobody.
 	go func() { _, _ = io.Copy(io.Discard, term.em) }()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	p := tea.NewProgram(New(ctx, x.ws, Options{Width: 100, Height: 30, Theme: "dark", Now: func() time.Time { return x.now },
 		After: func(time.Duration, tea.Msg) tea.Cmd { return nil }}),

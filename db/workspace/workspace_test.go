@@ -115,7 +115,7 @@ func TestInspect(t *testing.T) {
 // TestRestoreIsSeenByWatchers holds that screens which are open while a backup
 // is restored hear of it, and go on to hear of changes.
 func TestRestoreIsSeenByWatchers(t *testing.T) {
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	ws := openTest(t, model.Settings{Home: t.TempDir(), Me: "ada"})
 	add := func(name string) {
