@@ -45,7 +45,7 @@ func TestBackupChain(t *testing.T) {
 // TestContinuousBackup is ended by the person, and says so.
 func TestContinuousBackup(t *testing.T) {
 	s := newShell(t)
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	var errs bytes.Buffer
 	r, out := io.Pipe()

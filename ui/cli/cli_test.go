@@ -49,7 +49,7 @@ type answer struct {
 func (s *shell) input(in string, args ...string) answer {
 	s.t.Helper()
 	var out, errs bytes.Buffer
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()
 	code := cli.Run(ctx, append(s.flags(), args...), cli.Program{
 		Streams: cli.Streams{In: strings.NewReader(in), Out: &out, Err: &errs},
