@@ -123,9 +123,9 @@ func shapes(ctx context.Context, s *session, database string) (out []*tableShape
 // what clients are told, and who does what at this moment.
 var undumped = []string{"sync_outbox", "sync_feed", "sync_push", "sync_move", "sync_stage", "sync_lease", "sync_heartbeat", "sync_restore", probeTable}
 
-// replacedName is how a table is called that another one took the place of, or
-// that a restore loads.
-var replacedName = regexp.MustCompile(`(_replaced_\d{8}(_\d+)?|_rapport_back)$`)
+// replacedName is how a table is called that another one took the place of, what
+// is kept with it, or that a restore loads.
+var replacedName = regexp.MustCompile(`(_replaced_\d{8}(_\d+)?(` + ownSuffix + `)?|` + restoreSuffix + `)$`)
 
 // dumped tells whether a table belongs to a backup. Report tables can be made
 // from the others.

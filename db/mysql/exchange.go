@@ -27,6 +27,8 @@ type exchanged struct {
 	Former string `json:"former,omitempty"` // what the one in its place is called afterwards; "" where there is none
 	// Passing tells that the former one is of no use to anybody.
 	Passing bool `json:"passing,omitempty"`
+	// Added are columns that it was given because the one in its place has them.
+	Added []string `json:"added,omitempty"`
 }
 
 // renameSQL is the table's part of the statement that exchanges.

@@ -23,6 +23,9 @@ func TestMain(m *testing.M) {
 	if url := os.Getenv("RAPPORT_TEST_RESTORE"); url != "" {
 		restoreUntilKilled(url, os.Getenv("RAPPORT_TEST_SOURCE"))
 	}
+	if url := os.Getenv("RAPPORT_TEST_UNDO"); url != "" {
+		undoUntilKilled(url)
+	}
 	if url := os.Getenv("RAPPORT_TEST_REFRESH"); url != "" {
 		for ctx := context.Background(); ; {
 			_, err := RefreshReports(ctx, url, model.ReportsRequest{Rebuild: os.Getenv("RAPPORT_TEST_REBUILD") != ""}, nil)

@@ -132,9 +132,20 @@ type restorer struct {
 	entry  restoreEntry
 	loads  []*loading
 	placed bool // the tables are exchanged
-	// removed tells that a restore was interrupted before it replaced
-	// anything, and that nothing is left of it.
-	removed bool
+	// interrupted is what somebody began and did not end, nil where there was
+	// nothing; removed tells that it had replaced nothing, and that nothing is
+	// left of it.
+	interrupted *restoreEntry
+	removed     bool
+	// cut is the history that a restore of single tables replaced, while that
+	// is undone.
+	cut string
+	// noted are the columns of tables of which rows were noted, by table.
+	noted map[string][]string
+	// entered is how many changes from since on the merge of an undoing has
+	// seen, "" where nothing is merged.
+	entered string
+	since   int64
 	began   time.Time
 	out     Restored
 }
@@ -154,7 +165,7 @@ func openRestorer(ctx context.Context, url string, create bool, n model.Notify) 
 		return nil, err
 	}
 	b := &builder{session: s, ctx: ctx, database: s.address.Database}
-	r := &restorer{refresher: &refresher{builder: b, notify: n}, url: url, began: time.Now()}
+	r := &restorer{refresher: &refresher{builder: b, notify: n}, url: url, noted: map[string][]string{}, began: time.Now()}
 	r.out.Target = s.address.String()
 	if create {
 		b.makeDatabase()
@@ -237,7 +248,11 @@ func (r *restorer) ended() error {
 		return err
 	}
 	if r.placed {
-		return model.Errorf(model.Partial, "the rows are restored and can be used, but not everything after it could be done").
+		what := "the rows are restored and can be used"
+		if r.entry.Undoes != 0 {
+			what = "the restore is undone"
+		}
+		return model.Errorf(model.Partial, "%s, but not everything after it could be done", what).
 			WithHint("run `rapport backup restore --undo --dry-run` to see where it stands, or `rapport central migrate`, which finishes it").Because(err)
 	}
 	// The context may have ended, which is no reason to keep everybody out.

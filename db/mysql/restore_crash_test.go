@@ -29,14 +29,30 @@ func restoreUntilKilled(url, from string) {
 	os.Exit(0)
 }
 
-// killedRestore runs a restore in a process of its own and kills it when it
-// sends the n-th of the commands that hold a marker, or when it ends.
+// undoUntilKilled undoes the last restore of a central, and ends the process.
+func undoUntilKilled(url string) {
+	if _, err := UndoRestore(context.Background(), url, false, nil, nil); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	os.Exit(0)
+}
+
+// killedRestore runs a restore in a process of its own and kills it; see killed.
 func (c *company) killedRestore(from *company, marker string, n int) bool {
+	c.Helper()
+	return c.killed(marker, n, "RAPPORT_TEST_RESTORE", "RAPPORT_TEST_SOURCE="+from.url)
+}
+
+// killed lets a process of its own do something with the central, of which
+// variable tells the URL, and kills it when it sends the n-th of the commands that
+// hold a marker, or when it ends. The server gets that command.
+func (c *company) killed(marker string, n int, variable string, env ...string) bool {
 	c.Helper()
 	var killed atomic.Bool
 	p := servertest.NewProxy(c, c.server)
 	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), "RAPPORT_TEST_RESTORE="+p.URL(c.url), "RAPPORT_TEST_SOURCE="+from.url)
+	cmd.Env = append(append(os.Environ(), variable+"="+p.URL(c.url)), env...)
 	var said strings.Builder
 	cmd.Stderr = &said
 	started := make(chan struct{})
@@ -59,7 +75,7 @@ func (c *company) killedRestore(from *company, marker string, n int) bool {
 	}
 	close(started)
 	if err := cmd.Wait(); err != nil && !killed.Load() {
-		c.Fatalf("the restore ended by itself: %v: %s", err, said.String())
+		c.Fatalf("it ended by itself: %v: %s", err, said.String())
 	}
 	return killed.Load()
 }

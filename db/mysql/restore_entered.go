@@ -26,51 +26,94 @@ type enteredSince struct {
 	from    int64             // the first line of the history since
 	history string            // where the history lies that comes back
 	tables  map[string]string // of declared tables, where those lie that come back
-	merged  int
+	shapes  map[string]*tableShape
+	added   map[string]bool // rows that were put there, by table and id
+	// left are rows that an index of an administrator's does not let in as they
+	// were entered, by table.
+	left   map[string]map[string]bool
+	merged int // rows
+	values int // of columns that are not declared
 }
 
 // keepEntered brings what was entered since the restore that is undone into the
-// tables that come back. It may be run again: what an attempt left is found.
+// tables that come back.
 func (r *restorer) keepEntered(last *restoreEntry) {
-	s := &enteredSince{restorer: r, from: last.History, history: r.now(historyTables[0]), tables: map[string]string{}}
+	s := &enteredSince{restorer: r, from: last.History, history: r.now(historyTables[0]), tables: map[string]string{}, shapes: r.tableShapes(), added: map[string]bool{}, left: map[string]map[string]bool{}}
 	if r.err != nil || s.from == 0 {
 		return
 	}
+	r.since, r.entered = s.from, r.countEntered(s.from)
 	for _, x := range r.entry.Tables {
-		if e := model.EntityOf(model.Noun(x.Table)); e != nil && string(e.Noun) == x.Table {
+		if x.records() != nil {
 			s.tables[x.Table] = x.Made
 		}
 	}
 	if s.ofItsOwn() {
+		// An attempt that was interrupted may have been here. The lines since come
+		// with their numbers, and what is noted meanwhile gets later ones.
 		r.run(fmt.Sprintf("DELETE FROM %s WHERE seq>=%d", ident(s.history), s.from))
-	}
-	for _, e := range model.Entities() {
-		if s.tables[string(e.Noun)] == "" {
-			continue
-		}
-		ids := r.list(fmt.Sprintf("SELECT DISTINCT HEX(pk) FROM sync_audit WHERE seq>=%d AND tbl=%s", s.from, quote(string(e.Noun))))
-		for some := range slices.Chunk(ids, enteredRows) {
-			r.stillAlone()
-			s.keep(e, some)
+		if next := r.list(fmt.Sprintf("SELECT GREATEST(%d,COALESCE(MAX(seq),0)+1) FROM sync_audit", s.from)); r.err == nil {
+			r.run("ALTER TABLE " + ident(s.history) + " AUTO_INCREMENT=" + orZero(next[0]))
 		}
 	}
-	for _, e := range model.Entities() {
-		if s.tables[string(e.Noun)] != "" {
+	for _, x := range r.entry.Tables {
+		if e := x.records(); e != nil {
+			s.keepTable(x, e)
+		}
+	}
+	for _, x := range r.entry.Tables {
+		if e := x.records(); e != nil {
 			s.noteRemoved(e)
+		}
+		if n := len(s.left[x.Table]); n > 0 && r.err == nil {
+			r.say("%d rows of %s meet an index or a rule of the table and are not as they were entered since: so they lie in %s", n, x.Table, x.Former)
 		}
 	}
 	if r.err == nil && s.merged > 0 {
 		r.say("%d rows that were entered or changed since the restore stay so", s.merged)
 	}
+	if r.err == nil && s.values > 0 {
+		r.say("%d values that were written since to columns that Rapport does not know stay so", s.values)
+	}
 }
 
-// ofItsOwn tells whether the history is exchanged too. Where single tables were
-// restored it went on for the others.
-func (s *enteredSince) ofItsOwn() bool { return s.history != historyTables[0] }
+// keepTable brings along what was entered in a table.
+func (s *enteredSince) keepTable(x exchanged, e *model.Entity) {
+	own, known := s.ownColumns(x, e, s.shapes)
+	ids := s.list(fmt.Sprintf("SELECT DISTINCT HEX(pk) FROM sync_audit WHERE seq>=%d AND tbl=%s", s.from, quote(x.Table)))
+	for _, id := range s.ownOnly(x, own) {
+		if !slices.Contains(ids, id) {
+			ids = append(ids, id)
+		}
+	}
+	for some := range slices.Chunk(ids, enteredRows) {
+		s.stillAlone()
+		s.keep(x, e, some)
+	}
+	s.keepOwn(x, own)
+	if !known && s.err == nil {
+		s.say(ownUnknown, x.Table, "in "+x.Former)
+	}
+}
+
+// ownUnknown is said of a table where nobody knows what the restore brought.
+const ownUnknown = "what was written since to columns of %s that Rapport does not know cannot be told from what was restored: they are as before the restore, and the rest lies %s"
+
+// countEntered counts the lines of the history since a restore.
+func (b *builder) countEntered(from int64) string {
+	if n := b.list(fmt.Sprintf("SELECT COUNT(*) FROM sync_audit WHERE seq>=%d", from)); b.err == nil {
+		return n[0]
+	}
+	return ""
+}
+
+// ofItsOwn tells whether the history that comes back is the one of before the
+// restore. Where single tables were restored it went on for the others.
+func (s *enteredSince) ofItsOwn() bool { return len(s.entry.Nouns) == 0 }
 
 // keep merges rows of a table.
-func (s *enteredSince) keep(e *model.Entity, ids []string) {
-	now, then := s.rows(e, string(e.Noun), ids), s.rows(e, s.tables[string(e.Noun)], ids)
+func (s *enteredSince) keep(x exchanged, e *model.Entity, ids []string) {
+	now, then := s.rows(e, x.Table, ids), s.rows(e, x.Made, ids)
 	if s.err != nil {
 		return
 	}
@@ -78,23 +121,30 @@ func (s *enteredSince) keep(e *model.Entity, ids []string) {
 	if s.err = err; err != nil {
 		return
 	}
-	var both, alone []string
-	statements := []string{"START TRANSACTION"}
+	var both, alone, statements []string
+	merged := map[string]model.Row{}
 	for _, id := range ids {
 		switch mine, theirs := now[id], then[id]; {
 		case mine == nil:
 			// It was removed since; what comes back has it, or it is gone there too.
-		case theirs == nil:
+		case theirs == nil || s.added[x.Table+id]:
 			alone = append(alone, id)
 		default:
 			both = append(both, id)
-			statements = append(statements, s.update(e, id, mergeEntered(e, log[id], mine, theirs), theirs))
+			merged[id] = mergeEntered(e, log[id], mine, theirs)
+			statements = append(statements, s.update(e, id, merged[id], theirs))
 		}
 	}
 	if len(both) > 0 {
-		s.persist(func() { s.run(strings.Join(append(statements, "COMMIT"), ";")) })
+		s.remember(x.Table, "SELECT id FROM "+ident(x.Made)+" WHERE id IN ("+hexList(both)+")")
+		s.atOnce(statements...)
+		for id, row := range s.rows(e, x.Made, both) {
+			if !slices.Equal(row, merged[id]) {
+				s.leave(x.Table, id)
+			}
+		}
 	}
-	s.insert(e, alone)
+	alone = s.insert(e, alone)
 	if s.ofItsOwn() && len(both)+len(alone) > 0 {
 		// A row that both sides made was changed by whoever made it last.
 		action := "action"
@@ -102,7 +152,7 @@ func (s *enteredSince) keep(e *model.Entity, ids []string) {
 			action = "IF(pk IN (" + hexList(both) + "),'update',action)"
 		}
 		s.run(fmt.Sprintf("INSERT INTO %s (seq,at,person,client,tbl,pk,action,changes) SELECT seq,at,person,client,tbl,pk,%s,changes FROM sync_audit FORCE INDEX (audit_of_row) WHERE tbl=%s AND pk IN (%s) AND seq>=%d",
-			ident(s.history), action, quote(string(e.Noun)), hexList(slices.Concat(both, alone)), s.from))
+			ident(s.history), action, quote(x.Table), hexList(slices.Concat(both, alone)), s.from))
 	}
 	s.merged += len(both) + len(alone)
 	s.bringAlong(e, slices.Concat(both, alone), alone)
@@ -179,16 +229,42 @@ func (s *enteredSince) update(e *model.Entity, id string, row, had model.Row) st
 	return "UPDATE IGNORE " + ident(s.tables[string(e.Noun)]) + " SET " + strings.Join(set, ",") + " WHERE id=X'" + id + "'"
 }
 
-// insert takes rows over that are not in the table that comes back. Whoever
-// knows an earlier state of one must not take it for newer.
-func (s *enteredSince) insert(e *model.Entity, ids []string) {
-	if len(ids) == 0 {
+// insert takes rows over that are not in the table that comes back, and returns
+// those that are there then. Whoever knows an earlier state of one must not take
+// it for newer.
+func (s *enteredSince) insert(e *model.Entity, ids []string) (there []string) {
+	table := string(e.Noun)
+	made := ident(s.tables[table])
+	todo := slices.DeleteFunc(slices.Clone(ids), func(id string) bool { return s.added[table+id] })
+	if len(todo) == 0 {
+		return ids
+	}
+	names, in := idents(s.columnsOf(e)), " IN ("+hexList(todo)+")"
+	s.remember(table, "SELECT id FROM "+ident(table)+" WHERE id"+in)
+	s.atOnce("INSERT IGNORE INTO "+made+" ("+names+") SELECT "+names+" FROM "+ident(table)+" WHERE id"+in,
+		fmt.Sprintf("UPDATE %s m SET m.row_version=m.row_version+2*(SELECT COUNT(*) FROM %s a WHERE a.tbl=%s AND a.pk=m.id AND a.seq<%d) WHERE m.id%s", made, ident(s.history), quote(table), s.from, in))
+	for _, id := range s.list("SELECT HEX(id) FROM " + made + " WHERE id" + in) {
+		s.added[table+id] = true
+	}
+	for _, id := range ids {
+		if s.added[table+id] {
+			there = append(there, id)
+		} else {
+			s.leave(table, id)
+		}
+	}
+	return there
+}
+
+// leave notes a row that is not as it was entered.
+func (s *enteredSince) leave(table, id string) {
+	if s.err != nil {
 		return
 	}
-	table, made, in := string(e.Noun), ident(s.tables[string(e.Noun)]), "("+hexList(ids)+")"
-	names := idents(s.columnsOf(e))
-	s.run("INSERT IGNORE INTO " + made + " (" + names + ") SELECT " + names + " FROM " + ident(table) + " WHERE id IN " + in)
-	s.run(fmt.Sprintf("UPDATE %s m SET m.row_version=m.row_version+2*(SELECT COUNT(*) FROM %s a WHERE a.tbl=%s AND a.pk=m.id AND a.seq<%d) WHERE m.id IN %s", made, ident(s.history), quote(table), s.from, in))
+	if s.left[table] == nil {
+		s.left[table] = map[string]bool{}
+	}
+	s.left[table][id] = true
 }
 
 // bringAlong takes over what rows need that are not in the table that comes
@@ -219,16 +295,10 @@ func (s *enteredSince) bringAlong(e *model.Entity, rows, records []string) {
 // follow takes over the rows that a query finds, with what they need.
 func (s *enteredSince) follow(e *model.Entity, find string) {
 	for ids := range slices.Chunk(s.list(find), enteredRows) {
-		before := s.count(e, ids)
-		if s.insert(e, ids); s.count(e, ids) > before {
-			s.bringAlong(e, ids, ids)
+		if there := s.insert(e, ids); len(there) > 0 {
+			s.bringAlong(e, there, there)
 		}
 	}
-}
-
-// count tells how many of some rows are in the table that comes back.
-func (s *enteredSince) count(e *model.Entity, ids []string) int {
-	return len(s.list("SELECT 1 FROM " + ident(s.tables[string(e.Noun)]) + " WHERE id IN (" + hexList(ids) + ")"))
 }
 
 // noteRemoved notes the rows that the tables which come back do not have as

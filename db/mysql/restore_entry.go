@@ -42,6 +42,8 @@ const (
 type restoreEntry struct {
 	ID            int64           `json:"-"`
 	State         string          `json:"-"`
+	Backup        string          `json:"-"`
+	Begun         string          `json:"-"`
 	Former, Epoch string          `json:"-"`
 	At            time.Time       `json:"-"`
 	Position      int64           `json:"-"`
@@ -58,8 +60,10 @@ type restoreEntry struct {
 	// Discards is the epoch that it ended, where laptops give up what the
 	// central lost of it.
 	Discards string `json:"discards,omitempty"`
-	// Undoes is the restore that this one takes back.
-	Undoes int64 `json:"undoes,omitempty"`
+	// Undoes is the restore that this one takes back, and Spent what that one
+	// kept and nobody needs afterwards.
+	Undoes int64    `json:"undoes,omitempty"`
+	Spent  []string `json:"spent,omitempty"`
 }
 
 // heldReference is a reference from a table that stays to one that is
@@ -76,8 +80,8 @@ func (b *builder) restoreEntry(where string) *restoreEntry {
 		return nil
 	}
 	var out *restoreEntry
-	err := b.query(b.ctx, "SELECT id,state,former_epoch,epoch,plan,position,COALESCE(state_at,'') FROM sync_restore WHERE "+where+" ORDER BY id DESC LIMIT 1", func(_ int, v []driver.Value) error {
-		out = &restoreEntry{ID: integer(v[0]), State: asText(v[1]), Former: asText(v[2]), Epoch: asText(v[3]), Position: integer(v[5])}
+	err := b.query(b.ctx, "SELECT id,state,former_epoch,epoch,plan,position,COALESCE(state_at,''),backup,DATE_FORMAT(begun_at,'%Y-%m-%d %H:%i') FROM sync_restore WHERE "+where+" ORDER BY id DESC LIMIT 1", func(_ int, v []driver.Value) error {
+		out = &restoreEntry{ID: integer(v[0]), State: asText(v[1]), Former: asText(v[2]), Epoch: asText(v[3]), Position: integer(v[5]), Backup: asText(v[7]), Begun: asText(v[8])}
 		if ms, ok := parseMillis([]byte(asText(v[6]))); ok {
 			out.At = time.UnixMilli(ms).UTC()
 		}
@@ -120,16 +124,12 @@ func (r *restorer) begin() {
 			e.Discards = r.asked.Epoch
 		}
 	}
-	plan, err := json.Marshal(e)
-	if r.err = err; err != nil {
-		return
-	}
 	at := "NULL"
 	if !r.asked.At.IsZero() {
 		at = quote(r.asked.At.UTC().Format("2006-01-02 15:04:05.000000"))
 	}
 	r.run(fmt.Sprintf("INSERT INTO sync_restore (state,backup,state_at,position,former_epoch,epoch,plan,begun_at) VALUES ('%s',%s,%s,%d,%s,%s,%s,UTC_TIMESTAMP(3))",
-		restoreBegun, quote(r.asked.Backup), at, r.asked.Position, quote(e.Former), quote(e.Epoch), quote(string(plan))))
+		restoreBegun, quote(r.asked.Backup), at, r.asked.Position, quote(e.Former), quote(e.Epoch), r.plan()))
 	if id := r.list("SELECT MAX(id) FROM sync_restore"); r.err == nil {
 		e.ID, _ = strconv.ParseInt(id[0], 10, 64)
 	}
@@ -138,6 +138,20 @@ func (r *restorer) begin() {
 		r.run("DROP TRIGGER IF EXISTS " + closedTrigger.name)
 		r.run(closedTrigger.create())
 	}
+}
+
+// plan writes what the entry says of the tables.
+func (r *restorer) plan() string {
+	plan, err := json.Marshal(r.entry)
+	if r.err == nil {
+		r.err = err
+	}
+	return quote(string(plan))
+}
+
+// savePlan notes what has become known since the restore began.
+func (r *restorer) savePlan() {
+	r.run(fmt.Sprintf("UPDATE sync_restore SET plan=%s WHERE id=%d", r.plan(), r.entry.ID))
 }
 
 // endInterrupted ends a restore that somebody began and did not end: one that
@@ -151,17 +165,20 @@ func (r *restorer) endInterrupted() {
 	if r.err != nil {
 		return
 	}
-	mine := r.entry
-	r.entry = *e
+	what := "a restore"
+	if e.Undoes != 0 {
+		what = "the undoing of a restore"
+	}
+	r.entry, r.interrupted = *e, e
 	if now[0] == e.Epoch {
 		r.persist(r.finish)
-		r.say("finished a restore that was interrupted")
+		r.say("finished %s that was interrupted", what)
 	} else {
 		r.abandon()
 		r.removed = true
-		r.say("removed what an interrupted restore left")
+		r.say("removed what was left of %s that was interrupted", what)
 	}
-	r.entry = mine
+	r.entry = restoreEntry{}
 }
 
 // finishRestore ends a restore that was interrupted.
@@ -182,19 +199,22 @@ func (r *restorer) abandon() {
 	have := r.tables()
 	var drop []string
 	for _, x := range r.entry.Tables {
-		// An undo exchanges tables that are somebody's last.
-		if strings.HasSuffix(x.Made, restoreSuffix) && slices.Contains(have, x.Made) {
+		switch {
+		case !slices.Contains(have, x.Made):
+		case strings.HasSuffix(x.Made, restoreSuffix):
 			drop = append(drop, ident(x.Made))
+		default: // an undoing exchanges tables that were kept
+			r.bareAgain(x.Made)
+		}
+		if x.records() != nil && slices.Contains(have, x.brought()) {
+			drop = append(drop, ident(x.brought()))
 		}
 	}
 	if len(drop) > 0 {
 		r.run("DROP TABLE " + strings.Join(drop, ","))
 	}
-	for _, x := range r.entry.Tables {
-		if !strings.HasSuffix(x.Made, restoreSuffix) && slices.Contains(have, x.Made) {
-			r.bareAgain(x.Made)
-		}
-	}
+	// Their triggers would note it.
+	r.putBack()
 	r.holdAgain()
 	if r.dialect.triggers() {
 		r.run("DROP TRIGGER IF EXISTS " + closedTrigger.name)
@@ -227,6 +247,7 @@ func (r *restorer) holdAgain() {
 
 // place makes the tables that say how far the central is, and exchanges all.
 func (r *restorer) place() {
+	r.keepBrought()
 	r.positions()
 	for _, x := range r.entry.Tables {
 		r.giveTriggers(x)
@@ -239,6 +260,10 @@ func (r *restorer) place() {
 	for _, x := range r.entry.Tables {
 		list = append(list, x.renameSQL())
 	}
+	if r.err != nil {
+		return
+	}
+	r.stillSo()
 	if r.err != nil {
 		return
 	}
@@ -259,6 +284,18 @@ func (r *restorer) place() {
 	}
 	r.placed = r.err == nil
 	r.out.Visible = time.Since(r.began)
+}
+
+// stillSo refuses to exchange tables after somebody changed what is to stay: a
+// program that knows nothing of Rapport is kept out by nobody.
+func (r *restorer) stillSo() {
+	if r.err != nil || r.entered == "" {
+		return
+	}
+	if now := r.countEntered(r.since); r.err == nil && now != r.entered {
+		r.err = model.Errorf(model.Locked, "another program changed rows while the restore was undone, and they would have been lost: nothing was replaced").
+			WithHint("let that program wait, and try again")
+	}
 }
 
 // positionStep is how far the feed's positions jump with a restore, so that none
@@ -299,11 +336,7 @@ func (r *restorer) positions() {
 		r.run("ALTER TABLE " + ident(audit) + " AUTO_INCREMENT=" + orZero(next[0]))
 	}
 	r.entry.History, _ = strconv.ParseInt(next[0], 10, 64)
-	plan, err := json.Marshal(r.entry)
-	if r.err == nil {
-		r.err = err
-	}
-	r.run(fmt.Sprintf("UPDATE sync_restore SET plan=%s WHERE id=%d", quote(string(plan)), r.entry.ID))
+	r.savePlan()
 }
 
 // now is where a table lies before the exchange, as it will be after it.
@@ -343,6 +376,11 @@ func (r *restorer) finish() {
 			r.out.Tables = append(r.out.Tables, x.Table)
 		}
 	}
+	for _, t := range r.entry.spent() {
+		if slices.Contains(have, t) {
+			drop = append(drop, ident(t))
+		}
+	}
 	if len(drop) > 0 {
 		r.run("DROP TABLE " + strings.Join(drop, ","))
 	}
@@ -362,6 +400,17 @@ func (r *restorer) finish() {
 	r.run(fmt.Sprintf("UPDATE sync_restore SET state='%s',ended_at=UTC_TIMESTAMP(3) WHERE id=%d", restoreDone, r.entry.ID) + undone)
 	r.run("SET SESSION foreign_key_checks=1")
 	r.reports()
+}
+
+// spent lists what is of no use when the tables are exchanged.
+func (e *restoreEntry) spent() []string {
+	out := slices.Clone(e.Spent)
+	for _, x := range e.Tables {
+		if e.Undoes != 0 && !x.Passing {
+			out = append(out, asItWas(x.Made), notInIt(x.Made))
+		}
+	}
+	return out
 }
 
 // reports makes the report tables anew, if there are any.

@@ -29,7 +29,9 @@ func (r *restorer) carry() {
 			continue
 		}
 		names := idents(r.common(x))
-		r.run("INSERT INTO " + ident(x.Made) + " (" + names + ") SELECT " + names + " FROM " + ident(x.Table) + " t WHERE (" + strings.Join(conds, " OR ") + ") AND NOT EXISTS (SELECT 1 FROM " + ident(x.Made) + " m WHERE m.id=t.id)")
+		stay := " FROM " + ident(x.Table) + " t WHERE (" + strings.Join(conds, " OR ") + ") AND NOT EXISTS (SELECT 1 FROM " + ident(x.Made) + " m WHERE m.id=t.id)"
+		r.remember(x.Table, "SELECT t.id"+stay)
+		r.run("INSERT INTO " + ident(x.Made) + " (" + names + ") SELECT " + names + stay)
 		if n := r.list("SELECT ROW_COUNT()"); r.err == nil && n[0] != "0" {
 			r.say("%s rows of %s that are newer stay: something that is not restored needs them", n[0], x.Table)
 		}
@@ -41,7 +43,7 @@ func (r *restorer) carry() {
 func (r *restorer) keepOthersParts() {
 	for _, x := range r.entry.Tables {
 		e := model.EntityOf(model.Noun(x.Table))
-		if len(r.asked.Nouns) == 0 || e == nil || len(e.Owner) < 2 {
+		if len(r.asked.Nouns) == 0 || e == nil || len(e.Owner) < 2 || x.Former == "" {
 			continue
 		}
 		var ours []string
@@ -52,6 +54,7 @@ func (r *restorer) keepOthersParts() {
 		}
 		others := "COALESCE(" + strings.Join(ours, ",") + ") IS NULL"
 		names := idents(r.common(x))
+		r.remember(x.Table, "SELECT id FROM "+ident(x.Made)+" WHERE "+others+" UNION SELECT id FROM "+ident(x.Table)+" WHERE "+others)
 		r.run("DELETE FROM " + ident(x.Made) + " WHERE " + others)
 		r.run("REPLACE INTO " + ident(x.Made) + " (" + names + ") SELECT " + names + " FROM " + ident(x.Table) + " WHERE " + others)
 	}
@@ -77,11 +80,10 @@ func (r *restorer) history() {
 	r.run("INSERT INTO " + made + " SELECT a.* FROM sync_audit a WHERE a.at<=" + quote(r.asked.At.UTC().Format(timeLayout)) + " OR a.tbl NOT IN (" + strings.Join(tables, ",") + ") OR " + strings.Join(same, " OR "))
 }
 
-// common lists the columns that a table has as it is and as it was.
+// common lists the columns that somebody fills of a table as it is and as it was.
 func (r *restorer) common(x exchanged) []string {
-	had := r.list("SELECT column_name FROM information_schema.columns WHERE table_schema=DATABASE() AND table_name=" + quote(x.Made))
-	now := r.list("SELECT column_name FROM information_schema.columns WHERE table_schema=DATABASE() AND COALESCE(generation_expression,'')='' AND table_name=" + quote(x.Table))
-	return slices.DeleteFunc(now, func(name string) bool { return !slices.Contains(had, name) })
+	had := r.writable(x.Made)
+	return slices.DeleteFunc(r.writable(x.Table), func(name string) bool { return !slices.Contains(had, name) })
 }
 
 // pointedTo are conditions on the rows of a table that others refer to, which

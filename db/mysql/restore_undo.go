@@ -10,9 +10,10 @@ import (
 )
 
 // UndoRestore puts the tables back that the last restore replaced, in the way
-// of a restore. What was entered since stays: see keepEntered. A restore that was interrupted is ended instead:
-// one that had not exchanged the tables leaves nothing. With dryRun it only
-// tells. Errors: NotFound where there is nothing to put back, Locked.
+// of a restore. What was entered since stays: see keepEntered. A restore that was
+// interrupted is ended instead: one that had not exchanged the tables leaves
+// nothing. An undoing that was interrupted goes on, or begins again. With dryRun
+// it only tells. Errors: NotFound where there is nothing to put back, Locked.
 func UndoRestore(ctx context.Context, url string, dryRun bool, erase func(context.Context, *Loaded) error, n model.Notify) (Restored, error) {
 	if dryRun {
 		out, err := tellUndo(ctx, url)
@@ -23,7 +24,9 @@ func UndoRestore(ctx context.Context, url string, dryRun bool, erase func(contex
 		return Restored{}, mapError("undo the restore", err)
 	}
 	defer r.close()
-	if r.removed {
+	// A restore that came to nothing is undone, and so is one whose undoing only
+	// had to be finished.
+	if e := r.interrupted; e != nil && r.removed == (e.Undoes == 0) {
 		r.out.Done = r.done
 		return r.out, nil
 	}
@@ -47,12 +50,27 @@ func undoable(e *restoreEntry, have []string) error {
 	if e.Bare {
 		return model.Errorf(model.NotFound, "the last restore replaced nothing that could be put back").WithHint("it went into an empty database")
 	}
-	for _, x := range e.Tables {
-		if x.Former != "" && !x.Passing && !slices.Contains(have, x.Former) {
-			return model.Errorf(model.NotFound, "the former table %s is gone: it was kept for %d days", x.Former, int(replacedFor.Hours()/24)).WithHint("restore a backup from before, such as the safety backup that the restore made")
+	var gone []string
+	for _, x := range e.kept() {
+		if !slices.Contains(have, x.Former) {
+			gone = append(gone, x.Former)
 		}
 	}
+	if len(gone) > 0 {
+		return model.Errorf(model.NotFound, "the restore of %s cannot be undone, because former tables are gone: %s", e.Begun, few(gone)).
+			WithHint("nothing was touched; restore a backup from before instead, such as the safety backup that the restore made")
+	}
 	return nil
+}
+
+// kept lists the tables of a restore whose former ones are kept.
+func (e *restoreEntry) kept() []exchanged {
+	return slices.DeleteFunc(slices.Clone(e.Tables), func(x exchanged) bool { return x.Former == "" || x.Passing })
+}
+
+// back is the exchange that takes an exchange back.
+func (x exchanged) back() exchanged {
+	return exchanged{Table: x.Table, Made: x.Former, Former: x.Table}
 }
 
 // tellUndo says what an undo would do.
@@ -72,30 +90,95 @@ func tellUndo(ctx context.Context, url string) (Restored, error) {
 		}
 		return out, b.err
 	}
+	// An interrupted restore that has exchanged the tables can be undone, too.
+	last := b.restoreEntry("state='" + restoreDone + "'")
 	if e := b.restoreEntry("state='" + restoreBegun + "'"); e != nil {
 		now := b.list("SELECT epoch FROM sync_meta WHERE id=1")
-		if b.err == nil && now[0] != e.Epoch {
+		switch {
+		case b.err != nil:
+		case now[0] != e.Epoch && e.Undoes == 0:
 			out.Done = append(out.Done, "a restore was interrupted before it replaced anything; the central goes on as it was")
 			return out, nil
+		case now[0] != e.Epoch:
+			b.say("the undoing of a restore was interrupted before it replaced anything, and begins again")
+		case e.Undoes != 0:
+			out.Done = append(out.Done, "the undoing of a restore was interrupted after it put everything back; what is left of it is finished")
+			return out, nil
+		default:
+			last = e
 		}
 	}
-	last := b.restoreEntry("state IN ('" + restoreDone + "','" + restoreBegun + "')")
+	if b.err == nil {
+		b.err = undoable(last, have)
+	}
 	if b.err != nil {
 		return out, b.err
 	}
-	if err := undoable(last, have); err != nil {
-		return out, err
+	for _, x := range last.kept() {
+		out.Tables, out.Kept = append(out.Tables, x.Table), append(out.Kept, x.Former)
 	}
-	for _, x := range last.Tables {
-		if x.Former != "" && !x.Passing {
-			out.Tables, out.Kept = append(out.Tables, x.Table), append(out.Kept, x.Former)
+	b.tellWhich(last)
+	if n := b.countEntered(last.History); b.err == nil {
+		b.say("%s changes were made since, and stay", n)
+	}
+	b.tellColumns(last, have)
+	out.Done = b.done
+	return out, b.err
+}
+
+// tellWhich names the restore that is undone, and those that are not.
+func (b *builder) tellWhich(last *restoreEntry) {
+	switch {
+	case b.err != nil:
+	case last.Undoes != 0:
+		b.say("the restore that was undone last comes back: this takes the undoing of %s back", last.Begun)
+	case last.Backup != "":
+		b.say("the restore of %s is undone, which brought the backup %s", last.Begun, last.Backup)
+	default:
+		b.say("the restore of %s is undone", last.Begun)
+	}
+	if older := b.restoreEntry(fmt.Sprintf("state='%s' AND id<%d", restoreDone, last.ID)); older != nil && older.Undoes == 0 && !older.Bare {
+		b.say("the restore of %s, before it, stays: only the last one can be undone, and what that one replaced is in its safety backup", older.Begun)
+	}
+}
+
+// tellColumns says what becomes of columns that are not declared, and of tables
+// that Rapport does not know.
+func (b *builder) tellColumns(last *restoreEntry, have []string) {
+	of := b.tableShapes()
+	written := int64(0)
+	for _, former := range last.kept() {
+		x := former.back()
+		e := x.records()
+		if b.err != nil || !slices.Contains(have, x.Table) {
+			continue
+		}
+		if e == nil {
+			b.tellOwnTable(x, "stays beside it")
+			continue
+		}
+		added, gone := columnsSince(b.shown(x.Table), b.shown(x.Made))
+		for _, c := range added {
+			b.say("%s.%s, which is new since, comes along", x.Table, c)
+		}
+		for _, c := range gone {
+			b.say("%s.%s comes back, which is gone since", x.Table, c)
+		}
+		own, known := b.ownColumns(x, e, of)
+		if written += b.countWritten(x, own, of); !known {
+			b.say(ownUnknown, x.Table, "beside the table")
 		}
 	}
-	since := b.list(fmt.Sprintf("SELECT COUNT(*) FROM sync_audit WHERE seq>=%d", last.History))
-	if b.err == nil {
-		out.Done = append(out.Done, fmt.Sprintf("%s changes were made since, and stay", since[0]))
+	if written > 0 && b.err == nil {
+		b.say("%d values were written since to columns that Rapport does not know, and stay", written)
 	}
-	return out, b.err
+}
+
+// tellOwnTable says what becomes of a table that an administrator made.
+func (b *builder) tellOwnTable(x exchanged, where string) {
+	if !slices.Contains(historyTables, x.Table) && b.err == nil {
+		b.say("%s is as it was before the restore: what was written to it since %s", x.Table, where)
+	}
 }
 
 // undo exchanges the tables of a restore with those that it replaced.
@@ -103,37 +186,61 @@ func (r *restorer) undo(last *restoreEntry) {
 	r.entry = restoreEntry{Nouns: last.Nouns, Undoes: last.ID}
 	have := r.tables()
 	var former []string
-	for _, x := range last.Tables {
-		if x.Former == "" || x.Passing || !slices.Contains(have, x.Table) {
-			continue
+	add := func(x exchanged) {
+		if x.Former = ""; slices.Contains(have, x.Table) {
+			x.Former = x.Table
+			former = append(former, x.Table)
 		}
+		r.entry.Tables = append(r.entry.Tables, x)
+	}
+	for _, x := range last.kept() {
+		r.entry.Spent = append(r.entry.Spent, x.brought())
 		if x.Table == historyTables[0] && len(last.Nouns) > 0 {
-			// Other tables went on: theirs stays, and what was cut comes back.
-			r.run("INSERT IGNORE INTO " + ident(x.Table) + " SELECT * FROM " + ident(x.Former))
-			continue
+			// Other tables went on: their lines stay, and what was cut comes back.
+			r.entry.Spent = append(r.entry.Spent, x.Former)
+			r.cut = x.Former
+			x.Former = shorten(x.Table, restoreSuffix)
 		}
-		r.entry.Tables = append(r.entry.Tables, exchanged{Table: x.Table, Made: x.Former, Former: x.Table})
-		former = append(former, x.Table)
+		add(x.back())
 	}
 	for _, t := range positionTables {
-		r.entry.Tables = append(r.entry.Tables, exchanged{Table: t, Made: shorten(t, restoreSuffix), Former: t, Passing: true})
-		former = append(former, t)
+		add(exchanged{Table: t, Made: shorten(t, restoreSuffix), Passing: true})
 	}
 	r.nameFormer(former)
 	r.begin()
+	r.joinHistory()
+	r.takeColumns()
 	r.persist(r.referAgain)
 	r.keepEntered(last)
 	r.carry()
 	r.erase()
 	r.place()
 	r.persist(r.finish)
+	for _, x := range r.entry.Tables {
+		if x.Former != "" && !x.Passing && model.EntityOf(model.Noun(x.Table)) == nil {
+			r.tellOwnTable(x, "lies in "+x.Former)
+		}
+	}
+}
+
+// joinHistory makes a history of the present one and what a restore of single
+// tables cut off it.
+func (r *restorer) joinHistory() {
+	if r.cut == "" {
+		return
+	}
+	x := exchanged{Table: historyTables[0], Made: r.cut}
+	made, names := ident(r.now(x.Table)), idents(r.common(x))
+	r.run("CREATE TABLE " + made + " LIKE " + ident(x.Table))
+	r.run("INSERT INTO " + made + " (" + names + ") SELECT " + names + " FROM " + ident(x.Table))
+	r.run("INSERT IGNORE INTO " + made + " (" + names + ") SELECT " + names + " FROM " + ident(x.Made))
 }
 
 // referAgain gives former tables the references that those in their places
 // have, under other names.
 func (r *restorer) referAgain() {
 	for _, x := range r.entry.Tables {
-		if x.Passing {
+		if x.Passing || x.Former == "" || strings.HasSuffix(x.Made, restoreSuffix) {
 			continue
 		}
 		r.bareAgain(x.Made)
@@ -166,8 +273,10 @@ func (w *sweeper) forgetRestores() {
 		have := w.tables()
 		var drop []string
 		for _, x := range e.Tables {
-			if x.Former != "" && slices.Contains(have, x.Former) && e.State == restoreDone {
-				drop = append(drop, ident(x.Former))
+			for _, name := range []string{x.Former, x.brought()} {
+				if x.Former != "" && slices.Contains(have, name) && e.State == restoreDone {
+					drop = append(drop, ident(name))
+				}
 			}
 		}
 		if len(drop) > 0 {
