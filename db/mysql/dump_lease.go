@@ -33,8 +33,17 @@ type sharedLease struct {
 	turn    sync.Mutex // of the session, once the lease is renewed
 }
 
-// holderSQL names who is connected.
-const holderSQL = "CONCAT(" + personSQL + ",' on connection ',CONNECTION_ID())"
+// holderSQL names who is connected, and to which server: each node of a cluster
+// counts its connections for itself.
+const holderSQL = "CONCAT(" + personSQL + ",' at ',LEFT(@@hostname,40),':',@@port,' on connection ',CONNECTION_ID())"
+
+// ended tells whether a holder is gone, or is who asks, own, by the connections
+// that the server shows. An account sees its own ones, of the server it is on.
+func ended(holder, own string, alive map[string]bool) bool {
+	who, connection, found := strings.Cut(holder, " on connection ")
+	me, self, _ := strings.Cut(own, " on connection ")
+	return found && who == me && (!alive[connection] || connection == self)
+}
 
 // takeShared takes a dump's lease of a kind. It waits a while for an exchange that is
 // under way. nil means that the account may not write. Error: Locked.
@@ -75,12 +84,11 @@ func randomBytes(n int) []byte {
 }
 
 // heldBy tells who holds a lease that a condition names, "" for nobody. One
-// whose holder is gone, which an account sees of its own connections, counts for
-// nothing.
+// whose holder has ended counts for nothing.
 func heldBy(ctx context.Context, s *session, condition string) (string, error) {
-	q := "SELECT holder," + personSQL + ",CONNECTION_ID() FROM sync_lease WHERE " + condition + " AND expires_at>=UTC_TIMESTAMP(3);SELECT id FROM information_schema.processlist"
+	q := "SELECT holder," + holderSQL + " FROM sync_lease WHERE " + condition + " AND expires_at>=UTC_TIMESTAMP(3);SELECT id FROM information_schema.processlist"
 	var holders []string
-	person, self := "", ""
+	own := ""
 	alive := map[string]bool{}
 	err := s.query(ctx, q, func(set int, v []driver.Value) error {
 		if set == 1 {
@@ -88,12 +96,11 @@ func heldBy(ctx context.Context, s *session, condition string) (string, error) {
 			return nil
 		}
 		holders = append(holders, asText(v[0]))
-		person, self = asText(v[1]), asText(v[2])
+		own = asText(v[1])
 		return nil
 	})
 	for _, h := range holders {
-		who, connection, found := strings.Cut(h, " on connection ")
-		if !found || who != person || alive[connection] && connection != self {
+		if !ended(h, own, alive) {
 			return h, err
 		}
 	}

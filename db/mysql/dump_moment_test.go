@@ -147,7 +147,7 @@ func TestDumpsAndExchanges(t *testing.T) {
 		t.Fatal(err)
 	}
 	first, second := c.dump(1), c.dump(1)
-	if by, err := heldBy(t.Context(), s, "name LIKE 'dump %'"); err != nil || !strings.HasPrefix(by, "root on connection ") {
+	if by, err := heldBy(t.Context(), s, "name LIKE 'dump %'"); err != nil || !strings.HasPrefix(by, "root at ") {
 		t.Errorf("dumps are held by %q, %v", by, err)
 	}
 	closed := make(chan struct{})
@@ -175,7 +175,7 @@ func TestDumpsAndExchanges(t *testing.T) {
 	if err := <-opened; err != nil {
 		t.Errorf("after an exchange: %v", err)
 	}
-	c.sql("INSERT INTO sync_lease VALUES ('dump gone', 'root on connection 1', 1, UTC_TIMESTAMP(3) + INTERVAL 1 HOUR), ('tables', 'root on connection 2', 9, UTC_TIMESTAMP(3) + INTERVAL 1 HOUR) ON DUPLICATE KEY UPDATE holder = VALUES(holder), expires_at = VALUES(expires_at)")
+	c.sql("INSERT INTO sync_lease VALUES ('dump gone', CONCAT('root at ', @@hostname, ':', @@port, ' on connection 1'), 1, UTC_TIMESTAMP(3) + INTERVAL 1 HOUR), ('tables', CONCAT('root at ', @@hostname, ':', @@port, ' on connection 2'), 9, UTC_TIMESTAMP(3) + INTERVAL 1 HOUR) ON DUPLICATE KEY UPDATE holder = VALUES(holder), expires_at = VALUES(expires_at)")
 	c.dump(1)
 }
 

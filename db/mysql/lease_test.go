@@ -47,3 +47,22 @@ func TestLeaseIsHeldByOne(t *testing.T) {
 	}
 	third.Release()
 }
+
+// TestEnded: an account sees its own connections to the server that it is on,
+// and of no others that they have ended.
+func TestEnded(t *testing.T) {
+	alive := map[string]bool{"7": true, "8": true}
+	for holder, want := range map[string]bool{
+		"root at a:1 on connection 6": true,
+		"root at a:1 on connection 7": false,
+		"root at a:1 on connection 8": true, // who asks
+		"root at b:1 on connection 6": false,
+		"ann at a:1 on connection 6":  false,
+		"root on connection 6":        false, // of an older program, which does not say where
+		"":                            false,
+	} {
+		if got := ended(holder, "root at a:1 on connection 8", alive); got != want {
+			t.Errorf("%q has ended: %v", holder, got)
+		}
+	}
+}

@@ -5,7 +5,6 @@ import (
 	"database/sql/driver"
 	"fmt"
 	"strconv"
-	"strings"
 	"time"
 
 	"rapport/model"
@@ -60,27 +59,21 @@ func (l *lease) try(ctx context.Context) (taken bool, by string, err error) {
 	var token int64
 	var free bool
 	q := "INSERT IGNORE INTO sync_lease (name,holder,token,expires_at) VALUES (" + name + ",'',0,UTC_TIMESTAMP(3)-INTERVAL 1 SECOND);" +
-		"SELECT CONCAT(" + personSQL + ",' on connection ',CONNECTION_ID()),holder,token,expires_at<UTC_TIMESTAMP(3)," + personSQL + ",CONNECTION_ID() FROM sync_lease WHERE name=" + name + ";" +
+		"SELECT " + holderSQL + ",holder,token,expires_at<UTC_TIMESTAMP(3) FROM sync_lease WHERE name=" + name + ";" +
 		"SELECT id FROM information_schema.processlist"
 	alive := map[string]bool{}
-	var person, self string
 	err = l.query(ctx, q, func(set int, v []driver.Value) error {
 		if set == 1 {
 			alive[asText(v[0])] = true
 			return nil
 		}
 		l.holder, by, token, free = asText(v[0]), asText(v[1]), integer(v[2]), truth(asText(v[3]))
-		person, self = asText(v[4]), asText(v[5])
 		return nil
 	})
 	if err != nil {
 		return false, by, err
 	}
-	// An account sees its own connections, and so that one of them is gone.
-	if who, connection, found := strings.Cut(by, " on connection "); found && who == person && (!alive[connection] || connection == self) {
-		free = true
-	}
-	if !free {
+	if !free && !ended(by, l.holder, alive) {
 		return false, by, nil
 	}
 	count := ""

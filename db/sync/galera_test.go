@@ -8,6 +8,7 @@ import (
 	"strings"
 	gosync "sync"
 	"testing"
+	"time"
 
 	driver "github.com/go-sql-driver/mysql"
 
@@ -331,6 +332,20 @@ func galeraUndone(t *testing.T, c *cluster) {
 		}
 	}
 	c.check(t, newHome(t, "ann", c.on[0].url))
+
+	// What an administrator does alone on one node nobody does on the other,
+	// where the connection is not seen.
+	lease, err := mysql.TakeLease(t.Context(), c.url("root", 0), "prune")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer lease.Release()
+	c.CatchUp(t, 1)
+	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer cancel()
+	if _, err := mysql.TakeLease(ctx, c.url("root", 1), "prune"); err == nil {
+		t.Error("two have a lease that is for one")
+	}
 }
 
 // galeraAtOnce: clients sync with either node and change it at will, all of
