@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -115,6 +116,27 @@ func TestTheMenuIsReadAtOnce(t *testing.T) {
 	}
 	if v := s.View(); strings.Contains(v, "…") {
 		t.Error(v)
+	}
+}
+
+// TestChecksLeadToWhereTheyAreMended opens a page in place of naming a command.
+func TestChecksLeadToWhereTheyAreMended(t *testing.T) {
+	ws := workspace()
+	ws.Checks = []model.Check{{Name: "inbox", State: "warn", Detail: "2 conflicts wait", Fix: "rapport conflict list"}, {Name: "backups", State: "warn", Detail: "the last one is 9 days old", Fix: "rapport backup schedule"},
+		{Name: "disk space", State: "warn", Detail: "12 MB are free", Fix: "make room"}}
+	s := opener(t, ws, screen.Doctor)(theme.New(true)).(*checks)
+	s.SetSize(80, 21)
+	if v := ansi.Strip(s.View()); strings.Contains(v, "rapport ") || !strings.Contains(v, "make room") {
+		t.Error(v)
+	}
+	var opened []screen.Kind
+	for s.at = range s.rows {
+		if r := s.rows[s.at]; r.sign == "→" && r.do != nil {
+			opened = append(opened, fake.Want[screen.OpenMsg](t, fake.Do(t, s, keymap.Open)).Kind)
+		}
+	}
+	if !slices.Equal(opened, []screen.Kind{screen.Sync, screen.Backups}) {
+		t.Errorf("leads to %v", opened)
 	}
 }
 

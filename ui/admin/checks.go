@@ -7,6 +7,7 @@ import (
 
 	tea "charm.land/bubbletea/v2"
 
+	"rapport/keymap"
 	"rapport/model"
 	"rapport/ui/screen"
 	"rapport/ui/widget/draw"
@@ -65,6 +66,16 @@ func (s *checks) Update(msg tea.Msg) tea.Cmd {
 	return nil
 }
 
+// checkPages are the pages on which what is found by a check is mended, where
+// its fix is a command.
+var checkPages = map[string]struct {
+	kind screen.Kind
+	name string
+}{
+	"backups": {screen.Backups, "Backups"},
+	"inbox":   {screen.Sync, "Sync"},
+}
+
 // checkRows tells each check with what mends it.
 func (s *checks) checkRows(cs []model.Check) []row {
 	th := s.env.Theme
@@ -79,7 +90,12 @@ func (s *checks) checkRows(cs []model.Check) []row {
 		}
 		out = append(out, r)
 		if c.Fix != "" && c.State != "ok" {
-			out = append(out, row{text: c.Fix, sign: "→", style: &th.Text})
+			fix := row{id: c.Name, text: c.Fix, sign: "→", style: &th.Text}
+			if p, ok := checkPages[c.Name]; ok {
+				fix.text = s.env.Keys.KeyOf(keymap.Open, keymap.Admin) + " opens the page " + p.name
+				fix.do = func() tea.Cmd { return screen.Open(screen.OpenMsg{Kind: p.kind}) }
+			}
+			out = append(out, fix)
 		}
 	}
 	return out
