@@ -71,19 +71,31 @@ func (d *DB) revisions(ctx context.Context, list []entry) ([]model.Revision, err
 	out := []model.Revision{}
 	var last entry
 	for _, x := range list {
+		if hidden(x) {
+			continue
+		}
 		changes, err := d.shownChanges(ctx, d.read(), x)
 		if err != nil {
 			return nil, err
+		}
+		// That a part is added or taken away is an edit of its record, unless
+		// the record itself came with it.
+		action := x.action
+		if slices.Contains([]string{"add", "delete", "restore"}, action) && x.e.Noun != x.record.noun {
+			action = "edit"
 		}
 		n := len(out) - 1
 		if n >= 0 && last.at == x.at && last.by == x.by && last.action == x.action && last.record == x.record {
 			// The entry of the record itself was written before its parts'.
 			out[n].Changes = append(changes, out[n].Changes...)
+			if x.e.Noun == x.record.noun {
+				out[n].Action = action
+			}
 			if x.note != "" && !strings.Contains(out[n].Note, x.note) {
 				out[n].Note = strings.TrimPrefix(out[n].Note+"; "+x.note, "; ")
 			}
 		} else {
-			out = append(out, model.Revision{At: time.UnixMilli(x.at).UTC(), By: x.by, Action: x.action, Noun: x.record.noun, ID: x.record.id, Changes: changes, Note: x.note})
+			out = append(out, model.Revision{At: time.UnixMilli(x.at).UTC(), By: x.by, Action: action, Noun: x.record.noun, ID: x.record.id, Changes: changes, Note: x.note})
 		}
 		last = x
 	}
@@ -99,6 +111,14 @@ func (d *DB) revisions(ctx context.Context, list []entry) ([]model.Revision, err
 	}
 	visitChanges(out, func(v any) any { return named(names, v) })
 	return out, nil
+}
+
+// hidden tells whether an entry says nothing that a person does not read beside
+// it: its part is shown in no list of its record, for another field tells the
+// same.
+func hidden(x entry) bool {
+	e := model.EntityOf(x.record.noun)
+	return e != nil && x.e.IsPart() && !slices.ContainsFunc(e.Lists(), func(f *model.Field) bool { return f.Part == x.e.Noun })
 }
 
 func visitChanges(list []model.Revision, fn func(any) any) {
