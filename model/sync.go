@@ -140,6 +140,9 @@ type FeedPage struct {
 	// it was put back. Where it is not nil, what the server lost of a row is
 	// offered to it again.
 	Since map[ID][]RowChange
+	// Unsure tells that the rows of the entries were asked for in vain, and that
+	// the feed has yet to say whether they left or are gone.
+	Unsure bool
 }
 
 // PushOp is one row's unsent change.

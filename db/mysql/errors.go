@@ -187,7 +187,7 @@ func refusal(e *model.Entity, op *model.PushOp, err error, newer bool) (model.Pu
 			r.Code, r.Message = "upgrade", "the company's database needs a value that this Rapport does not know: upgrade Rapport, or the administrator gives the column a default ("+my.Message+")"
 		}
 	case erBadReference:
-		r.Code, r.Message = "reference", field+" names a record that the company's database does not have: choose another one"
+		r.Code, r.Message = "reference", field+" names a record that the company's database does not have, or does not show to you: choose another one; if it comes, this is sent by itself"
 	case erReferenced:
 		r.Code, r.Message = "reference", "other records still point to it: change those first"
 	case erCheckMariaDB, erCheckMySQL:

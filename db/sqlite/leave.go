@@ -7,9 +7,14 @@ import (
 	"rapport/model"
 )
 
-// leftMessage is said of an unsent change whose record left what the person may
-// see.
-const leftMessage = "it was moved to where you may not see it; your change is kept here until you give it up, and is sent if the record comes back"
+// What is said of an unsent change whose record left what the person may see,
+// and of one whose record the server does not show while the feed has not told
+// why.
+const (
+	leftMessage = "it was moved to where you may not see it; your change is kept here until you give it up, and is sent if the record comes back"
+	awayMessage = "the company's database does not show the record any more; the next sync tells whether it was removed, or moved to where you may not see it"
+	leftHistory = "moved to where you may not see it while edited here; the unsent change is kept"
+)
 
 // leave takes out a row that the server does not show to the person any more:
 // it went to another scope, or the person's scopes changed. It is not deleted,
@@ -50,14 +55,14 @@ func (a *applier) leave(ctx context.Context, e *model.Entity, id model.ID) error
 	if !unsent {
 		return t.dropRecord(e, id)
 	}
-	known, err := t.isLeft(e, id)
+	known, err := t.one([]any{new(any)}, "SELECT NULL\nFROM sync_base\nWHERE tbl = ? AND id = ? AND code = ? AND error = ?", string(e.Noun), id.Bytes(), model.CodeLeft, leftMessage)
 	if err != nil || known {
 		return err
 	}
-	if err := a.keepLeft(ctx, e, id); err != nil {
+	if err := a.keepLeft(ctx, e, id); err != nil || a.unsure {
 		return err
 	}
-	return a.note(e, row, "merge", "moved to where you may not see it while edited here; the unsent change is kept")
+	return a.note(e, row, "merge", leftHistory)
 }
 
 // recordStays tells whether the record of a part that left is still shown here:
@@ -104,7 +109,11 @@ func (a *applier) keepLeft(ctx context.Context, e *model.Entity, id model.ID) er
 	if err := t.dropConflicts(ctx, e, id); err != nil {
 		return err
 	}
-	return t.exec("UPDATE sync_base\nSET code = ?, error = ?\nWHERE tbl = ? AND id = ?", model.CodeLeft, leftMessage, string(e.Noun), id.Bytes())
+	message := leftMessage
+	if a.unsure {
+		message = awayMessage
+	}
+	return t.exec("UPDATE sync_base\nSET code = ?, error = ?\nWHERE tbl = ? AND id = ?", model.CodeLeft, message, string(e.Noun), id.Bytes())
 }
 
 // back lets what is unsent of a record be sent that the server shows again, or
@@ -137,10 +146,10 @@ func (t *Tx) changedHere(ctx context.Context, record model.ID) (bool, error) {
 	return false, nil
 }
 
-// leftRows lists the rows that stay for an unsent change only, records before
-// their parts.
-func (t *Tx) leftRows() ([]unsent, error) {
-	rows, err := t.query("SELECT tbl, id, noun, record_id, base, columns, first_at, coalesce(code, ''), coalesce(error, '')\nFROM sync_base\nWHERE code = ?\nORDER BY id <> record_id", model.CodeLeft)
+// heldRows lists the rows whose unsent change waits for one reason, records
+// before their parts: with that of what left, those that stay for it only.
+func (t *Tx) heldRows(code string) ([]unsent, error) {
+	rows, err := t.query("SELECT tbl, id, noun, record_id, base, columns, first_at, coalesce(code, ''), coalesce(error, '')\nFROM sync_base\nWHERE code = ?\nORDER BY id <> record_id", code)
 	if err != nil {
 		return nil, err
 	}

@@ -17,6 +17,10 @@ const (
 	noteResent  = "deleted in the company's database while edited here; the edit stays and is sent again"
 )
 
+// codeReference is the code of an unsent change that the server refused because
+// it does not have, or does not show, a record that it names.
+const codeReference = "reference"
+
 // revived is the change that brings a record back.
 func revived(deletedAt any) model.FieldChange {
 	return model.FieldChange{Field: model.ColumnDeletedAt, Old: deletedAt}
@@ -222,7 +226,32 @@ func (t *Tx) wantedHere(ctx context.Context, e *model.Entity, id model.ID) (bool
 // retryReferences sends again what the server refused for want of a record,
 // because one is about to come, or came back.
 func (t *Tx) retryReferences() error {
-	return t.exec("UPDATE sync_base\nSET code = NULL, error = NULL\nWHERE code = 'reference'")
+	return t.exec("UPDATE sync_base\nSET code = NULL, error = NULL\nWHERE code = ?", codeReference)
+}
+
+// retryWanting sends again what the server refused for want of a record that
+// now came: it may not have been shown to the person before.
+func (t *Tx) retryWanting(came map[model.ID]bool) error {
+	if len(came) == 0 {
+		return nil
+	}
+	refused, err := t.heldRows(codeReference)
+	if err != nil {
+		return err
+	}
+	for _, u := range refused {
+		row, err := t.row(u.e, u.id)
+		if err != nil {
+			return err
+		}
+		if row == nil || !slices.ContainsFunc(row.Targets(u.e, nil), func(target model.Target) bool { return came[target.ID] }) {
+			continue
+		}
+		if err := t.exec("UPDATE sync_base\nSET code = NULL, error = NULL\nWHERE tbl = ? AND id = ?", string(u.e.Noun), u.id.Bytes()); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // suspect notes the rows that lean on a record which is gone: a foreign key of

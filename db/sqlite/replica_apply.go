@@ -36,7 +36,7 @@ func (d *DB) apply(ctx context.Context, page *model.FeedPage, at model.Position,
 	erased := false
 	err := d.write(ctx, "apply page", func(t *Tx) error {
 		a := newApplier(t)
-		a.looking, a.since, a.regain = true, page.Since, page.Since != nil
+		a.looking, a.since, a.regain, a.unsure = true, page.Since, page.Since != nil, page.Unsure
 		mode(a)
 		if err := a.missing(page); err != nil {
 			return err
@@ -55,6 +55,9 @@ func (d *DB) apply(ctx context.Context, page *model.FeedPage, at model.Position,
 			}
 		}
 		if err := a.gone(ctx, page, present); err != nil {
+			return err
+		}
+		if err := t.retryWanting(a.arrived); err != nil {
 			return err
 		}
 		res, looked, erased = a.res, t.looked, t.erased
@@ -81,15 +84,17 @@ type applier struct {
 	offer   bool // a fork: rows that the server does not have are offered again
 	discard bool // a fork: what the server lost is given up instead
 	regain  bool // and so is what it lost of those that it has
+	unsure  bool // the feed has yet to tell what became of rows that do not come
 	since   map[model.ID][]model.RowChange
 	goneIDs map[model.ID]bool
 	present map[model.ID]bool  // rows that the page brings
+	arrived map[model.ID]bool  // those of them that were not here, or had left
 	lost    map[model.ID]bool  // what the server lost, as opposed to what was removed there
 	erased  map[recordKey]bool // the ledger of erasures, nil while not read
 }
 
 func newApplier(t *Tx) *applier {
-	return &applier{tx: t, goneIDs: map[model.ID]bool{}, present: map[model.ID]bool{},
+	return &applier{tx: t, goneIDs: map[model.ID]bool{}, present: map[model.ID]bool{}, arrived: map[model.ID]bool{},
 		res: model.ApplyResult{Records: map[model.ID]bool{}, Missing: map[model.Noun][]model.ID{}, Suspect: map[model.Noun][]model.ID{}}}
 }
 
@@ -136,6 +141,7 @@ func (a *applier) row(ctx context.Context, e *model.Entity, theirs model.Row) er
 		return err
 	}
 	if local == nil {
+		a.arrived[id] = true
 		theirs = theirs.Complete(e, nil)
 		a.changed(e, theirs)
 		if a.looking {
@@ -166,6 +172,13 @@ func (a *applier) row(ctx context.Context, e *model.Entity, theirs model.Row) er
 		}
 	}
 	if pending {
+		left, err := t.isLeft(e, id)
+		if err != nil {
+			return err
+		}
+		if left {
+			a.arrived[id] = true
+		}
 		if err := t.back(e, id); err != nil {
 			return err
 		}
@@ -544,6 +557,9 @@ func (a *applier) remember(e *model.Entity, old, row model.Row) error {
 		r.Action = "add"
 		if by, ok := row.Get(e, model.ColumnCreatedBy).(string); ok {
 			r.By = by
+		}
+		if at, ok := row.Get(e, model.ColumnCreatedAt).(int64); ok {
+			r.At = at
 		}
 	case is && !was:
 		r.Action = "delete"

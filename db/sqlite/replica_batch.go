@@ -271,7 +271,7 @@ func (d *DB) Acknowledge(ctx context.Context, b *model.PushBatch, results []mode
 	err = d.write(ctx, "acknowledge batch", func(t *Tx) error {
 		pushed, clashed = map[model.ID]bool{}, map[model.Noun][]model.ID{}
 		met := metIDs(b, results)
-		left, err := t.leftRows()
+		left, err := t.heldRows(model.CodeLeft)
 		if err != nil {
 			return err
 		}

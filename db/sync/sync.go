@@ -386,7 +386,7 @@ func (r *run) merge(ctx context.Context, b *model.PushBatch, clashed map[model.N
 	if err := r.giveUp(ctx, b, rows); err != nil {
 		return err
 	}
-	page := &model.FeedPage{To: r.at.Seq, Rows: rows}
+	page := &model.FeedPage{To: r.at.Seq, Rows: rows, Unsure: true}
 	r.absent(page, clashed)
 	return r.apply(ctx, page, ahead(r.at))
 }
