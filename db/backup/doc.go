@@ -264,7 +264,9 @@
 // source and lineage of that, level, at, ok and problem. Its name says level (V0,
 // V1, V2, V4) and outcome, sound or damaged. A prune removes those of backups that
 // are gone, but for the newest trial (V4) of each lineage. Damage counts until a look at the same level or a deeper one
-// finds none.
+// finds none. Where a backup cannot be proved, each that it needs is looked at by itself and has
+// an outcome of its own. A backup that needs one which is damaged or gone does not
+// count either, and nothing follows it.
 //
 // # One moment
 //

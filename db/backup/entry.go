@@ -22,6 +22,37 @@ type entry struct {
 	checks   []check // outcomes of later verifications, the oldest first
 }
 
+// inherit has every backup that needs a damaged one, or one that is not there,
+// say so: nothing can come out of it whole, whatever it is itself.
+func inherit(list []entry) {
+	at := map[model.ID]int{}
+	for i := range list {
+		at[list[i].id] = i
+	}
+	seen := map[model.ID]bool{}
+	var problem func(e *entry) string
+	problem = func(e *entry) string {
+		if seen[e.id] || e.info.Problem != "" || e.info.Parent == "" {
+			return e.info.Problem
+		}
+		seen[e.id] = true
+		parent := model.ID(e.info.Parent)
+		i, there := at[parent]
+		if !there {
+			e.info.Problem = "it needs the backup " + parent.Short() + ", which is not there"
+		} else if problem(&list[i]) != "" {
+			e.info.Problem, e.info.Remedy = "it needs the backup "+parent.Short()+", which does not count", list[i].info.Remedy
+		}
+		if e.info.Problem != "" {
+			e.info.Verified = false
+		}
+		return e.info.Problem
+	}
+	for i := range list {
+		problem(&list[i])
+	}
+}
+
 // listers is how many backups are read at once for a list.
 const listers = 8
 
@@ -60,6 +91,7 @@ func entries(ctx context.Context, s Store, believed pins) ([]entry, error) {
 	}); err != nil {
 		return nil, err
 	}
+	inherit(out)
 	slices.SortFunc(out, func(a, b entry) int {
 		return cmp.Or(b.info.At.Compare(a.info.At), cmp.Compare(b.id, a.id))
 	})

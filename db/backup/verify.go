@@ -52,15 +52,57 @@ func (b *Backuper) VerifyBackup(ctx context.Context, req model.BackupRequest, n 
 	if err != nil && model.KindOf(err) != model.Corrupt {
 		return e.info, err
 	}
-	found := check{Format: formatName, ID: b.o.IDs.New(), Backup: e.id, Source: e.info.Source, Lineage: e.lineage, Level: level, OK: err == nil}
-	found.At = timeOf(found.ID)
-	if err != nil {
-		found.Problem = messageOf(err)
+	err = cmp.Or(err, b.note(ctx, s, list, e, level, err), b.noteNeeded(ctx, c, list, level, err))
+	for i := range list {
+		if x := &list[i]; x.hash != "" {
+			x.info.Verified, x.info.Problem = x.sum.Verified, x.sum.Problem
+			err = cmp.Or(err, x.apply(ctx, s))
+		}
 	}
-	kerr := found.keep(ctx, s)
-	e.checks = append(e.checks, found)
-	err = cmp.Or(err, e.apply(ctx, s), kerr)
-	return e.info, err
+	inherit(list)
+	return list[indexOf(list, e.id)].info, err
+}
+
+func indexOf(list []entry, id model.ID) int {
+	return slices.IndexFunc(list, func(x entry) bool { return x.id == id })
+}
+
+// note keeps what a verification found of a backup of a list.
+func (b *Backuper) note(ctx context.Context, s Store, list []entry, e entry, level string, problem error) error {
+	found := check{Format: formatName, ID: b.o.IDs.New(), Backup: e.id, Source: e.info.Source, Lineage: e.lineage, Level: level, OK: problem == nil}
+	found.At = timeOf(found.ID)
+	if problem != nil {
+		found.Problem = messageOf(problem)
+	}
+	x := &list[indexOf(list, e.id)]
+	x.checks = append(x.checks, found)
+	return found.keep(ctx, s)
+}
+
+// noteNeeded finds out which of the backups that one needs are damaged, where
+// that one could not be proved, or were and are so no more: what needs them, too,
+// is no better, and nothing is to follow them.
+func (b *Backuper) noteNeeded(ctx context.Context, c *chain, list []entry, level string, problem error) error {
+	if c == nil {
+		return nil
+	}
+	alone := min(level, model.LevelRead) // nothing can be restored of one that is not full
+	for _, l := range c.links[:len(c.links)-1] {
+		if problem == nil && l.info.Problem == "" {
+			continue
+		}
+		err := b.proveAt(ctx, alone, &chain{store: c.store, keys: c.keys, links: []link{l}}, nil)
+		if err != nil && model.KindOf(err) != model.Corrupt {
+			return err
+		}
+		if err == nil && l.info.Problem == "" {
+			continue
+		}
+		if err := b.note(ctx, c.store, list, l.entry, alone, err); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // of leaves the backups of a source, all for "".

@@ -159,3 +159,70 @@ func TestNothingComparedIsNothingVerified(t *testing.T) {
 	}
 	says(t, err, model.Corrupt, "of 10 rows of one 0 were compared")
 }
+
+// TestDamageOfWhatIsNeeded: a verification that finds damage in what a backup
+// needs says so of that, and of all that need it, so that no new one follows them.
+// When it is mended, all count again.
+func TestDamageOfWhatIsNeeded(t *testing.T) {
+	t.Parallel()
+	h := newHome(t)
+	h.fill(4)
+	request := model.BackupRequest{Kind: model.BackupIncremental}
+	create := func() model.BackupInfo {
+		t.Helper()
+		if _, err := h.raw.Exec("UPDATE contact SET notes = notes || 'x'"); err != nil {
+			t.Fatal(err)
+		}
+		info, err := h.CreateBackup(t.Context(), request, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return info
+	}
+	first, second, third := create(), create(), create()
+	if third.Parent != second.ID || second.Parent != first.ID {
+		t.Fatalf("no chain: %+v", third)
+	}
+	problems := func() (out []string) {
+		t.Helper()
+		list, err := h.ListBackups(t.Context(), model.BackupRequest{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, x := range list {
+			if x.Verified == (x.Problem != "") {
+				t.Errorf("%s is verified: %v, and has the problem %q", x.ID, x.Verified, x.Problem)
+			}
+			out = append(out, x.Problem)
+		}
+		return out
+	}
+	part := filepath.Join(filepath.FromSlash(first.Path), "t", "contact", "00001.jsonl.zst")
+	whole := read(t, part)
+	flipped := append([]byte{}, whole...)
+	flipped[len(flipped)/2] ^= 1
+	write(t, part, flipped)
+	if _, err := h.VerifyBackup(t.Context(), model.BackupRequest{ID: second.ID}, nil); model.KindOf(err) != model.Corrupt {
+		t.Errorf("the damage is not found: %v", err)
+	}
+	if got := problems(); len(got) != 3 || !strings.Contains(got[0], "it needs the backup") || !strings.Contains(got[1], "t/contact/") || !strings.Contains(got[2], "t/contact/") {
+		t.Errorf("the list tells %q", got)
+	}
+	fourth := create()
+	if fourth.Kind != model.BackupFull || !strings.Contains(fourth.Note, "is not verified") {
+		t.Errorf("what follows is %+v", fourth)
+	}
+	write(t, part, whole)
+	if _, err := h.VerifyBackup(t.Context(), model.BackupRequest{ID: second.ID, Level: model.LevelRestored}, nil); err != nil {
+		t.Error(err)
+	}
+	if got := strings.Join(problems(), ""); got != "" {
+		t.Errorf("mended, the list tells %q", got)
+	}
+	if err := os.RemoveAll(filepath.FromSlash(first.Path)); err != nil {
+		t.Fatal(err)
+	}
+	if got := problems(); len(got) != 3 || got[0] != "" || !strings.Contains(got[1], "does not count") || !strings.Contains(got[2], "is not there") {
+		t.Errorf("without the full one the list tells %q", got)
+	}
+}
