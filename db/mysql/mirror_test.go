@@ -104,6 +104,7 @@ func (m *twoServers) tell(err error, kind model.Kind, words ...string) {
 func TestMirror(t *testing.T) {
 	m := newMirror(t)
 	m.on(m.a, "INSERT INTO contact (last_name, notes) VALUES ('Ünal 🙂', 'a\\\\b''c\\0d'), (NULL, NULL)", "UPDATE sync_counter SET tick = tick + 1",
+		"CREATE SEQUENCE numbers START WITH 5 CACHE 3", "CREATE TABLE numbered (id BIGINT DEFAULT NEXTVAL(numbers) PRIMARY KEY)", "INSERT INTO numbered VALUES (), ()",
 		"CREATE VIEW everybody AS SELECT last_name FROM contact", "CREATE USER reader@'%' IDENTIFIED BY 'secret'", "GRANT EXECUTE ON PROCEDURE sync_poll TO reader@'%'")
 	plan, err := SetUpStandby(t.Context(), m.list, model.StandbyRequest{DryRun: true}, nil)
 	if err != nil || !plan.Copies || !strings.Contains(strings.Join(plan.Steps, "\n"), "CHANGE MASTER TO MASTER_HOST='127.0.0.1'") {
@@ -125,7 +126,7 @@ func TestMirror(t *testing.T) {
 	m.same()
 
 	// The standby takes the place of a primary that works.
-	m.on(m.a, "INSERT INTO contact (last_name) VALUES ('before')")
+	m.on(m.a, "INSERT INTO contact (last_name) VALUES ('before')", "INSERT INTO numbered VALUES ()")
 	p, err := Promote(t.Context(), m.list, model.PromoteRequest{})
 	if err != nil || p.Term != 2 || p.Lost != 0 || p.Epoch != "" || p.Down {
 		t.Fatalf("the promotion: %+v (%v)", p, err)
@@ -133,7 +134,7 @@ func TestMirror(t *testing.T) {
 	if _, err := Promote(t.Context(), m.list, model.PromoteRequest{To: m.b.Address()}); err == nil {
 		t.Error("the primary was promoted")
 	}
-	m.on(m.b, "INSERT INTO contact (last_name) VALUES ('after')")
+	m.on(m.b, "INSERT INTO contact (last_name) VALUES ('after')", "INSERT INTO numbered VALUES (), ()")
 	if roles, _ := m.status(); roles != "stopped, primary" {
 		t.Errorf("after the promotion: %s", roles)
 	}

@@ -14,7 +14,7 @@ import (
 const seedBytes = 512 << 10
 
 // seeder copies everything that people and programs keep on one server to
-// another: databases with tables, views, triggers, procedures and events, and
+// another: databases with tables, sequences, views, triggers, procedures and events, and
 // accounts with their rights. All rows are of one moment, whose place in the
 // primary's log it knows, so that replication goes on from there.
 //
@@ -101,6 +101,9 @@ func (s *seeder) database(ctx context.Context, db string) error {
 			return err
 		}
 	}
+	if err := s.sequences(ctx, db); err != nil {
+		return err
+	}
 	tables, others, err := shapes(ctx, s.from.session, db)
 	if err != nil {
 		return err
@@ -112,9 +115,37 @@ func (s *seeder) database(ctx context.Context, db string) error {
 		}
 	}
 	for _, o := range others {
-		s.notes = append(s.notes, o+" is not copied")
+		if !strings.HasPrefix(o, "the sequence ") {
+			s.notes = append(s.notes, o+" is not copied")
+		}
 	}
 	return s.objects(ctx, db)
+}
+
+// sequences copies what tables take numbers from, each as far as it has given
+// any.
+func (s *seeder) sequences(ctx context.Context, db string) error {
+	names, err := s.from.lines(ctx, "SELECT table_name FROM information_schema.tables WHERE table_schema = "+quote(db)+" AND table_type = 'SEQUENCE' ORDER BY table_name")
+	if err != nil {
+		return mapError("list the sequences", err)
+	}
+	for _, name := range names {
+		sequence := ident(db) + "." + ident(name)
+		shown, err := s.from.shown(ctx, "SHOW CREATE SEQUENCE "+sequence)
+		if err != nil {
+			return err
+		}
+		next, err := s.from.text(ctx, "SELECT CONCAT_WS(', ', next_not_cached_value, 0, cycle_count) FROM "+sequence)
+		if err != nil {
+			return mapError("read the sequence "+name, err)
+		}
+		for _, q := range []string{shown["create table"], "DO SETVAL(" + ident(name) + ", " + next + ")"} {
+			if err := s.put(ctx, q); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // objects copies what belongs to the tables.
