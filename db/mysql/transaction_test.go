@@ -97,6 +97,27 @@ func TestUndoneInSilence(t *testing.T) {
 	}
 }
 
+// TestUndoneInSilenceAfterRestore: what was entered since a restore is merged
+// into the tables that come back, also where the server takes that back.
+func TestUndoneInSilenceAfterRestore(t *testing.T) {
+	c := newCompany(t)
+	c.sql("INSERT INTO contact (id,last_name) VALUES (UNHEX(MD5('a')),'a')")
+	c.restore(c.take())
+	c.sql("UPDATE contact SET job_title='entered since'")
+	p := servertest.NewProxy(t, c.server)
+	done := p.Change("COMMIT;", "ROLLBACK;COMMIT;")
+	if _, err := UndoRestore(t.Context(), p.URL(c.url), false, nil, nil); err != nil {
+		t.Fatal(err)
+	}
+	if !done() {
+		t.Error("nothing was undone")
+	}
+	if got := c.one("SELECT job_title FROM contact"); got != "entered since" {
+		t.Errorf("the job title is %s", got)
+	}
+	c.whole()
+}
+
 // TestAtomically: what else comes of work is told once, and nothing of it stays.
 // The session goes on as before.
 func TestAtomically(t *testing.T) {
