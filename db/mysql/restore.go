@@ -285,6 +285,11 @@ func (r *restorer) restore() {
 	r.begin()
 	r.define()
 	r.load()
+	r.complete()
+}
+
+// complete makes of tables that are there what is to be, and exchanges them.
+func (r *restorer) complete() {
 	r.carry()
 	r.history()
 	r.erase()

@@ -154,6 +154,12 @@ func (r *restorer) savePlan() {
 	r.run(fmt.Sprintf("UPDATE sync_restore SET plan=%s WHERE id=%d", r.plan(), r.entry.ID))
 }
 
+// isPlaced tells whether a restore has exchanged the tables.
+func (b *builder) isPlaced(e *restoreEntry) bool {
+	now := b.list("SELECT epoch FROM sync_meta WHERE id=1")
+	return b.err == nil && now[0] == e.Epoch
+}
+
 // endInterrupted ends a restore that somebody began and did not end: one that
 // has exchanged the tables is finished, any other leaves nothing.
 func (r *restorer) endInterrupted() {
@@ -161,7 +167,7 @@ func (r *restorer) endInterrupted() {
 	if e == nil || r.err != nil {
 		return
 	}
-	now := r.list("SELECT epoch FROM sync_meta WHERE id=1")
+	placed := r.isPlaced(e)
 	if r.err != nil {
 		return
 	}
@@ -170,7 +176,7 @@ func (r *restorer) endInterrupted() {
 		what = "the undoing of a restore"
 	}
 	r.entry, r.interrupted = *e, e
-	if now[0] == e.Epoch {
+	if placed {
 		r.persist(r.finish)
 		r.say("finished %s that was interrupted", what)
 	} else {
@@ -272,13 +278,11 @@ func (r *restorer) place() {
 	}
 	// A request whose answer was lost may have been carried out.
 	if r.err != nil && number(r.err) == 0 {
-		var now []string
 		why := r.err
 		if r.err = nil; r.exec(r.ctx, "DO 0") != nil {
 			r.reopen()
 		}
-		now = r.list("SELECT epoch FROM sync_meta WHERE id=1")
-		if r.err != nil || now[0] != r.entry.Epoch {
+		if !r.isPlaced(&r.entry) {
 			r.err = why
 		}
 	}

@@ -84,18 +84,17 @@ func (r *restorer) addedSince(l *loading, def definition) []string {
 		return nil
 	}
 	e := model.EntityOf(model.Noun(l.Name))
+	now := r.shown(l.Name)
+	added, _ := columnsSince(now, def)
 	var out []string
-	for _, line := range r.shown(l.Name).lines {
-		m := lineName.FindStringSubmatch(line)
-		if m == nil || slices.Contains(def.columns(), unquoted(m[1])) || strings.Contains(line, " AUTO_INCREMENT") {
-			continue
-		}
+	for _, c := range added {
+		declared := -1
 		if e != nil {
-			if at, _ := e.Column(unquoted(m[1])); at >= 0 {
-				continue
-			}
+			declared, _ = e.Column(c)
 		}
-		out = append(out, "COLUMN "+line)
+		if declared < 0 && !strings.Contains(now.line(c), " AUTO_INCREMENT") {
+			out = append(out, "COLUMN "+now.line(c))
+		}
 	}
 	return out
 }

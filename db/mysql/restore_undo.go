@@ -93,13 +93,12 @@ func tellUndo(ctx context.Context, url string) (Restored, error) {
 	// An interrupted restore that has exchanged the tables can be undone, too.
 	last := b.restoreEntry("state='" + restoreDone + "'")
 	if e := b.restoreEntry("state='" + restoreBegun + "'"); e != nil {
-		now := b.list("SELECT epoch FROM sync_meta WHERE id=1")
-		switch {
+		switch placed := b.isPlaced(e); {
 		case b.err != nil:
-		case now[0] != e.Epoch && e.Undoes == 0:
+		case !placed && e.Undoes == 0:
 			out.Done = append(out.Done, "a restore was interrupted before it replaced anything; the central goes on as it was")
 			return out, nil
-		case now[0] != e.Epoch:
+		case !placed:
 			b.say("the undoing of a restore was interrupted before it replaced anything, and begins again")
 		case e.Undoes != 0:
 			out.Done = append(out.Done, "the undoing of a restore was interrupted after it put everything back; what is left of it is finished")
@@ -212,10 +211,7 @@ func (r *restorer) undo(last *restoreEntry) {
 	r.takeColumns()
 	r.persist(r.referAgain)
 	r.keepEntered(last)
-	r.carry()
-	r.erase()
-	r.place()
-	r.persist(r.finish)
+	r.complete()
 	for _, x := range r.entry.Tables {
 		if x.Former != "" && !x.Passing && model.EntityOf(model.Noun(x.Table)) == nil {
 			r.tellOwnTable(x, "lies in "+x.Former)
