@@ -27,9 +27,7 @@ func schedule(t *testing.T, expr, zone string) model.Schedule {
 // one from the future.
 func TestBackupIfDue(t *testing.T) {
 	t.Parallel()
-	h := newHome(t)
-	h.fill(2, "contact")
-	h.store = newShelf()
+	h, _, _ := newShelved(t, 2)
 	nightly := schedule(t, "30 2 * * *", "Europe/Zurich")
 	due := func(at string, want bool) model.BackupInfo {
 		t.Helper()
@@ -115,9 +113,7 @@ func (m *meeting) Put(ctx context.Context, key string, data []byte) error {
 // once. One manifest is written; nothing of the others stays.
 func TestTwoFindItDue(t *testing.T) {
 	t.Parallel()
-	h := newHome(t)
-	h.fill(2, "contact")
-	shelf := newShelf()
+	h, shelf, _ := newShelved(t, 2)
 	m := &meeting{Store: shelf}
 	const racers = 2
 	m.all.Add(racers)
@@ -166,10 +162,7 @@ func TestTwoFindItDue(t *testing.T) {
 // is to be deleted, and that one whose parent goes meanwhile is not made.
 func TestBackupOfAMarkedParent(t *testing.T) {
 	t.Parallel()
-	h := newHome(t)
-	h.fill(2, "contact")
-	shelf := newShelf()
-	h.store = shelf
+	h, shelf, _ := newShelved(t, 2)
 	if _, err := h.CreateBackup(t.Context(), model.BackupRequest{}, nil); err != nil {
 		t.Fatal(err)
 	}
@@ -226,10 +219,7 @@ func (h *home) fillMore() {
 // TestStateWarns holds what a person is told about backups.
 func TestStateWarns(t *testing.T) {
 	t.Parallel()
-	h := newHome(t)
-	h.fill(1, "contact")
-	shelf := newShelf()
-	h.store = shelf
+	h, _, pass := newShelved(t, 1)
 	h.o.Settings = model.Settings{Home: h.dir}
 	state := func(expr string) model.BackupState {
 		t.Helper()
@@ -264,7 +254,6 @@ func TestStateWarns(t *testing.T) {
 		t.Errorf("%+v", st)
 	}
 	warns(st)
-	pass := func(d time.Duration) { h.now = h.now.Add(d); shelf.pass(d) }
 	pass(day)
 	if st = state("30 2 * * *"); !st.Due {
 		t.Errorf("%+v", st)

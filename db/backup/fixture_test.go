@@ -57,13 +57,23 @@ func newHome(t *testing.T) *home {
 	return h
 }
 
+// newShelved makes a home of n contacts whose backups lie on a shelf. pass lets
+// time go by for both.
+func newShelved(t *testing.T, n int) (h *home, s *shelf, pass func(time.Duration)) {
+	t.Helper()
+	h, s = newHome(t), newShelf()
+	h.fill(n, "contact")
+	h.store = s
+	return h, s, func(d time.Duration) { h.now = h.now.Add(d); s.pass(d) }
+}
+
 func (h *home) open() {
 	h.t.Helper()
 	var err error
 	if h.db, err = sqlite.Open(h.t.Context(), filepath.Join(h.dir, sqlite.FileName), sqlite.Options{}); err != nil {
 		h.t.Fatal(err)
 	}
-	if h.raw, err = sql.Open("sqlite", "file:"+h.db.Path()+"?_pragma=busy_timeout(5000)&_pragma=synchronous(off)"); err != nil {
+	if h.raw, err = sql.Open("sqlite", "file:"+h.db.Path()+"?_pragma=busy_timeout(60000)&_pragma=synchronous(off)"); err != nil {
 		h.t.Fatal(err)
 	}
 	h.raw.SetMaxOpenConns(1)

@@ -136,10 +136,7 @@ func TestKilledAtWork(t *testing.T) {
 // may not be deleted.
 func TestWorkOfOthersStays(t *testing.T) {
 	t.Parallel()
-	h := newHome(t)
-	h.fill(2, "contact")
-	shelf := newShelf()
-	h.store = shelf
+	h, shelf, _ := newShelved(t, 2)
 	h.create(model.BackupRequest{})
 	other := newPlace("mine", h.o.IDs.New(), model.BackupFull)
 	if err := shelf.Put(t.Context(), other.prefix+"t/contact/00001.jsonl.zst", nil); err != nil {

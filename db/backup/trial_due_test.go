@@ -18,10 +18,7 @@ import (
 // there is a newer backup.
 func TestTrialIfDue(t *testing.T) {
 	t.Parallel()
-	h := newHome(t)
-	h.fill(2, "contact")
-	shelf := newShelf()
-	h.store = shelf
+	h, shelf, pass := newShelved(t, 2)
 	h.o.Settings = model.Settings{Home: h.dir}
 	h.o.Settings.Backup.Trial = schedule(t, "30 4 * * 0", "Europe/Zurich")
 	_, _, err := h.TrialIfDue(t.Context(), model.BackupRequest{}, model.Schedule{}, nil)
@@ -41,7 +38,6 @@ func TestTrialIfDue(t *testing.T) {
 			t.Errorf("%+v, %v", st, err)
 		}
 	}
-	pass := func(d time.Duration) { h.now = h.now.Add(d); shelf.pass(d) }
 	due(true, first.ID)
 	due(false, first.ID)
 	pass(2 * time.Hour)
@@ -100,10 +96,7 @@ func TestTrialIfDue(t *testing.T) {
 // TestTrialWarns tells when nobody tried for two moments of the schedule.
 func TestTrialWarns(t *testing.T) {
 	t.Parallel()
-	h := newHome(t)
-	h.fill(1, "contact")
-	shelf := newShelf()
-	h.store = shelf
+	h, _, pass := newShelved(t, 1)
 	h.o.Settings = model.Settings{Home: h.dir}
 	h.o.Settings.Backup.Trial = schedule(t, "weekly", "")
 	says := func(want string) {
@@ -119,7 +112,6 @@ func TestTrialWarns(t *testing.T) {
 	}
 	says("")
 	h.create(model.BackupRequest{})
-	pass := func(d time.Duration) { h.now = h.now.Add(d); shelf.pass(d) }
 	pass(6 * day)
 	says("")
 	pass(8 * day)
@@ -150,10 +142,7 @@ func (s *slow) Get(ctx context.Context, key string) ([]byte, error) {
 // them does, also not when it has ended.
 func TestTrialIsMadeByOne(t *testing.T) {
 	t.Parallel()
-	h := newHome(t)
-	h.fill(2, "contact")
-	shelf := newShelf()
-	h.store = shelf
+	h, shelf, _ := newShelved(t, 2)
 	h.create(model.BackupRequest{})
 	s := &slow{Store: shelf, stopped: make(chan struct{}), goOn: make(chan struct{})}
 	h.store = s
@@ -190,10 +179,7 @@ func TestTrialIsMadeByOne(t *testing.T) {
 // and keeps that there was a trial.
 func TestPruneForgetsChecks(t *testing.T) {
 	t.Parallel()
-	h := newHome(t)
-	h.fill(1, "contact")
-	shelf := newShelf()
-	h.store = shelf
+	h, shelf, pass := newShelved(t, 1)
 	var ids []string
 	for range 4 {
 		info := h.create(model.BackupRequest{})
@@ -203,8 +189,7 @@ func TestPruneForgetsChecks(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		h.now = h.now.Add(day)
-		shelf.pass(day)
+		pass(day)
 	}
 	prune := func(keep int) {
 		t.Helper()
@@ -212,8 +197,7 @@ func TestPruneForgetsChecks(t *testing.T) {
 			if _, err := h.PruneBackups(t.Context(), model.PruneRequest{Rules: model.KeepRules{Last: keep}}, nil); err != nil {
 				t.Fatal(err)
 			}
-			h.now = h.now.Add(grace)
-			shelf.pass(grace)
+			pass(grace)
 		}
 	}
 	holds := func(want ...int) {
