@@ -134,7 +134,7 @@ func personStatus(ctx context.Context, a Address, st model.CentralStatus) (model
 	if err != nil {
 		return st, err
 	}
-	st.Server, st.Epoch, st.SchemaVersion, st.Position, st.Unsequenced = s.dialect.version, head.Epoch, head.SchemaVersion, head.Seq, head.Unsequenced
+	st.Server, st.Epoch, st.SchemaVersion, st.Position, st.Unsequenced = strings.TrimPrefix(s.dialect.version, "5.5.5-"), head.Epoch, head.SchemaVersion, head.Seq, head.Unsequenced
 	nodes, err := c.session.clusterChecks(ctx)
 	if err != nil {
 		return st, err

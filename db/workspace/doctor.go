@@ -123,21 +123,7 @@ func (w *Workspace) checkCentral(ctx context.Context) []model.Check {
 // checkClock compares this machine's clock with the server's. Nothing but the
 // times that people read depends on it.
 func (w *Workspace) checkClock(ctx context.Context) model.Check {
-	c, err := w.dial(ctx)
-	if err != nil {
-		return model.Check{}
-	}
-	defer c.Close()
-	db := w.cache()
-	client, err := db.Client(ctx)
-	if err != nil {
-		return model.Check{}
-	}
-	at, err := db.Position(ctx)
-	if err != nil {
-		return model.Check{}
-	}
-	head, err := c.Poll(ctx, model.Device{Client: client}, at)
+	head, err := w.head(ctx)
 	if err != nil || head.Now.IsZero() {
 		return model.Check{}
 	}

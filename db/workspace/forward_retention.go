@@ -65,20 +65,6 @@ func (w *Workspace) serverNow(ctx context.Context) (time.Time, error) {
 	if w.address() == "" {
 		return time.Time{}, w.noCentral()
 	}
-	c, err := w.dial(ctx)
-	if err != nil {
-		return time.Time{}, err
-	}
-	defer c.Close()
-	db := w.cache()
-	client, err := db.Client(ctx)
-	if err != nil {
-		return time.Time{}, err
-	}
-	at, err := db.Position(ctx)
-	if err != nil {
-		return time.Time{}, err
-	}
-	head, err := c.Poll(ctx, model.Device{Client: client}, at)
+	head, err := w.head(ctx)
 	return head.Now, err
 }

@@ -310,6 +310,30 @@ func TestLostLaptopEmptiesItself(t *testing.T) {
 	}
 }
 
+// TestDeviceIsKnownAfterEveryContact asks for the status and for advice between
+// syncs: the administrator goes on seeing the device's name, its program and
+// what is unsent on it.
+func TestDeviceIsKnownAfterEveryContact(t *testing.T) {
+	s := servertest.Shared(t)
+	o := newOffice(t, s, s.Database(t))
+	ann := join(t, o.hire("ann72"))
+	ann.json("contact", "add", "--set", "last_name=Unsent")
+	before := o.json("central", "device", "list")["items"].([]any)[0].(map[string]any)
+	if before["name"] == nil || before["program"] == nil {
+		t.Fatalf("after the first sync: %v", before)
+	}
+	for _, ask := range []string{"status", "doctor"} {
+		got := ann.json(ask)
+		now := o.json("central", "device", "list")["items"].([]any)[0].(map[string]any)
+		if now["name"] != before["name"] || now["program"] != before["program"] || now["pending"] != 1.0 {
+			t.Errorf("after %s: %v, before %v", ask, now, before)
+		}
+		if ask == "doctor" && strings.HasPrefix(find(t, got["items"], "name", "central")["detail"].(string), "5.5.5-") {
+			t.Errorf("the server's version: %v", find(t, got["items"], "name", "central"))
+		}
+	}
+}
+
 // TestHandOverReachesTheLaptops lets somebody leave.
 func TestHandOverReachesTheLaptops(t *testing.T) {
 	s := servertest.Shared(t)

@@ -259,22 +259,32 @@ func (w *Workspace) Status(ctx context.Context, probe bool) (model.Status, error
 func (w *Workspace) probe(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, probeTime)
 	defer cancel()
+	_, err := w.head(ctx)
+	return err
+}
+
+// head asks the central how it is. That is a contact of this device like a
+// sync, so the central is told as much of the device as then.
+func (w *Workspace) head(ctx context.Context) (model.Head, error) {
 	db := w.cache()
 	client, err := db.Client(ctx)
 	if err != nil {
-		return err
+		return model.Head{}, err
+	}
+	pending, err := db.PendingRecords(ctx)
+	if err != nil {
+		return model.Head{}, err
 	}
 	at, err := db.Position(ctx)
 	if err != nil {
-		return err
+		return model.Head{}, err
 	}
 	c, err := w.dial(ctx)
 	if err != nil {
-		return err
+		return model.Head{}, err
 	}
 	defer c.Close()
-	_, err = c.Poll(ctx, model.Device{Client: client}, at)
-	return err
+	return c.Poll(ctx, model.Device{Client: client, Name: w.device, Program: w.program, Pending: pending}, at)
 }
 
 // InitCentral makes the central's tables where they are missing.
