@@ -159,10 +159,14 @@ func (s *schedule) Update(msg tea.Msg) tea.Cmd {
 
 // told says what holds from now on.
 func (s *schedule) told() string {
-	if s.next.backups.IsZero() {
-		return "No backup is due by itself any more."
+	now := s.env.Now()
+	switch {
+	case !s.next.backups.IsZero():
+		return "The next backup of this workspace is due " + upcoming(s.next.backups, now) + "."
+	case !s.next.trials.IsZero():
+		return "The next trial restore is due " + upcoming(s.next.trials, now) + "; no backup is due by itself."
 	}
-	return "The next backup of this workspace is due " + upcoming(s.next.backups, s.env.Now()) + "."
+	return "No backup is due by itself."
 }
 
 // keep writes what is chosen to the configuration.

@@ -113,6 +113,11 @@ func TestAScheduleIsChanged(t *testing.T) {
 		t.Errorf("stands on %q", q.Value)
 	}
 	fake.Run(s, q.Do(everNever))
+	fake.Run(s, pressed(t, s, "Trial restores").Do(everHour))
+	if said := s.told(); said != "The next trial restore is due today 10:00; no backup is due by itself." {
+		t.Error(said)
+	}
+	fake.Run(s, pressed(t, s, "Trial restores").Do(everNever))
 	s.goTo(keepTimes)
 	if m := fake.Want[screen.NoticeMsg](t, fake.Do(t, s, keymap.Open)); !strings.Contains(m.Text, "No backup is due by itself") || len(kept) != 1 || kept[0].Schedule.Expr != "" || kept[0].Keep != (model.KeepRules{}) {
 		t.Errorf("%q, kept %+v", m.Text, kept)
