@@ -125,7 +125,9 @@ func (b *Backuper) RestoreCentral(ctx context.Context, req model.RestoreRequest,
 	report(&out, done)
 	if !holds {
 		for _, x := range r.state.base.end().Extras {
-			out.People = append(out.People, x.SQL...)
+			if x.Name != mysql.ExtraDatabase { // it is there now
+				out.People = append(out.People, x.SQL...)
+			}
 		}
 	}
 	out.Took = time.Since(began)

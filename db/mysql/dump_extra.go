@@ -15,6 +15,9 @@ type DumpExtra struct {
 	SQL  []string
 }
 
+// ExtraDatabase is the name of the part that makes the database.
+const ExtraDatabase = "database"
+
 // Extras are the database's own definition, the server's settings that matter to
 // it, what an administrator has made beside the tables, and the accounts that
 // have rights to it, with these. What `rapport central migrate` makes is not
@@ -33,7 +36,7 @@ func (d *Dump) Extras(ctx context.Context) ([]DumpExtra, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := []DumpExtra{{Name: "database", SQL: []string{shown["create database"]}}}
+	out := []DumpExtra{{Name: ExtraDatabase, SQL: []string{shown["create database"]}}}
 	for _, part := range []struct {
 		name string
 		read func(context.Context, *session, string) ([]string, error)

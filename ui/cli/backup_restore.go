@@ -366,8 +366,8 @@ func (a *app) restored(res model.RestoreResult) error {
 	}
 	lines = append(lines, res.Done...)
 	if len(res.People) > 0 {
-		lines = append(lines, "On a server that has no accounts yet, these statements make them; `rapport central user password` gives each person a password:")
-		lines = append(lines, res.People...)
+		lines = append(lines, "What the former server had beside the tables follows: settings, what an administrator made, and accounts, which are locked until `rapport central user password` gives each person a password. Look it through, and give what is to hold to the program mariadb:")
+		lines = append(lines, script(res.People)...)
 	}
 	for _, s := range lines {
 		if err := a.print("%s", model.Visible(s)); err != nil {
@@ -375,6 +375,30 @@ func (a *app) restored(res model.RestoreResult) error {
 		}
 	}
 	return nil
+}
+
+// script writes statements as the programs mariadb and mysql read them.
+func script(statements []string) (lines []string) {
+	for _, s := range statements {
+		if settings, create, found := strings.Cut(s, ";CREATE "); found && strings.HasPrefix(s, "SET SESSION ") {
+			lines = append(lines, settings+";")
+			s = "CREATE " + create
+		}
+		switch body := strings.Split(s, "\n"); {
+		case strings.HasPrefix(s, "-- "):
+			lines = append(lines, s)
+		case strings.Contains(s, ";"):
+			end := "$$"
+			for strings.Contains(s, end) {
+				end += "$"
+			}
+			lines = append(append(append(lines, "DELIMITER "+end), body...), end, "DELIMITER ;")
+		default:
+			body[len(body)-1] += ";"
+			lines = append(lines, body...)
+		}
+	}
+	return lines
 }
 
 // undoRestore puts back what a restore replaced.

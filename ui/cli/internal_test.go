@@ -229,3 +229,18 @@ func (b *homes) Demo(context.Context, model.Settings, model.DemoRequest, model.N
 
 func (w emptyWorkspace) Settings() model.Settings { return w.s }
 func (w emptyWorkspace) Close() error             { w.b.open--; return nil }
+
+// TestScriptOfStatements: what a restore prints beside its rows can be given to
+// the program that the server comes with, bodies with semicolons among it.
+func TestScriptOfStatements(t *testing.T) {
+	got := strings.Join(script([]string{
+		"-- the account may not read the objects", "CREATE ROLE IF NOT EXISTS 'r'",
+		"SET SESSION sql_mode = '', collation_connection = 'c';CREATE FUNCTION f() RETURNS INT\nRETURN 1",
+		"CREATE TRIGGER t BEFORE INSERT ON x FOR EACH ROW BEGIN SET NEW.a = '$$'; END",
+	}), "\n")
+	want := "-- the account may not read the objects\nCREATE ROLE IF NOT EXISTS 'r';\nSET SESSION sql_mode = '', collation_connection = 'c';\nCREATE FUNCTION f() RETURNS INT\nRETURN 1;\n" +
+		"DELIMITER $$$\nCREATE TRIGGER t BEFORE INSERT ON x FOR EACH ROW BEGIN SET NEW.a = '$$'; END\n$$$\nDELIMITER ;"
+	if got != want {
+		t.Errorf("it prints\n%s\nwant\n%s", got, want)
+	}
+}
