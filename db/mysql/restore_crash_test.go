@@ -46,10 +46,12 @@ func (c *company) killedRestore(from *company, marker string, n int) bool {
 
 // killed lets a process of its own do something with the central, of which
 // variable tells the URL, and kills it when it sends the n-th of the commands that
-// hold a marker, or when it ends. The server gets that command.
+// hold a marker, or when it ends. The server gets that command, and it is carried
+// out when this returns.
 func (c *company) killed(marker string, n int, variable string, env ...string) bool {
 	c.Helper()
 	var killed atomic.Bool
+	before := c.one("SELECT COALESCE(MAX(id),0) FROM information_schema.processlist")
 	p := servertest.NewProxy(c, c.server)
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(append(os.Environ(), variable+"="+p.URL(c.url)), env...)
@@ -77,6 +79,7 @@ func (c *company) killed(marker string, n int, variable string, env ...string) b
 	if err := cmd.Wait(); err != nil && !killed.Load() {
 		c.Fatalf("it ended by itself: %v: %s", err, said.String())
 	}
+	c.waitFor("SELECT COUNT(*) FROM information_schema.processlist WHERE db=DATABASE() AND id>"+before+" AND id<>CONNECTION_ID()", "0")
 	return killed.Load()
 }
 

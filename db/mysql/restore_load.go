@@ -85,7 +85,7 @@ func (r *restorer) addedSince(l *loading, def definition) []string {
 	}
 	e := model.EntityOf(model.Noun(l.Name))
 	now := r.shown(l.Name)
-	added, _ := columnsSince(now, def)
+	added, _ := columnsSince(now.columns(), def.columns())
 	var out []string
 	for _, c := range added {
 		declared := -1

@@ -209,21 +209,32 @@ func (d definition) line(column string) string {
 	return ""
 }
 
-// columnsSince tells how the columns of a table differ from those of the one that
-// comes back: the lines of those that were added, by name, and those that are gone.
-func columnsSince(now, then definition) (added []string, gone []string) {
-	for _, c := range now.columns() {
-		if then.line(c) == "" {
+// columnsSince lists the columns that were added to a table since, and those that
+// are gone since.
+func columnsSince(now, then []string) (added, gone []string) {
+	for _, c := range now {
+		if !slices.Contains(then, c) {
 			added = append(added, c)
 		}
 	}
-	for _, c := range then.columns() {
-		if now.line(c) == "" {
+	for _, c := range then {
+		if !slices.Contains(now, c) {
 			gone = append(gone, c)
 		}
 	}
 	return added, gone
 }
+
+// names lists the columns that somebody fills.
+func (t *tableShape) names() (out []string) {
+	for _, c := range t.columns {
+		out = append(out, c.name)
+	}
+	return out
+}
+
+// columnBack is said of a column that is in the table only that comes back.
+const columnBack = "%s.%s comes back, which is gone since"
 
 // takeColumns adds the columns that a table has now to the one that comes back, and
 // makes those wider that are wider now. What cannot be added is told and stays in
@@ -236,9 +247,9 @@ func (r *restorer) takeColumns() {
 			continue
 		}
 		now, then := r.shown(x.Table), r.shown(x.Made)
-		added, gone := columnsSince(now, then)
+		added, gone := columnsSince(now.columns(), then.columns())
 		for _, c := range gone {
-			r.say("%s.%s comes back, which is gone since", x.Table, c)
+			r.say(columnBack, x.Table, c)
 		}
 		for _, c := range added {
 			x.Added = append(x.Added, c)
@@ -270,16 +281,6 @@ func fromOwn(x exchanged, of map[string]*tableShape) string {
 		return from
 	}
 	return from + " LEFT JOIN " + ident(x.Made+ownSuffix) + " b ON b.id=n.id"
-}
-
-// countWritten counts the values that were written to own columns since a restore.
-func (b *builder) countWritten(x exchanged, columns []ownColumn, of map[string]*tableShape) (n int64) {
-	for _, c := range columns {
-		if count := b.list("SELECT COUNT(*) FROM " + fromOwn(x, of) + " WHERE " + c.written()); b.err == nil {
-			n += integer([]byte(count[0]))
-		}
-	}
-	return n
 }
 
 // ownOnly finds the rows that do not come back, of which somebody wrote to an own

@@ -120,7 +120,7 @@ func tellUndo(ctx context.Context, url string) (Restored, error) {
 	if n := b.countEntered(last.History); b.err == nil {
 		b.say("%s changes were made since, and stay", n)
 	}
-	b.tellColumns(last, have)
+	b.tellColumns(last)
 	out.Done = b.done
 	return out, b.err
 }
@@ -142,34 +142,36 @@ func (b *builder) tellWhich(last *restoreEntry) {
 }
 
 // tellColumns says what becomes of columns that are not declared, and of tables
-// that Rapport does not know.
-func (b *builder) tellColumns(last *restoreEntry, have []string) {
+// that Rapport does not know. Pages ask for it: it reads no rows.
+func (b *builder) tellColumns(last *restoreEntry) {
 	of := b.tableShapes()
-	written := int64(0)
+	var stay []string
 	for _, former := range last.kept() {
 		x := former.back()
-		e := x.records()
-		if b.err != nil || !slices.Contains(have, x.Table) {
+		e, now, then := x.records(), of[x.Table], of[x.Made]
+		if b.err != nil || now == nil || then == nil {
 			continue
 		}
 		if e == nil {
 			b.tellOwnTable(x, "stays beside it")
 			continue
 		}
-		added, gone := columnsSince(b.shown(x.Table), b.shown(x.Made))
+		added, gone := columnsSince(now.names(), then.names())
 		for _, c := range added {
 			b.say("%s.%s, which is new since, comes along", x.Table, c)
 		}
 		for _, c := range gone {
-			b.say("%s.%s comes back, which is gone since", x.Table, c)
+			b.say(columnBack, x.Table, c)
 		}
-		own, known := b.ownColumns(x, e, of)
-		if written += b.countWritten(x, own, of); !known {
+		for _, c := range now.ownOf(e) {
+			stay = append(stay, x.Table+"."+c.name)
+		}
+		if of[x.Made+ownSuffix] == nil && len(then.ownOf(e)) > 0 {
 			b.say(ownUnknown, x.Table, "beside the table")
 		}
 	}
-	if written > 0 && b.err == nil {
-		b.say("%d values were written since to columns that Rapport does not know, and stay", written)
+	if len(stay) > 0 && b.err == nil {
+		b.say("what was written since to %s stays, too", few(stay))
 	}
 }
 
