@@ -81,11 +81,9 @@ func (r *restorer) keepEntered(last *restoreEntry) {
 func (s *enteredSince) keepTable(x exchanged, e *model.Entity) {
 	own, known := s.ownColumns(x, e, s.shapes)
 	ids := s.list(fmt.Sprintf("SELECT DISTINCT HEX(pk) FROM sync_audit WHERE seq>=%d AND tbl=%s", s.from, quote(x.Table)))
-	for _, id := range s.ownOnly(x, own) {
-		if !slices.Contains(ids, id) {
-			ids = append(ids, id)
-		}
-	}
+	ids = append(ids, s.ownOnly(x, own)...)
+	slices.Sort(ids)
+	ids = slices.Compact(ids)
 	for some := range slices.Chunk(ids, enteredRows) {
 		s.stillAlone()
 		s.keep(x, e, some)

@@ -34,7 +34,7 @@ func (x exchanged) records() *model.Entity {
 // ownColumn is an administrator's column of a table.
 type ownColumn struct {
 	columnShape
-	added bool   // the table that comes back did not have it
+	added bool   // the table that comes back was given it
 	base  string // what a restore brought in it: b is a row as it was then, n as it is now
 }
 
@@ -173,8 +173,8 @@ func initialOf(line, name string) string {
 	return "NULL"
 }
 
-// ownColumns lists the own columns of a table in whose place another one comes back,
-// and tells whether it is known what a restore brought in them.
+// ownColumns lists the own columns that a table and the one that comes back in its
+// place have, and tells whether it is known what a restore brought in them.
 func (b *builder) ownColumns(x exchanged, e *model.Entity, of map[string]*tableShape) (out []ownColumn, known bool) {
 	own, then, kept := of[x.Table].ownOf(e), of[x.Made].ownOf(e), of[x.Made+ownSuffix]
 	if len(own) == 0 || b.err != nil {
@@ -185,7 +185,10 @@ func (b *builder) ownColumns(x exchanged, e *model.Entity, of map[string]*tableS
 	for _, c := range own {
 		o := ownColumn{columnShape: c}
 		same := func(other columnShape) bool { return other.name == c.name }
-		o.added = slices.Contains(x.Added, c.name) || !slices.ContainsFunc(then, same)
+		if !slices.ContainsFunc(then, same) {
+			continue // it could not be added
+		}
+		o.added = slices.Contains(x.Added, c.name)
 		o.base = initialOf(now.line(c.name), c.name)
 		switch {
 		case kept != nil && slices.ContainsFunc(kept.columns, same):

@@ -15,7 +15,7 @@ const contactsByName = "SELECT GROUP_CONCAT(CONCAT_WS(' ',last_name,COALESCE(leg
 // is in the history.
 func TestUndoKeepsOwnColumns(t *testing.T) {
 	c := newCompany(t)
-	c.sql("ALTER TABLE contact ADD COLUMN legacy VARCHAR(20) CHARACTER SET latin1 NULL, ADD COLUMN score DECIMAL(10,4) NOT NULL DEFAULT 1, ADD COLUMN raw VARBINARY(20) NULL, ADD COLUMN ratio FLOAT NULL, ADD COLUMN code INT NULL, ADD COLUMN dropped INT NULL, ADD COLUMN stamp TIMESTAMP(6) NOT NULL DEFAULT CURRENT_TIMESTAMP(6), ADD COLUMN twice DECIMAL(12,4) AS (score*2) VIRTUAL",
+	c.sql("ALTER TABLE contact ADD COLUMN legacy VARCHAR(20) CHARACTER SET latin1 NULL, ADD COLUMN score DECIMAL(10,4) NOT NULL DEFAULT 1, ADD COLUMN raw VARBINARY(20) NULL, ADD COLUMN ratio FLOAT NULL, ADD COLUMN code INT NULL, ADD COLUMN dropped INT NULL, ADD COLUMN large VARCHAR(9000) NULL, ADD COLUMN stamp TIMESTAMP(6) NOT NULL DEFAULT CURRENT_TIMESTAMP(6), ADD COLUMN twice DECIMAL(12,4) AS (score*2) VIRTUAL",
 		"INSERT INTO contact (id,last_name,legacy,dropped) VALUES (UNHEX(MD5('a')),'a','one',1),(UNHEX(MD5('b')),'b','one',1),(UNHEX(MD5('c')),'c','one',1),(UNHEX(MD5('d')),'d','one',1),(UNHEX(MD5('e')),'e','one',1),(UNHEX(MD5('f')),'f','one',1),(UNHEX(MD5('g')),'g','one',1)")
 	s := c.take()
 	c.sql("UPDATE contact SET legacy='theirs',code=5 WHERE last_name='a'", "UPDATE contact SET legacy='both theirs' WHERE last_name='b'", "UPDATE contact SET score=2.5 WHERE last_name='c'",
@@ -27,14 +27,16 @@ func TestUndoKeepsOwnColumns(t *testing.T) {
 		// As a laptop offers it: it knows nothing of these columns.
 		"INSERT INTO contact (id,last_name) VALUES (UNHEX(MD5('n')),'n')", "INSERT INTO contact (last_name,legacy) VALUES ('m','m')",
 		"ALTER TABLE contact ADD COLUMN later INT NULL, DROP COLUMN dropped, MODIFY COLUMN legacy VARCHAR(60) CHARACTER SET latin1 NULL",
-		"UPDATE contact SET later=5 WHERE last_name='a'", "UPDATE contact SET legacy=REPEAT('g',50) WHERE last_name='g'")
+		// The table that comes back has no room for both.
+		"ALTER TABLE contact DROP COLUMN large", "ALTER TABLE contact ADD COLUMN larger VARCHAR(9000) NULL",
+		"UPDATE contact SET later=5,larger='x' WHERE last_name='a'", "UPDATE contact SET legacy=REPEAT('g',50) WHERE last_name='g'")
 	restored := c.one(contactsByName)
 
 	told, err := UndoRestore(t.Context(), c.url, true, nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	says(t, told.Done, "contact.later, which is new since, comes along", "contact.dropped comes back", "what was written since to contact.legacy, contact.score, contact.raw, contact.ratio and 3 more stays, too")
+	says(t, told.Done, "contact.later, which is new since, comes along", "contact.dropped comes back", "what was written since to contact.legacy, contact.score, contact.raw, contact.ratio and 4 more stays, too")
 	out, err := UndoRestore(t.Context(), c.url, false, nil, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -45,7 +47,7 @@ func TestUndoKeepsOwnColumns(t *testing.T) {
 			kept = name
 		}
 	}
-	says(t, out.Done, "contact.dropped comes back", "8 values that were written since to columns that Rapport does not know stay so", "1 values of contact.code do not fit into the column that comes back: they lie in "+kept)
+	says(t, out.Done, "contact.dropped comes back", "8 values that were written since to columns that Rapport does not know stay so", "1 values of contact.code do not fit into the column that comes back: they lie in "+kept, "contact.larger, which is new since, could not be added: its values lie in "+kept)
 	want := "a theirs 1.0000 - -; b both mine 1.0000 - -; c für c 2.5000 00FF 0.1; d one 9.0000 - -; e - 1.0000 - -; f ONE 1.0000 - -; g " + strings.Repeat("g", 50) + " 1.0000 - -; m m 1.0000 - -; n n theirs 7.0000 - -"
 	is := func(query, want string) {
 		t.Helper()
@@ -55,7 +57,7 @@ func TestUndoKeepsOwnColumns(t *testing.T) {
 	}
 	is(contactsByName, want)
 	is("SELECT CONCAT_WS(' ',GROUP_CONCAT(IF(code=5,last_name,NULL)),GROUP_CONCAT(IF(later=5,last_name,NULL)),SUM(dropped),SUM(last_name='n' AND stamp='2020-01-02 03:04:05')) FROM contact", "a a 6 1")
-	is("SELECT GROUP_CONCAT(last_name) FROM "+ident(kept)+" WHERE code=5", "b")
+	is("SELECT GROUP_CONCAT(last_name,COALESCE(larger,'') ORDER BY last_name) FROM "+ident(kept)+" WHERE code=5 OR larger='x'", "ax,b")
 	is("SELECT GROUP_CONCAT(changes) FROM sync_audit WHERE changes LIKE '%legacy%'", `{"legacy":["both theirs", "both mine"]}`)
 	c.whole()
 
