@@ -332,8 +332,11 @@ func (a addsOnly) Delete(context.Context, string) error {
 }
 
 // addsNothing is a store that can be read only.
-type addsNothing struct{ Store }
+type addsNothing struct {
+	Store
+	why error
+}
 
-func (a addsNothing) Put(context.Context, string, []byte) error { return fs.ErrPermission }
+func (a addsNothing) Put(context.Context, string, []byte) error { return a.why }
 
-func (a addsNothing) PutNew(context.Context, string, []byte) error { return fs.ErrPermission }
+func (a addsNothing) PutNew(context.Context, string, []byte) error { return a.why }

@@ -197,7 +197,7 @@ func vouch(ctx context.Context, s Store, r repo, key ed25519.PrivateKey) (repo, 
 		if err != nil {
 			return r, err
 		}
-		if err := s.Put(ctx, repoName, data); model.KindOf(err) == model.Refused || errors.Is(err, fs.ErrPermission) {
+		if err := s.Put(ctx, repoName, data); mayNot(err) {
 			return r, nil
 		} else if err != nil {
 			return r, err

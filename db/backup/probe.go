@@ -18,7 +18,7 @@ func Probe(ctx context.Context, s Store, id model.ID) (model.BackupTarget, error
 	key, content := "l/probe-"+string(id), []byte("rapport probe "+string(id)+"\n")
 	// denied takes a refusal as an answer.
 	denied := func(err error) error {
-		if model.KindOf(err) == model.Refused || errors.Is(err, fs.ErrPermission) {
+		if mayNot(err) {
 			return nil
 		}
 		return err

@@ -143,7 +143,7 @@ func TestPruneByName(t *testing.T) {
 		says string
 	}{
 		{model.PruneRequest{Only: []string{base}}, model.Invalid, "2 other backups need that one"},
-		{model.PruneRequest{Only: []string{middle}}, model.Invalid, "1 other backups need that one"},
+		{model.PruneRequest{Only: []string{middle}}, model.Invalid, "another backup needs that one"},
 		{model.PruneRequest{Only: []string{newest}, Cascade: true}, model.Invalid, "the newest verified full backup"},
 		{model.PruneRequest{Only: []string{"00000000"}}, model.NotFound, "there is no backup"},
 	} {

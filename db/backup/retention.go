@@ -271,7 +271,11 @@ func (c *chains) leftOver(r model.KeepRules, now time.Time) map[string]string {
 func (c *chains) mayGo(ids []string, cascade bool, own map[string]bool, now time.Time) ([]string, error) {
 	others := c.dependants(ids...)
 	if len(others) > 0 && !cascade {
-		return nil, model.Errorf(model.Invalid, "%d other backups need that one, the first: %s", len(others), others[0]).
+		need := fmt.Sprintf("%d other backups need that one, the first: %s", len(others), others[0])
+		if len(others) == 1 {
+			need = "another backup needs that one: " + others[0]
+		}
+		return nil, model.Errorf(model.Invalid, "%s", need).
 			WithHint("add --cascade to delete them too")
 	}
 	all := append(slices.Clone(ids), others...)

@@ -3,9 +3,7 @@ package backup
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
@@ -134,7 +132,7 @@ func (b *Backuper) clear(ctx context.Context, s Store) (note string) {
 			note = fmt.Sprintf("the backup that was interrupted at %s UTC was taken away, and this one begun anew", p.at().Format("2006-01-02 15:04"))
 		}
 		// Where it may not be deleted, it is for whom prunes.
-		return err == nil || model.KindOf(err) == model.Refused || errors.Is(err, fs.ErrPermission)
+		return err == nil || mayNot(err)
 	})
 	return note
 }

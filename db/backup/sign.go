@@ -133,7 +133,7 @@ func join(ctx context.Context, s Store, r repo, key ed25519.PrivateKey) (repo, e
 		if err != nil {
 			return r, err
 		}
-		if err := s.Put(ctx, repoName, data); model.KindOf(err) == model.Refused || errors.Is(err, fs.ErrPermission) {
+		if err := s.Put(ctx, repoName, data); mayNot(err) {
 			return r, mayNotSign(s).Because(err)
 		} else if err != nil {
 			return r, err

@@ -106,7 +106,7 @@ func cannotWrite(s fmt.Stringer, err error) error {
 		return err
 	case isFull(err):
 		return noRoom(s).Because(err)
-	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
+	case mayNot(err):
 		return model.Errorf(model.Invalid, "%s cannot be written", s).WithHint("check the rights of the folder or choose another with --to").By(model.OtherPlace).Because(err)
 	case errors.Is(err, syscall.ENOTDIR), errors.Is(err, fs.ErrExist):
 		return model.Errorf(model.Invalid, "%s is no folder", s).Because(err)
@@ -127,6 +127,12 @@ func cannotRead(s fmt.Stringer, err error) error {
 		return vanished(s).Because(err)
 	}
 	return model.Errorf(model.Other, "the backups in %s cannot be read", s).Because(err)
+}
+
+// mayNot tells whether a store can be read but not changed by this key, or by
+// nobody.
+func mayNot(err error) bool {
+	return model.KindOf(err) == model.Refused || errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS)
 }
 
 func isFull(err error) bool {

@@ -4,8 +4,6 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
-	"io/fs"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -268,14 +266,15 @@ func checkOf(key string) (check, bool) {
 	return c, c.key() == key
 }
 
-// keep adds the outcome to the store. It is no matter if the key may not.
+// keep adds the outcome to the store. It is no matter if the key may not, or if
+// the place is read-only or full: what was found is told to whoever asked.
 func (c check) keep(ctx context.Context, s Store) error {
 	data, err := encodeJSON(c)
 	if err != nil {
 		return err
 	}
 	err = s.PutNew(ctx, c.key(), data)
-	if err == nil || model.KindOf(err) == model.Refused || errors.Is(err, fs.ErrPermission) {
+	if err == nil || mayNot(err) || isFull(err) {
 		return nil
 	}
 	return cannotWrite(s, err)

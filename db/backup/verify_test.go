@@ -1,9 +1,11 @@
 package backup
 
 import (
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -85,9 +87,11 @@ func TestLevels(t *testing.T) {
 		_, err := h.VerifyBackup(t.Context(), model.BackupRequest{Level: level}, nil)
 		says(t, err, model.Invalid, "")
 	}
-	h.store = addsNothing{Folder(filepath.Join(h.dir, "backups"))}
-	if got, err := h.VerifyBackup(t.Context(), model.BackupRequest{ID: second.ID}, nil); err != nil || !got.Verified {
-		t.Errorf("with a key that reads only: %+v, %v", got, err)
+	for _, why := range []error{fs.ErrPermission, syscall.EROFS, syscall.ENOSPC} {
+		h.store = addsNothing{Folder(filepath.Join(h.dir, "backups")), why}
+		if got, err := h.VerifyBackup(t.Context(), model.BackupRequest{ID: second.ID}, nil); err != nil || !got.Verified {
+			t.Errorf("a place that is read only (%v): %+v, %v", why, got, err)
+		}
 	}
 }
 
