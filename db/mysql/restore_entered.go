@@ -3,6 +3,7 @@ package mysql
 import (
 	"database/sql/driver"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -61,6 +62,7 @@ func (r *restorer) keepEntered(last *restoreEntry) {
 			s.keepTable(x, e)
 		}
 	}
+	s.unlink()
 	for _, x := range r.entry.Tables {
 		if e := x.records(); e != nil {
 			s.noteRemoved(e)
@@ -233,13 +235,14 @@ func (s *enteredSince) update(e *model.Entity, id string, row, had model.Row) st
 func (s *enteredSince) insert(e *model.Entity, ids []string) (there []string) {
 	table := string(e.Noun)
 	made := ident(s.tables[table])
+	owned := s.owners(e, ids)
 	todo := slices.DeleteFunc(slices.Clone(ids), func(id string) bool { return s.added[table+id] })
 	if len(todo) == 0 {
 		return ids
 	}
 	names, in := idents(s.columnsOf(e)), " IN ("+hexList(todo)+")"
 	s.remember(table, "SELECT id FROM "+ident(table)+" WHERE id"+in)
-	s.atOnce("INSERT IGNORE INTO "+made+" ("+names+") SELECT "+names+" FROM "+ident(table)+" WHERE id"+in,
+	s.atOnce("INSERT IGNORE INTO "+made+" ("+names+") SELECT "+names+" FROM "+ident(table)+" t WHERE id"+in+owned,
 		fmt.Sprintf("UPDATE %s m SET m.row_version=m.row_version+2*(SELECT COUNT(*) FROM %s a WHERE a.tbl=%s AND a.pk=m.id AND a.seq<%d) WHERE m.id%s", made, ident(s.history), quote(table), s.from, in))
 	for _, id := range s.list("SELECT HEX(id) FROM " + made + " WHERE id" + in) {
 		s.added[table+id] = true
@@ -252,6 +255,42 @@ func (s *enteredSince) insert(e *model.Entity, ids []string) (there []string) {
 		}
 	}
 	return there
+}
+
+// owners takes over the records of some parts, and returns a condition on a part
+// that its record is there: an index may not have let it in.
+func (s *enteredSince) owners(e *model.Entity, ids []string) (there string) {
+	for _, owner := range e.Owner {
+		made, col := s.tables[string(owner)], ident(string(owner)+"_id")
+		if made == "" || len(ids) == 0 {
+			continue
+		}
+		s.follow(model.EntityOf(owner), "SELECT DISTINCT HEX(t."+col+") FROM "+ident(string(e.Noun))+" t LEFT JOIN "+ident(made)+" o ON o.id=t."+col+
+			" WHERE t.id IN ("+hexList(ids)+") AND t."+col+" IS NOT NULL AND o.id IS NULL")
+		there += " AND (t." + col + " IS NULL OR EXISTS (SELECT 1 FROM " + ident(made) + " o WHERE o.id=t." + col + "))"
+	}
+	return there
+}
+
+// unlink lets rows point to nothing that would point to one that an index did not
+// let in.
+func (s *enteredSince) unlink() {
+	for _, x := range s.entry.Tables {
+		e := x.records()
+		if e == nil {
+			continue
+		}
+		for _, c := range e.Columns() {
+			gone := slices.Sorted(maps.Keys(s.left[string(c.Ref)]))
+			if c.Ref == "" || c.Owner || len(gone) == 0 || required(e, c) {
+				continue
+			}
+			col, of := ident(c.Name), ident(s.tables[string(c.Ref)])
+			dangling := " FROM " + ident(x.Made) + " m LEFT JOIN " + of + " o ON o.id=m." + col + " WHERE m." + col + " IN (" + hexList(gone) + ") AND o.id IS NULL"
+			s.remember(x.Table, "SELECT m.id"+dangling)
+			s.atOnce("UPDATE" + strings.Replace(strings.TrimPrefix(dangling, " FROM"), " WHERE ", " SET m."+col+"=NULL WHERE ", 1))
+		}
+	}
 }
 
 // leave notes a row that is not as it was entered.

@@ -79,6 +79,36 @@ func TestUndoKeepsOwnColumns(t *testing.T) {
 	c.whole()
 }
 
+// TestUndoMeetsAnIndex: what was entered since meets a unique index that an
+// administrator made before. It stays in the table that goes, which is told, and
+// nothing refers to what is not there.
+func TestUndoMeetsAnIndex(t *testing.T) {
+	c := newCompany(t)
+	c.sql("INSERT INTO contact (id,last_name,job_title) VALUES (UNHEX(MD5('a')),'a','chief'),(UNHEX(MD5('b')),'b','other')")
+	s := c.take()
+	c.sql("ALTER TABLE contact ADD UNIQUE KEY titles (job_title)")
+	c.restore(s)
+	c.sql("UPDATE contact SET job_title='chief',department='b' WHERE last_name='b'", "INSERT INTO contact (id,last_name,job_title) VALUES (UNHEX(MD5('n')),'n','chief')", "INSERT INTO contact (id,last_name,job_title) VALUES (UNHEX(MD5('m')),'m','mine')",
+		"INSERT INTO address (street,contact_id) VALUES ('of n',UNHEX(MD5('n'))),('of m',UNHEX(MD5('m')))", "INSERT INTO deal (id,name,contact_id) VALUES (UNHEX(MD5('d')),'d',UNHEX(MD5('n')))")
+	out := c.undo()
+	says(t, out.Done, "2 rows of contact meet an index", "1 rows of address meet an index")
+	if got := c.one("SELECT CONCAT_WS(' | ',(SELECT GROUP_CONCAT(last_name,job_title ORDER BY last_name) FROM contact),(SELECT GROUP_CONCAT(street) FROM address),(SELECT GROUP_CONCAT(name,COALESCE(HEX(contact_id),'-')) FROM deal))"); got != "achief,bother,mmine | of m | d-" {
+		t.Errorf("after the undoing: %s", got)
+	}
+	for table, want := range map[string]string{"contact": "4", "address": "2"} {
+		kept := ""
+		for _, name := range out.Kept {
+			if strings.HasPrefix(name, table+"_replaced_") {
+				kept = name
+			}
+		}
+		if got := c.one("SELECT COUNT(*) FROM " + ident(kept)); got != want {
+			t.Errorf("%s holds %s rows, it had %s", kept, got, want)
+		}
+	}
+	c.whole()
+}
+
 // says holds that lines tell of something.
 func says(t *testing.T, lines []string, wanted ...string) {
 	t.Helper()
