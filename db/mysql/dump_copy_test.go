@@ -115,7 +115,8 @@ func TestDumpOfCopies(t *testing.T) {
 			}
 			if round == 2 {
 				// More rows than are held at once, in every part of the table.
-				c.sql("UPDATE contact SET notes = 'later' ORDER BY last_name LIMIT 220", "DELETE FROM contact WHERE last_name LIKE 'c1_'")
+				l.exec("UPDATE contact SET notes = 'later' ORDER BY last_name LIMIT 220")
+				l.exec("DELETE FROM contact WHERE last_name LIKE 'c1_'")
 			}
 		}
 		d := c.dumpOf(DumpFrom{Copies: true, Check: round == 1}, late)

@@ -204,9 +204,14 @@ func (l *life) columns(e *model.Entity) map[string]string {
 	return out
 }
 
+// exec runs a statement. A deadlock with another writer is tried again, as
+// programs do.
 func (l *life) exec(q string) {
 	l.Helper()
 	_, err := l.conn.ExecContext(l.Context(), q)
+	for tries := 1; number(err) == erDeadlock && tries < 10; tries++ {
+		_, err = l.conn.ExecContext(l.Context(), q)
+	}
 	if n := number(err); err != nil && n != erReferenced && n != erBadReference {
 		l.Fatalf("%s: %v", q, err)
 	}
