@@ -79,10 +79,11 @@ func TestHistoryOfWhatWasRemoved(t *testing.T) {
 	ann.sync(t)
 	ann.save(t, "contact", id, map[string]any{"job_title": "Buyer"})
 	o.exec(t, "DELETE FROM contact")
-	agree(t, ann)
-	if got := o.value(t, "SELECT job_title FROM contact"); got != "Buyer" {
-		t.Errorf("the server has %q", got)
+	ann.sync(t)
+	if got := o.value(t, "SELECT job_title FROM contact"); got != "Buyer" || len(ann.pending(t)) > 0 {
+		t.Errorf("after one sync the server has %q, and %d changes wait", got, len(ann.pending(t)))
 	}
+	agree(t, ann)
 	var notes []string
 	for _, r := range ann.history(t, "contact", id) {
 		if r.Note != "" {

@@ -174,6 +174,9 @@ func (r *run) sync(ctx context.Context, full bool) error {
 	if err := r.compare(ctx, full); err != nil {
 		return err
 	}
+	if err := r.sendAgain(ctx); err != nil {
+		return err
+	}
 	if err := r.vouch(ctx); err != nil {
 		return err
 	}
@@ -220,6 +223,19 @@ func (r *run) send(ctx context.Context) error {
 		return err
 	}
 	return r.push(ctx)
+}
+
+// sendAgain pushes what became unsent by what was received: an edit that beats
+// a deletion is a new row, and what waited for a record goes when it is there.
+func (r *run) sendAgain(ctx context.Context) error {
+	if r.head.ReadOnly || len(r.pulled) == 0 {
+		return nil
+	}
+	sent := len(r.pushed)
+	if err := r.push(ctx); err != nil || len(r.pushed) == sent {
+		return err
+	}
+	return r.pull(ctx)
 }
 
 // usable tells why nothing may be exchanged with this server, nil if it may.
