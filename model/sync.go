@@ -92,6 +92,17 @@ type Head struct {
 	Wipe bool
 }
 
+// SequencedAtOnce is how many changes one run of the sequencer gives positions.
+const SequencedAtOnce = 2000
+
+// CaughtUp tells, of the head after a run of the sequencer, whether every change
+// has a position that was committed when the run began. The feed had reached the
+// position before already. A run that was not full left none behind; others go on
+// writing, and are not waited for.
+func (h Head) CaughtUp(before int64) bool {
+	return h.Unsequenced == 0 || h.Seq-before < SequencedAtOnce
+}
+
 // Behind tells whether a server lacks what a client has seen already without
 // having been restored: a standby that has not caught up, or a former primary
 // that came back. Nothing is taken from it or given to it, or what is known

@@ -313,7 +313,7 @@ func jsonOf(c model.Column, v string) string {
 }
 
 // sequenced is how many outbox rows one run of the sequencer moves.
-const sequenced = 2000
+const sequenced = model.SequencedAtOnce
 
 // sequencer moves committed outbox rows into the feed. It is one statement for
 // the client (UPDATE sync_counter SET tick = tick + 1) and the work of a

@@ -28,6 +28,7 @@ func (r *run) vouch(ctx context.Context) error {
 		return nil
 	}
 	for range maxRounds {
+		before := r.head.Seq
 		head, err := r.central.Sequence(ctx, r.at)
 		if err != nil {
 			return err
@@ -36,7 +37,7 @@ func (r *run) vouch(ctx context.Context) error {
 		if !head.SameRun || head.Epoch != r.at.Epoch {
 			return nil // it was put back meanwhile, which the next sync finds out
 		}
-		if head.Unsequenced == 0 {
+		if head.CaughtUp(before) {
 			r.at.Run, r.at.Nonce, r.at.Heard, r.at.Ahead = head.Run, head.Nonce, head.Heard, false
 			return r.replica.SetPosition(ctx, r.at)
 		}

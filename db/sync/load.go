@@ -28,16 +28,13 @@ func (r *run) whole(ctx context.Context) error {
 	if err := r.askAgain(ctx, mode); err != nil {
 		return err
 	}
-	for r.head.Unsequenced > 0 && !r.head.ReadOnly {
+	for caughtUp := r.head.Unsequenced == 0; !caughtUp && !r.head.ReadOnly; {
 		before := r.head.Seq
 		head, err := r.central.Sequence(ctx, r.at)
 		if err != nil {
 			return err
 		}
-		r.head = head
-		if head.Seq == before {
-			break
-		}
+		r.head, caughtUp = head, head.CaughtUp(before)
 	}
 	start := r.head.Position
 	start.Loaded = mode != model.FirstLoad

@@ -434,11 +434,12 @@ func (r *run) giveUp(ctx context.Context, b *model.PushBatch, rows map[model.Nou
 }
 
 // pull follows the feed to its head, page by page. Each page is stored with
-// the position after it.
+// the position after it. What is committed while it works comes with the next
+// sync, so that this one ends beside others who never stop writing.
 func (r *run) pull(ctx context.Context) error {
 	first := r.at.Seq
 	stretch := wholeStretch
-	for {
+	for caughtUp := false; ; {
 		for r.at.Seq < r.head.Seq {
 			r.notify.Tell("receiving", r.at.Seq-first, r.head.Seq-first)
 			page, err := r.central.Pull(ctx, r.at.Seq, min(r.head.Seq, r.at.Seq+stretch), r.expected())
@@ -469,7 +470,7 @@ func (r *run) pull(ctx context.Context) error {
 				return err
 			}
 		}
-		if r.head.Unsequenced == 0 || r.head.ReadOnly {
+		if r.head.Unsequenced == 0 || r.head.ReadOnly || caughtUp {
 			break
 		}
 		before := r.head.Seq
@@ -477,10 +478,7 @@ func (r *run) pull(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		r.head = head
-		if r.head.Seq == before {
-			break // somebody's transaction is still open; its changes come later
-		}
+		r.head, caughtUp = head, head.CaughtUp(before)
 	}
 	if r.at.Run != r.head.Run || r.at.Nonce != r.head.Nonce || r.at.Term != r.head.Term {
 		r.at.Run, r.at.Nonce, r.at.Heard, r.at.Epoch, r.at.Term = r.head.Run, r.head.Nonce, r.head.Heard, r.head.Epoch, r.head.Term

@@ -104,3 +104,26 @@ func TestT60DeletionAheadOfTheFeed(t *testing.T) {
 		t.Errorf("the laptop has %v", got)
 	}
 }
+
+// TestSyncEndsBesideWriters follows a feed in which every run of the sequencer
+// finds that somebody wrote once more: the sync ends all the same, has what was
+// there when it began, and leaves nothing for the next one to compare.
+func TestSyncEndsBesideWriters(t *testing.T) {
+	c := newCentral(t)
+	c.exec(t, "INSERT INTO contact (last_name) VALUES ('x')")
+	a := newHome(t, "ann", c.url)
+	a.sync(t)
+	c.exec(t, "CREATE TRIGGER busy AFTER INSERT ON sync_run FOR EACH ROW INSERT INTO sync_outbox (tbl, pk, op, scope_old, scope_new, at) SELECT 'contact', id, 1, scope_id, scope_id, UTC_TIMESTAMP(6) FROM contact")
+	for _, title := range []string{"one", "two"} {
+		c.exec(t, "UPDATE contact SET job_title = ?", title)
+		res := a.sync(t)
+		if got := only(t, a, "x").Text("job_title"); got != title || res.RoundTrips > 5 {
+			t.Errorf("the sync beside a writer brought %q in %d round trips, want %q in 5 at most", got, res.RoundTrips, title)
+		}
+		if at, err := a.Position(t.Context()); err != nil || at.Ahead {
+			t.Errorf("the position is %+v, %v, want one that vouches for the rows", at, err)
+		}
+	}
+	c.exec(t, "DROP TRIGGER busy")
+	converge(t, c, a)
+}

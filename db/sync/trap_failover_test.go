@@ -67,8 +67,8 @@ func TestT13ParallelReplica(t *testing.T) {
 		writers.Go(func() {
 			for ctx.Err() == nil {
 				// One that loses to another is undone.
-				_, _ = p.at.ExecContext(ctx, "UPDATE contact SET job_title = UUID() WHERE last_name = ?", fmt.Sprint("c", 1+i*3))
-				_, _ = p.at.ExecContext(ctx, "INSERT INTO contact (last_name) VALUES (?)", fmt.Sprint("of ", i))
+				_, _ = p.at.ExecContext(t.Context(), "UPDATE contact SET job_title = UUID() WHERE last_name = ?", fmt.Sprint("c", 1+i*3))
+				_, _ = p.at.ExecContext(t.Context(), "INSERT INTO contact (last_name) VALUES (?)", fmt.Sprint("of ", i))
 			}
 		})
 	}

@@ -12,7 +12,7 @@ import (
 )
 
 // runChanges is how many changes one run of the sequencer moves.
-const runChanges = 2000
+const runChanges = model.SequencedAtOnce
 
 // Server is a central in memory with the semantics of the real one: rows with
 // versions, an outbox that each transaction fills when it writes and shows

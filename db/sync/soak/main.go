@@ -106,7 +106,7 @@ func replay(ctx context.Context, s settings) error {
 		if rep, err = sim.Shrink(ctx, s.config(s.seed), rep); err != nil {
 			return err
 		}
-		fmt.Printf("\nas short as it still fails:\n%s\n", rep)
+		fmt.Printf("\nas short as it still fails:\n%s\n%s\n", strings.Join(rep.Trace, "\n"), rep)
 	}
 	return errors.New("a promise was broken")
 }

@@ -67,7 +67,7 @@ var mutants = []mutant{
 	one("a standby that lags is believed", engineFile, "	if r.head.Behind(r.at) {", "	if r.head.Behind(r.at) && len(r.pushed) > 0 {"),
 	one("rows are believed that have no position in the feed yet", engineFile, "			next.Ahead = r.doubtful || page.Nonce == \"\" || page.Nonce != r.head.Nonce\n", "			next.Ahead = r.doubtful\n"),
 	byTrap("rows are forgotten that an earlier sync could not vouch for", "^TestT60RowsAheadOfTheFeed$", engineFile, "	r.doubtful, r.since = r.at.Ahead, r.at.Heard\n", "	r.since = r.at.Heard\n"),
-	one("changes without a position are left there", engineFile, "		if r.head.Unsequenced == 0 || r.head.ReadOnly {", "		if r.head.Unsequenced >= 0 {"),
+	one("changes without a position are left there", engineFile, "		if r.head.Unsequenced == 0 || r.head.ReadOnly || caughtUp {", "		if caughtUp || r.head.Unsequenced >= 0 {"),
 	one("a change of what a person may see is not followed", loadFile, "	case r.head.Access != r.at.Access:", "	case r.head.Access == \"\":"),
 	one("two syncs of a workspace run at the same time", engineFile, "	if err != nil {\n		return model.SyncResult{}, err\n	}\n	defer release()",
 		"	if err != nil {\n		release = func() {}\n	}\n	defer release()"),
