@@ -92,6 +92,16 @@ type Head struct {
 	Wipe bool
 }
 
+// KeepDeleted is how long the central remembers what was deleted, and the runs of
+// the sequencer: for a client that was away as long, what it missed is told.
+const KeepDeleted = 180 * 24 * time.Hour
+
+// Forgotten tells whether a server may have swept away the run that a client saw
+// last, so that not to know it says nothing of a restore.
+func (h Head) Forgotten(at Position) bool {
+	return at.Heard == 0 || h.Heard-at.Heard >= KeepDeleted.Milliseconds()
+}
+
 // SequencedAtOnce is how many changes one run of the sequencer gives positions.
 const SequencedAtOnce = 2000
 

@@ -277,7 +277,7 @@ const purgeRows = 1000
 // are.
 func (a *advance) note(ms []*mirror) error {
 	var q []string
-	cutoff := fmt.Sprintf("UTC_TIMESTAMP(3)-INTERVAL %d SECOND", int64(KeepDeleted.Seconds()))
+	cutoff := fmt.Sprintf("UTC_TIMESTAMP(3)-INTERVAL %d SECOND", int64(model.KeepDeleted.Seconds()))
 	for _, m := range ms {
 		st := a.states[m.title()]
 		st.position, st.known = a.target, true

@@ -171,7 +171,7 @@ func TestRebuildDamagedTables(t *testing.T) {
 		}
 	}
 	c.sql("ALTER TABLE " + res.Tables[0].Replaced + " RENAME TO report_contact_replaced_20200101")
-	if _, err := Sweep(t.Context(), c.url, KeepDeleted); err != nil {
+	if _, err := Sweep(t.Context(), c.url, model.KeepDeleted); err != nil {
 		t.Fatal(err)
 	}
 	if n := c.one("SELECT COUNT(*) FROM information_schema.tables WHERE table_schema=DATABASE() AND table_name='report_contact_replaced_20200101'"); n != "0" {

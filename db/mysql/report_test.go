@@ -288,7 +288,7 @@ func TestReportsFollow(t *testing.T) {
 			c.sql("UPDATE contact_method SET deleted_at=UTC_TIMESTAMP(3)-INTERVAL 200 DAY LIMIT 2", "UPDATE sync_run SET at=at-INTERVAL 200 DAY")
 			l.step()
 			c.sql(sequenceSQL)
-			if _, err := Sweep(t.Context(), c.url, KeepDeleted); err != nil {
+			if _, err := Sweep(t.Context(), c.url, model.KeepDeleted); err != nil {
 				t.Fatal(err)
 			}
 		case 5:

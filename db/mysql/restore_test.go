@@ -245,11 +245,11 @@ func TestRestoreReplaces(t *testing.T) {
 	// What was replaced goes when it has been kept for long enough.
 	c.sql("UPDATE sync_restore SET ended_at=ended_at-INTERVAL 29 DAY")
 	left := "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema=DATABASE() AND table_name LIKE 'contact\\_replaced\\_%'"
-	if _, err := Sweep(t.Context(), c.url, KeepDeleted); err != nil || c.one(left) != "2" { // and what the restore brought in columns of others
+	if _, err := Sweep(t.Context(), c.url, model.KeepDeleted); err != nil || c.one(left) != "2" { // and what the restore brought in columns of others
 		t.Errorf("%s tables stay after a sweep, %v", c.one(left), err)
 	}
 	c.sql("UPDATE sync_restore SET ended_at=ended_at-INTERVAL 2 DAY")
-	if _, err := Sweep(t.Context(), c.url, KeepDeleted); err != nil || c.one(left) != "0" {
+	if _, err := Sweep(t.Context(), c.url, model.KeepDeleted); err != nil || c.one(left) != "0" {
 		t.Errorf("%s tables stay after a later sweep, %v", c.one(left), err)
 	}
 	if _, err := UndoRestore(t.Context(), c.url, false, nil, nil); model.KindOf(err) != model.NotFound {

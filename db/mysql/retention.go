@@ -12,10 +12,6 @@ import (
 	"rapport/model"
 )
 
-// KeepDeleted is how long what is deleted can still be told to a client that
-// was away. One that stays away longer compares every row instead.
-const KeepDeleted = 180 * 24 * time.Hour
-
 // Sizes of a sweep's steps. Each is a short transaction of its own that locks
 // nothing but what it removes, so that no writer feels it.
 const (

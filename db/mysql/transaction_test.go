@@ -48,7 +48,7 @@ func TestUndoneInSilence(t *testing.T) {
 				c.sql("INSERT INTO contact (id,last_name,deleted_at) VALUES (UNHEX(MD5('a')),'a',UTC_TIMESTAMP(3)-INTERVAL 200 DAY)", "INSERT INTO contact_method (contact_id,kind,value) VALUES (UNHEX(MD5('a')),'email','a@example.com')")
 			},
 			run: func(c *company) {
-				done, err := Sweep(c.Context(), c.url, KeepDeleted)
+				done, err := Sweep(c.Context(), c.url, model.KeepDeleted)
 				if err != nil || !slices.Contains(done, "1 rows that were deleted more than 180 days ago are gone") {
 					c.Errorf("%q, %v", done, err)
 				}

@@ -496,7 +496,7 @@ func galeraUndone(t *testing.T, c *cluster) {
 	c.on[0].exec(t, "INSERT INTO contact_method (contact_id, kind, value) SELECT id, 'email', 'old@example.com' FROM contact WHERE deleted_at IS NOT NULL")
 	var told []string
 	loses("UPDATE contact SET deleted_at = NULL WHERE last_name = 'restored meanwhile'", func() (err error) {
-		told, err = mysql.Sweep(t.Context(), url, mysql.KeepDeleted)
+		told, err = mysql.Sweep(t.Context(), url, model.KeepDeleted)
 		return err
 	})
 	if !slices.Contains(told, "1 rows that were deleted more than 180 days ago are gone") {

@@ -50,10 +50,9 @@ func (r *run) loadMode() (model.LoadMode, bool) {
 	switch {
 	case !r.at.Loaded:
 		return model.FirstLoad, true
-	case known && r.head.Epoch != r.at.Epoch:
+	case known && r.head.Epoch != r.at.Epoch, known && !r.head.SameRun && !r.head.Forgotten(r.at):
 		return model.ForkLoad, true
 	case r.at.Seq < r.head.MinSeq:
-		// The runs of so long ago are not known to the server any more.
 		return model.RefreshLoad, true
 	case known && (!r.head.SameRun || r.head.Seq < r.at.Seq):
 		return model.ForkLoad, true

@@ -287,3 +287,27 @@ type noPull struct{ model.Central }
 func (noPull) Pull(context.Context, int64, int64, []model.Noun) (model.FeedPage, error) {
 	return model.FeedPage{}, errCut
 }
+
+// TestT60PutBackAndSwept puts a server back, and its feed is swept beyond what a
+// laptop has seen before that one comes: that it is behind what the feed tells
+// does not hide that the server lost something, for the runs are kept for longer.
+func TestT60PutBackAndSwept(t *testing.T) {
+	c := newCentral(t)
+	a, b := newHome(t, "ann", c.url), newHome(t, "bob", c.url)
+	both(t, a, b)
+	backup := dump(t, c)
+	id := a.save(t, "contact", "", map[string]any{"last_name": "Lovelace"}).ID
+	a.sync(t)
+	backup.restore(t, c)
+	for range 3 {
+		c.exec(t, "INSERT INTO contact (last_name) VALUES ('other')")
+		b.sync(t)
+	}
+	c.exec(t, "DELETE FROM sync_feed")
+	c.exec(t, "UPDATE sync_meta SET min_seq = (SELECT seq FROM sync_counter)")
+	a.sync(t)
+	if got := c.value(t, "SELECT last_name FROM contact WHERE id = ?", id.Bytes()); got != "Lovelace" {
+		t.Errorf("the restored server holds %q", got)
+	}
+	converge(t, c, a, b)
+}

@@ -29,7 +29,7 @@ func (h *home) full(t *testing.T) model.SyncResult {
 // sweep runs the administrator's sweep.
 func sweep(t *testing.T, c *central) []string {
 	t.Helper()
-	done, err := mysql.Sweep(t.Context(), c.url, mysql.KeepDeleted)
+	done, err := mysql.Sweep(t.Context(), c.url, model.KeepDeleted)
 	if err != nil {
 		t.Fatalf("sweep: %v", err)
 	}
@@ -182,7 +182,7 @@ func TestSweepIsFelt(t *testing.T) {
 	errs := make(chan error, 2)
 	for range 2 {
 		go func() {
-			_, err := mysql.Sweep(t.Context(), c.url, mysql.KeepDeleted)
+			_, err := mysql.Sweep(t.Context(), c.url, model.KeepDeleted)
 			errs <- err
 		}()
 	}

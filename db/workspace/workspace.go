@@ -311,7 +311,7 @@ func (w *Workspace) SweepCentral(ctx context.Context) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	return mysql.Sweep(ctx, url, mysql.KeepDeleted)
+	return mysql.Sweep(ctx, url, model.KeepDeleted)
 }
 
 // RefreshReports brings the central's report tables up to date.
