@@ -2,6 +2,8 @@ package sync
 
 import (
 	"context"
+	"maps"
+	"slices"
 
 	"rapport/model"
 )
@@ -88,12 +90,72 @@ func (r *run) recall(ctx context.Context, page *model.FeedPage) error {
 		ids[entry.Table] = append(ids[entry.Table], entry.ID)
 	}
 	page.Since = map[model.ID][]model.RowChange{}
-	if r.since == 0 || len(ids) == 0 {
+	if r.since == 0 {
 		return nil
 	}
-	since, err := r.central.ChangesSince(ctx, ids, r.since)
-	if since != nil {
-		page.Since = since
+	for range maxRounds {
+		if len(ids) == 0 {
+			return nil
+		}
+		since, err := r.central.ChangesSince(ctx, ids, r.since)
+		if err != nil {
+			return err
+		}
+		maps.Copy(page.Since, since)
+		if ids, err = r.readAgain(ctx, page, since); err != nil {
+			return err
+		}
 	}
-	return err
+	for noun, changing := range ids {
+		page.Rows[noun] = slices.DeleteFunc(page.Rows[noun], func(row model.Row) bool { return slices.Contains(changing, row.ID()) })
+	}
+	return nil
+}
+
+// readAgain reads the rows of a page again of which something is told, and
+// returns those that somebody changed after they were read: what is told of them
+// may be newer than they are. One that is not there any more is left out; the
+// feed tells what became of it.
+func (r *run) readAgain(ctx context.Context, page *model.FeedPage, since map[model.ID][]model.RowChange) (map[model.Noun][]model.ID, error) {
+	asked := map[model.Noun][]model.ID{}
+	for noun, rows := range page.Rows {
+		for _, row := range rows {
+			if len(since[row.ID()]) > 0 {
+				asked[noun] = append(asked[noun], row.ID())
+			}
+		}
+	}
+	if len(asked) == 0 {
+		return nil, nil
+	}
+	now, err := r.central.Fetch(ctx, asked)
+	if err != nil {
+		return nil, err
+	}
+	changed := map[model.Noun][]model.ID{}
+	for noun := range asked {
+		rows, read := now[noun]
+		if !read {
+			continue
+		}
+		is := make(map[model.ID]model.Row, len(rows))
+		for _, row := range rows {
+			is[row.ID()] = row
+		}
+		kept := page.Rows[noun][:0]
+		for _, row := range page.Rows[noun] {
+			next, there := is[row.ID()]
+			switch {
+			case len(since[row.ID()]) == 0:
+				next = row
+			case !there:
+				continue
+			case !slices.Equal(row, next):
+				changed[noun] = append(changed[noun], row.ID())
+			}
+			kept = append(kept, next)
+		}
+		page.Rows[noun] = kept
+	}
+	return changed, nil
 }

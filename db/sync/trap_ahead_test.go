@@ -127,3 +127,64 @@ func TestSyncEndsBesideWriters(t *testing.T) {
 	c.exec(t, "DROP TRIGGER busy")
 	converge(t, c, a)
 }
+
+// asked lets something happen right before the server is asked what became of
+// rows, and cuts the wire where a page is asked for if it is told to.
+type asked struct {
+	model.Central
+	cut bool
+	do  func()
+}
+
+func (a asked) Pull(ctx context.Context, from, to int64, nouns []model.Noun) (model.FeedPage, error) {
+	if a.cut {
+		return model.FeedPage{}, errCut
+	}
+	return a.Central.Pull(ctx, from, to, nouns)
+}
+
+func (a asked) ChangesSince(ctx context.Context, ids map[model.Noun][]model.ID, moment int64) (map[model.ID][]model.RowChange, error) {
+	a.do()
+	return a.Central.ChangesSince(ctx, ids, moment)
+}
+
+// TestT60ChangedWhileAsked changes a row there and back between the moment in
+// which a laptop in doubt reads it and the one in which it asks what became of
+// it: what it is told is newer than what it read, and the value that another
+// program gave the row before must not look like one of an older backup.
+func TestT60ChangedWhileAsked(t *testing.T) {
+	c := newCentral(t)
+	c.exec(t, "INSERT INTO contact (last_name) VALUES ('x'), ('y')")
+	a := newHome(t, "ann", c.url)
+	a.sync(t)
+	with := func(cut bool, do func()) error {
+		_, err := sync.New(a.DB, func(ctx context.Context) (model.Central, error) {
+			inner, err := a.connect(ctx)
+			if err != nil {
+				return nil, err
+			}
+			return asked{inner, cut, do}, nil
+		}, sync.Options{}).Sync(t.Context(), false, nil)
+		return err
+	}
+	a.save(t, "contact", only(t, a, "y").ID, map[string]any{"job_title": "mine"})
+	c.exec(t, "UPDATE contact SET source = 'etl' WHERE last_name = 'x'")
+	c.exec(t, "CREATE TRIGGER busy AFTER INSERT ON sync_run FOR EACH ROW INSERT INTO sync_outbox (tbl, pk, op, scope_old, scope_new, at) SELECT 'contact', id, 1, scope_id, scope_id, UTC_TIMESTAMP(6) FROM contact WHERE last_name = 'y'")
+	if err := with(true, func() {}); !errors.Is(err, errCut) {
+		t.Fatal(err)
+	}
+	c.exec(t, "DROP TRIGGER busy")
+	asks := 0
+	if err := with(false, func() {
+		if asks++; asks <= 2 {
+			c.exec(t, "UPDATE contact SET first_name = 'for a moment' WHERE last_name = 'x'")
+			c.exec(t, "UPDATE contact SET first_name = NULL WHERE last_name = 'x'")
+		}
+	}); err != nil || asks == 0 {
+		t.Fatalf("asked %d times, %v", asks, err)
+	}
+	converge(t, c, a)
+	if got := c.value(t, "SELECT source FROM contact WHERE last_name = 'x'"); got != "etl" {
+		t.Errorf("the server has %q, want what the other program wrote", got)
+	}
+}
