@@ -159,7 +159,7 @@ var sizes = []int{10000, 100000, 1000000}
 // how often that is measured.
 const (
 	changes    = 1000
-	changeRuns = 5
+	changeRuns = 10
 )
 
 // growing measures the same changes on tables of different sizes.
